@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# agentsh: one non-recursive makefile. `make help` lists the targets. B=release|asan chooses the build, CC the compiler, V=1 shows commands.
+SHELL := /bin/bash
+B     ?= release
+CC    := $(if $(filter default,$(origin CC)),gcc,$(CC))
+O     := build/$(B)
+Q     := $(if $(V),,@)
+PKGS  := libnetfilter_queue libnftnl libmnl libcares fuse3 libseccomp yaml-0.1 lmdb libcap nettle libcjson libhs
+WARN  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wvla \
+         -Wpointer-arith -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers
+HARD  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
+SAN   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+OPT   := $(if $(filter asan,$(B)),$(SAN),$(HARD))
+LINK  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(filter asan,$(B)),-fsanitize=address,undefined)
+CF    := -std=gnu17 -g -fPIE -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -I. $(WARN) $(OPT) -MMD -MP $(EXTRA_CFLAGS)
+
+src    = $(wildcard $(1)/*.c)
+main  := netd/netd.c fsd/fsd.c execd/execd.c cli/main.c cli/shim.c
+objs   = $(patsubst %.c,$(O)/%.o,$(filter-out $(main),$(call src,$(1))))
+COMPILER := policy/yaml.c policy/parse.c policy/parse_rules.c policy/check.c policy/compile.c policy/nfa.c policy/dfa.c policy/emit.c policy/vars.c
+comp_o := $(patsubst %.c,$(O)/%.o,$(wildcard $(COMPILER)))
+eval_o := $(filter-out $(comp_o),$(call objs,policy))
+LIBS_netd  := -lnetfilter_queue -lnftnl -lmnl -lcares
+LIBS_fsd   := -lfuse3 -lpthread
+LIBS_execd :=
+LIBS_all   := -llmdb -lseccomp -lcap -lnettle -lhs -lm
+BINS := bin/agentsh bin/agentsh-netd bin/agentsh-fsd bin/agentsh-execd bin/agentsh-shell-shim
+DEPS := gcc make pkg-config libc6-dev libnetfilter-queue-dev libnftnl-dev libmnl-dev libc-ares-dev libnghttp2-dev libssl-dev libfuse3-dev \
+        libseccomp-dev libyaml-dev liblmdb-dev libcap-dev nettle-dev libcjson-dev libvectorscan-dev libcmocka-dev \
+        jq curl git python3-minimal openssl iproute2 nftables procps busybox libcap2-bin util-linux ca-certificates
+
+.PHONY: help deps build demo test bench lint fuzz install clean bins unit integration
+.DEFAULT_GOAL := build
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' Makefile
+deps: ## install the Debian packages that building and testing need
+	$(Q)tests/lib/deps.sh $(DEPS)
+build: deps ## agentsh, its daemons and agentsh-shell-shim in bin/
+	$(Q)$(MAKE) --no-print-directory bins
+bins: $(BINS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC $<")
+	$(Q)$(CC) $(CF) -c -o $@ $<
+out := $(if $(filter asan,$(B)),$(O)/bin,bin)
+$(out)/agentsh: $(O)/cli/main.o $(call objs,cli) $(comp_o) $(eval_o) $(call objs,common)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ -lyaml -lcjson $(LIBS_all)
+$(out)/agentsh-netd: $(O)/netd/netd.o $(call objs,netd) $(eval_o) $(call objs,common)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LIBS_netd) $(LIBS_all)
+$(out)/agentsh-fsd: $(O)/fsd/fsd.o $(call objs,fsd) $(eval_o) $(call objs,common)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LIBS_fsd) $(LIBS_all)
+$(out)/agentsh-execd: $(O)/execd/execd.o $(call objs,execd) $(eval_o) $(call objs,common)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(LIBS_execd) $(LIBS_all)
+$(out)/agentsh-shell-shim: $(O)/cli/shim.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) -o $@ $^
+-include $(shell find build -name '*.d' 2>/dev/null)
+include tests/tests.mk
+
+install: ## into $(DESTDIR)$(PREFIX) (default /usr/local)
+	install -d $(DESTDIR)$(or $(PREFIX),/usr/local)/bin $(DESTDIR)/etc/agentsh/policies
+	install -m 0755 $(BINS) $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/
+	install -m 0644 policies/*.yaml $(DESTDIR)/etc/agentsh/policies/
+clean: ## remove what was built
+	rm -rf build bin

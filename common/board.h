@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session's board: which command a process belongs to. One shared memory page set, written by the execd worker alone
+ * (sealed against any other writable mapping), mapped read-only by the fsd and netd workers, never seen by the sandbox. */
+#ifndef COMMON_BOARD_H
+#define COMMON_BOARD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/str.h"
+
+#define BOARD_CMDS 256       /* commands at once per session; exec 257 is refused */
+#define BOARD_PIDS 16384     /* labels; when full, new ones are not written and readers walk to the parent */
+
+struct board;
+/* Writer: makes the memory; *ret_fd is for handing out (caller closes). */
+int board_create(struct board **ret, int *ret_fd);
+/* Reader. Refuses a descriptor that is not a sealed board (-EINVAL). Does not keep fd. */
+int board_open(int fd, struct board **ret);
+void board_close(struct board *b);
+/* Writer: slot index of a new command, or -ENOSPC. cgroup: its cgroup-v2 id, 0 if none. */
+int board_add(struct board *b, const char *command_id, uint64_t cgroup);
+void board_remove(struct board *b, int slot);       /* and its pid labels */
+void board_label(struct board *b, pid_t pid, int slot);
+/* Readers: writes the command id to out ("" if unknown). By pid: the label, else the nearest labelled parent in /proc (at most 64 steps). */
+void board_by_pid(const struct board *b, pid_t pid, char out[ID_MAX]);
+void board_by_cgroup(const struct board *b, uint64_t cgroup, char out[ID_MAX]);
+/* The only running command, "" when there are none or several. */
+void board_single(const struct board *b, char out[ID_MAX]);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dropping of rights and the seccomp filters of our own processes, one table row per role. */
+#ifndef COMMON_SANDBOX_H
+#define COMMON_SANDBOX_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+enum sandbox_role { SANDBOX_NETD_WORKER, SANDBOX_FSD_WORKER, SANDBOX_EXECD_WORKER, SANDBOX__COUNT };
+
+/* Keeps only the capabilities in the mask (1ULL << CAP_*) in permitted and effective, empties inheritable, ambient and the
+ * bounding set, sets no_new_privs and non-dumpable. uid/gid -1: unchanged; else all ids become these, groups emptied, first. */
+int priv_drop(uid_t uid, gid_t gid, uint64_t keep_caps, struct err *err);
+/* Loads the role's seccomp allow-list (EPERM for the rest, killed for the plainly hostile), on all threads. Last step. */
+int sandbox_enter(enum sandbox_role role, struct err *err);
+
+#endif

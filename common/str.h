@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small text helpers: strict numbers, durations, terminal-safe display, identifiers. */
+#ifndef COMMON_STR_H
+#define COMMON_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Copies n bytes of in to out (cap > 0, always NUL-terminated), writing control bytes, DEL, and bytes that are not
+ * valid UTF-8 as \xNN and backslash as \\. Cuts at cap. Returns out. */
+char *str_display(const char *in, size_t n, char *out, size_t cap);
+/* Decimal digits only, whole string, at most max. 0 or -EINVAL / -ERANGE. */
+int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
+/* "1h2m3s", "500ms", "7d", plain number = seconds. Milliseconds out. 0 or -EINVAL / -ERANGE. */
+int str_to_ms(const char *s, uint64_t *ret_ms);
+/* snprintf that says whether all of it fitted: 0 or -ENAMETOOLONG. */
+int str_format(char *out, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Random (getrandom) version-4 UUID text with a prefix, e.g. "session-" -> 44 characters. out holds ID_MAX. */
+#define ID_MAX 64
+void id_new(const char *prefix, char out[ID_MAX]);
+/* True if s is [A-Za-z0-9_-]{1,63}: safe as a file name. */
+bool id_valid(const char *s);
+/* 2*n hexadecimal digits and NUL. */
+void hex_encode(const void *in, size_t n, char *out);
+
+#endif
