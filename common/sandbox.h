@@ -13,7 +13,8 @@ enum sandbox_role { SANDBOX_NETD_WORKER, SANDBOX_FSD_WORKER, SANDBOX_EXECD_WORKE
 /* Keeps only the capabilities in the mask (1ULL << CAP_*) in permitted and effective, empties inheritable, ambient and the
  * bounding set, sets no_new_privs and non-dumpable. uid/gid -1: unchanged; else all ids become these, groups emptied, first. */
 int priv_drop(uid_t uid, gid_t gid, uint64_t keep_caps, struct err *err);
-/* Loads the role's seccomp allow-list (EPERM for the rest, killed for the plainly hostile), on all threads. Last step. */
+/* Loads the role's seccomp table: what a taken-over worker would want first (new programs, mounts, namespaces, other processes) is
+ * refused with EPERM, on all threads. Last step; afterwards the process cannot start a program. */
 int sandbox_enter(enum sandbox_role role, struct err *err);
 
 #endif
