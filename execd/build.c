@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session's root tree, from the mount plan: uniform trees are plain binds, governed trees come from fsd, denied ones are empty.
+ * Runs in the future pid 1, as root, in its own mount, pid, ipc and uts namespaces, before any word of the agent's is read. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "execd/execd.h"
+
+#define ROOT_TMPFS "mode=755,size=16m"
+
+static int sys_move(int fd, const char *to)
+{
+	return (int)syscall(SYS_move_mount, fd, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+/* Binds a host tree, submounts too, with attributes on all of them. */
+static int bind_tree(const char *from, const char *to, uint64_t attrs, struct err *err)
+{
+	struct mount_attr a = { .attr_set = attrs };
+	auto_fd t = (int)syscall(SYS_open_tree, AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+
+	if (t < 0 || syscall(SYS_mount_setattr, t, "", AT_EMPTY_PATH | AT_RECURSIVE, &a, sizeof(a)) < 0 || sys_move(t, to) < 0)
+		return err_set(err, -errno, "binding %s into the sandbox: %s", from, strerror(errno));
+	return 0;
+}
+
+static int tmpfs_at(const char *at, const char *opts, unsigned long flags, struct err *err)
+{
+	if (mount("tmpfs", at, "tmpfs", MS_NOSUID | MS_NODEV | flags, opts) < 0)
+		return err_set(err, -errno, "mounting a tmpfs at %s: %s", at, strerror(errno));
+	return 0;
+}
+
+static int find_mount(struct session *s, const char *path)
+{
+	for (size_t i = 0; i < s->n_mounts; i++)
+		if (!strcmp(s->mounts[i].path, path))
+			return (int)i;
+	return -1;
+}
+
+static int attach(struct session *s, const char *path, const char *to, struct err *err)
+{
+	int i = find_mount(s, path);
+
+	if (i < 0)
+		return err_set(err, -ENOENT, "fsd handed over no mount for %s", path);
+	if (sys_move(s->mounts[i].fd, to) < 0)
+		return err_set(err, -errno, "attaching fsd's mount at %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int make_parents(const char *path)
+{
+	char p[4200];
+
+	snprintf(p, sizeof(p), "%s", path);
+	for (char *c = strchr(p + 1, '/'); c; c = strchr(c + 1, '/')) {
+		*c = 0;
+		if (mkdir(p, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*c = '/';
+	}
+	return mkdir(p, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int top_entry(struct session *s, const char *name, struct err *err)
+{
+	const uint64_t plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	char from[300], to[300], link[4096];
+	struct stat st;
+	ssize_t n;
+
+	snprintf(from, sizeof(from), "/%s", name);
+	snprintf(to, sizeof(to), "./%s", name);
+	if (lstat(from, &st) < 0)
+		return 0;
+	if (S_ISLNK(st.st_mode)) {
+		n = readlink(from, link, sizeof(link) - 1);
+		link[n < 0 ? 0 : n] = 0;
+		return symlink(link, to) < 0 ? err_set(err, -errno, "linking %s: %s", from, strerror(errno)) : 0;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return 0; /* files in the host's root directory have no use in a sandbox */
+	if (mkdir(to, 0755) < 0)
+		return err_set(err, -errno, "making %s: %s", from, strerror(errno));
+	switch (policy_file_tree(s->policy, policy_file_child(s->policy, policy_file_root(s->policy), name, strlen(name)))) {
+	case POL_TREE_RO:
+		return bind_tree(from, to, plain | MOUNT_ATTR_RDONLY, err);
+	case POL_TREE_RW:
+		return bind_tree(from, to, plain, err);
+	case POL_TREE_MIXED:
+		return attach(s, from, to, err);
+	case POL_TREE_NONE:
+		break;
+	}
+	return 0;
+}
+
+static int host_trees(struct session *s, struct err *err)
+{
+	static const char *const ours[] = { ".", "..", "proc", "sys", "dev", "run", "tmp", "workspace", "lost+found" };
+	DIR *d = opendir("/");
+	struct dirent *e;
+	int r = 0;
+
+	while (d && r == 0 && (e = readdir(d))) {
+		bool skip = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+			skip |= !strcmp(e->d_name, ours[i]);
+		if (!skip)
+			r = top_entry(s, e->d_name, err);
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
+
+static int make_dev(struct err *err)
+{
+	static const char *const nodes[] = { "null", "zero", "full", "random", "urandom", "tty" };
+	static const struct { const char *to, *at; } links[] = {
+		{ "/proc/self/fd", "./dev/fd" }, { "/proc/self/fd/0", "./dev/stdin" }, { "/proc/self/fd/1", "./dev/stdout" },
+		{ "/proc/self/fd/2", "./dev/stderr" }, { "pts/ptmx", "./dev/ptmx" },
+	};
+
+	if (tmpfs_at("./dev", "mode=755,size=64k", MS_NOEXEC, err) < 0)
+		return err->status;
+	for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
+		char from[64], to[64];
+		int fd;
+
+		snprintf(from, sizeof(from), "/dev/%s", nodes[i]);
+		snprintf(to, sizeof(to), "./dev/%s", nodes[i]);
+		fd = open(to, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+		if (fd >= 0)
+			close(fd);
+		if (mount(from, to, NULL, MS_BIND, NULL) < 0)
+			return err_set(err, -errno, "binding %s: %s", from, strerror(errno));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		if (symlink(links[i].to, links[i].at) < 0)
+			return err_set(err, -errno, "making %s: %s", links[i].at + 1, strerror(errno));
+	if (mkdir("./dev/pts", 0755) < 0 || mkdir("./dev/shm", 0777) < 0 ||
+	    mount("devpts", "./dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") < 0)
+		return err_set(err, -errno, "mounting devpts: %s", strerror(errno));
+	return tmpfs_at("./dev/shm", "mode=1777", 0, err);
+}
+
+/* /proc of the new pid namespace. An agent of uid 0 has no capability, yet owns these files: what would act on the host is read-only or masked. */
+static int make_proc(struct err *err)
+{
+	static const char *const read_only[] = { "sys", "irq", "bus", "fs" };
+	static const char *const masked[] = { "kcore", "sysrq-trigger", "keys", "key-users", "timer_list", "sched_debug", "kmsg", "latency_stats",
+					      "kpagecount", "kpageflags", "kpagecgroup", "vmallocinfo", "slabinfo", "config.gz" };
+	char p[64];
+
+	if (mount("proc", "./proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return err_set(err, -errno, "mounting proc: %s", strerror(errno));
+	for (size_t i = 0; i < ARRAY_LEN(read_only); i++) {
+		snprintf(p, sizeof(p), "./proc/%s", read_only[i]);
+		if (access(p, F_OK) == 0 && (mount(p, p, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+					     mount(NULL, p, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0))
+			return err_set(err, -errno, "making %s read-only: %s", p + 1, strerror(errno));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
+		snprintf(p, sizeof(p), "./proc/%s", masked[i]);
+		if (access(p, F_OK) == 0 && mount("./dev/null", p, NULL, MS_BIND, NULL) < 0)
+			return err_set(err, -errno, "masking %s: %s", p + 1, strerror(errno));
+	}
+	return 0;
+}
+
+static int make_tmp(struct session *s, struct err *err)
+{
+	enum pol_tree t = policy_file_tree(s->policy, policy_file_child(s->policy, policy_file_root(s->policy), "tmp", 3));
+
+	if (t == POL_TREE_MIXED)
+		return attach(s, "/tmp", "./tmp", err);
+	return t == POL_TREE_NONE ? 0 : tmpfs_at("./tmp", "mode=1777", t == POL_TREE_RO ? MS_RDONLY : 0, err);
+}
+
+static int make_system(struct session *s, struct err *err)
+{
+	static const char *const dirs[] = { "./proc", "./sys", "./dev", "./run", "./tmp" };
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if (mkdir(dirs[i], 0755) < 0)
+			return err_set(err, -errno, "making %s: %s", dirs[i] + 1, strerror(errno));
+	if (make_dev(err) < 0 || make_proc(err) < 0 || tmpfs_at("./run", "mode=755,size=16m", 0, err) < 0 || make_tmp(s, err) < 0)
+		return err->status;
+	if (make_parents("./sys/devices/system/cpu") < 0)
+		return err_set(err, -EIO, "making /sys");
+	return bind_tree("/sys/devices/system/cpu", "./sys/devices/system/cpu", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+}
+
+static int make_workspace(struct session *s, struct err *err)
+{
+	static const char *const no[] = { "/", "/proc", "/sys", "/dev", "/run", "/usr", "/etc" };
+	char at[4200];
+
+	for (size_t i = 0; i < ARRAY_LEN(no); i++)
+		if (!strcmp(s->workspace, no[i]) || (i > 0 && i < 5 && !strncmp(s->workspace, no[i], strlen(no[i])) && s->workspace[strlen(no[i])] == '/'))
+			return err_set(err, -EINVAL, "%s cannot be a workspace: choose a project's directory", s->workspace);
+	snprintf(at, sizeof(at), ".%s", s->workspace);
+	if (make_parents(at) < 0)
+		return err_set(err, -errno, "making the workspace's mount point %s: %s", s->workspace, strerror(errno));
+	if (attach(s, s->workspace, at, err) < 0)
+		return err->status;
+	if (!strcmp(s->workspace, "/workspace"))
+		return 0;
+	if (mkdir("./workspace", 0755) < 0)
+		return err_set(err, -errno, "making /workspace: %s", strerror(errno));
+	return attach(s, "/workspace", "./workspace", err);
+}
+
+/* Our own records, sockets and quarantine are nothing of the sandbox's. fsd hides them in its trees; plain binds are covered here. */
+static int hide_ours(struct session *s, struct err *err)
+{
+	const char *const ours[] = { s->w->data_dir, s->w->run_dir };
+
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+		char at[4200];
+		struct stat st, host;
+
+		snprintf(at, sizeof(at), ".%s", ours[i]);
+		if (lstat(at, &st) < 0 || stat(ours[i], &host) < 0 || st.st_dev != host.st_dev || st.st_ino != host.st_ino)
+			continue;
+		if (tmpfs_at(at, "mode=000,size=4k", MS_RDONLY, err) < 0)
+			return err->status;
+	}
+	return 0;
+}
+
+/* The file that netd wants (resolv.conf), over whatever the path leads to inside the new root. */
+static int put_file(struct session *s, struct err *err)
+{
+	const char *from = "/run/.agentsh-file";
+	char target[4096];
+	auto_fd fd = -1;
+
+	if (!s->file_path)
+		return 0;
+	fd = open(from, O_CREAT | O_WRONLY | O_CLOEXEC | O_TRUNC, 0644);
+	if (fd < 0 || write(fd, s->file_text, strlen(s->file_text)) != (ssize_t)strlen(s->file_text))
+		return err_set(err, -errno, "writing %s: %s", s->file_path, strerror(errno));
+	if (!realpath(s->file_path, target)) {
+		/* Often a link into /run, which is new here: make what it points to. */
+		ssize_t n = readlink(s->file_path, target, sizeof(target) - 1);
+		char *slash;
+
+		if (n <= 0)
+			return err_set(err, -ENOENT, "%s is missing on this host: make it (it may be empty)", s->file_path);
+		target[n] = 0;
+		if (target[0] != '/') {
+			char rel[4096];
+
+			snprintf(rel, sizeof(rel), "/etc/%.4000s", target);
+			snprintf(target, sizeof(target), "%s", rel);
+		}
+		slash = strrchr(target, '/');
+		*slash = 0;
+		make_parents(target);
+		*slash = '/';
+		close(open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	}
+	if (mount(from, target, NULL, MS_BIND, NULL) < 0 || mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		return err_set(err, -errno, "putting %s in place: %s", s->file_path, strerror(errno));
+	unlink(from);
+	return 0;
+}
+
+int build_root(struct session *s, struct err *err)
+{
+	char stage[4300];
+
+	if (str_format(stage, sizeof(stage), "%s/sessions/%s/root", s->w->data_dir, s->w->id) < 0)
+		return err_set(err, -ENAMETOOLONG, "data directory's path is too long");
+	umask(0);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_set(err, -errno, "making mounts private: %s", strerror(errno));
+	if (mkdir(stage, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "making %s: %s", stage, strerror(errno));
+	if (tmpfs_at(stage, ROOT_TMPFS, 0, err) < 0)
+		return err->status;
+	if (chdir(stage) < 0)
+		return err_set(err, -errno, "entering %s: %s", stage, strerror(errno));
+	if (host_trees(s, err) < 0 || make_system(s, err) < 0 || make_workspace(s, err) < 0 || hide_ours(s, err) < 0)
+		return err->status;
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_set(err, -errno, "pivot_root: %s", strerror(errno));
+	if (put_file(s, err) < 0)
+		return err->status;
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		return err_set(err, -errno, "making / read-only: %s", strerror(errno));
+	umask(022);
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One cgroup-v2 directory per session and command: so that a command's whole tree can be ended at once and its sockets known. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "execd/execd.h"
+
+/* Where cgroup v2 is mounted and can be written; the hybrid tree puts it below a v1 tree. */
+static int find_root(char *out, size_t cap)
+{
+	FILE *f = fopen("/proc/self/mounts", "re");
+	char dev[256], dir[1024], type[64];
+	int r = -ENOENT;
+
+	while (f && r < 0 && fscanf(f, "%255s %1023s %63s%*[^\n]", dev, dir, type) == 3)
+		if (!strcmp(type, "cgroup2") && access(dir, W_OK) == 0)
+			r = str_format(out, cap, "%s", dir);
+	if (f)
+		fclose(f);
+	return r;
+}
+
+void cgroup_session_make(struct session *s)
+{
+	char root[1024];
+
+	s->cgroup = -1;
+	s->cgroup_path[0] = 0;
+	if (find_root(root, sizeof(root)) < 0)
+		return;
+	snprintf(s->cgroup_path, sizeof(s->cgroup_path), "%s/agentsh-%s", root, s->w->id);
+	if (mkdir(s->cgroup_path, 0755) == 0)
+		s->cgroup = open(s->cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Without cgroup.kill (before 5.14) it would serve for nothing that we need. */
+	if (s->cgroup >= 0 && faccessat(s->cgroup, "cgroup.kill", F_OK, 0) < 0) {
+		close(s->cgroup);
+		s->cgroup = -1;
+		rmdir(s->cgroup_path);
+	}
+	if (s->cgroup < 0)
+		s->cgroup_path[0] = 0;
+}
+
+int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id)
+{
+	char name[32];
+	struct stat st;
+
+	*ret_id = 0;
+	c->cgroup = -1;
+	if (s->cgroup < 0)
+		return 0;
+	snprintf(name, sizeof(name), "c%u", c->num);
+	if (mkdirat(s->cgroup, name, 0755) < 0)
+		return -errno;
+	c->cgroup = openat(s->cgroup, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->cgroup < 0 || fstat(c->cgroup, &st) < 0)
+		return -errno;
+	*ret_id = st.st_ino; /* the kernel's cgroup id is its directory's inode number */
+	return 0;
+}
+
+static void remove_dir(int parent, const char *name)
+{
+	/* The last process may still be on its way out. */
+	for (int i = 0; i < 200; i++) {
+		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			return;
+		usleep(1000);
+	}
+	log_warn("cgroup %s stays: it is still busy", name);
+}
+
+void cgroup_cmd_end(struct session *s, struct cmd *c)
+{
+	char name[32];
+
+	if (c->cgroup < 0)
+		return;
+	close(c->cgroup);
+	c->cgroup = -1;
+	snprintf(name, sizeof(name), "c%u", c->num);
+	remove_dir(s->cgroup, name);
+}
+
+void cgroup_session_end(struct session *s)
+{
+	if (s->cgroup < 0)
+		return;
+	for (size_t i = 0; i < BOARD_CMDS; i++)
+		if (s->cmds[i].state != CMD_FREE)
+			cgroup_cmd_end(s, &s->cmds[i]);
+	close(s->cgroup);
+	s->cgroup = -1;
+	remove_dir(AT_FDCWD, s->cgroup_path);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of execd share: the session, its commands, and one function set per file. */
+#ifndef EXECD_EXECD_H
+#define EXECD_EXECD_H
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#include "common/approve.h"
+#include "common/board.h"
+#include "common/daemon.h"
+#include "policy/policy.h"
+
+#define MOUNTS_MAX 96              /* trees that fsd hands over */
+#define GROUPS_MAX 64              /* supplementary groups of the caller */
+#define ARGV_BYTES_MAX (2u << 20)  /* the kernel's own usual limit of arguments; longer ones are refused */
+#define ARGV_MAX 65536
+#define TRACED_MAX 512             /* execs between their verdict and their exec stop; one more is refused */
+
+enum cmd_state { CMD_FREE, CMD_APPROVAL, CMD_LAUNCHED, CMD_RUNNING, CMD_EXITED, CMD__COUNT };
+
+struct cmd {
+	struct session *s;
+	enum cmd_state state;
+	char id[ID_MAX];
+	int client;                /* who waits for EXEC_DONE, -1: answered or gone */
+	uint32_t frame_id;
+	int fds[3];                /* stdin, stdout, stderr until launched */
+	int gate;                  /* our end of the launch socket, -1 once through */
+	int listener;              /* seccomp listener, -1: none (yet, or all of its processes are gone) */
+	struct loop_io *gate_io, *listener_io;
+	struct loop_timer *timer;
+	uint64_t approval, started_ms, timeout_ms;
+	int slot;                  /* on the board */
+	int cgroup;                /* directory descriptor, -1 none */
+	uint32_t num;              /* this launch, as pid 1 names it */
+	bool approved, redirected, first_done, timed_out, kill_sent;
+	char cwd[4096];
+	char **argv, **env;        /* owned; NULL-terminated */
+	struct pol_verdict verdict;/* of the submitted command: for the answer */
+	char message[1024];
+};
+
+struct session {
+	struct worker *w;
+	struct policy *policy;
+	struct approve *approve;
+	struct board *board;
+	int board_fd, netns, leases[2];
+	const char *lease_names[2];
+	char workspace[4096], policy_name[256], home[4096], hash[65];
+	struct { char path[4096]; int fd; } mounts[MOUNTS_MAX];
+	size_t n_mounts;
+	char **env;                /* additions for every command, from netd */
+	size_t n_env;
+	char *file_path, *file_text; /* resolv.conf */
+	gid_t groups[GROUPS_MAX];
+	int n_groups;
+	pid_t init;
+	int init_sock;
+	int cgroup;                /* session's directory, -1: no cgroup v2 here */
+	char cgroup_path[4200];
+	uint64_t created_ms;
+	struct sock_filter *bpf;
+	unsigned short bpf_len;
+	struct cmd cmds[BOARD_CMDS];
+	uint32_t next_num;
+	bool started;
+};
+
+/* build.c: in the session's future pid 1, still root: namespaces' contents. 0 or negative errno, err says what. */
+int build_root(struct session *s, struct err *err);
+/* init.c: pid 1 of the session. Never returns. ready: written once when built (empty: fine; else words). */
+void init_main(struct session *s, int sock, int ready) __attribute__((noreturn));
+/* start.c: reads set-up frames, starts pid 1. */
+int session_start(struct session *s, struct err *err);
+/* filter.c: the static seccomp filter with exec notifications; *ret owned by the caller. 0 or negative errno. */
+int filter_make(struct sock_filter **ret, unsigned short *ret_len);
+/* cgroup.c */
+void cgroup_session_make(struct session *s);
+int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id); /* sets c->cgroup; 0 or negative errno */
+void cgroup_cmd_end(struct session *s, struct cmd *c);
+void cgroup_session_end(struct session *s);
+/* cmd.c */
+int cmd_exec(struct session *s, int sock, struct ipc_frame *f);
+int cmd_take_fd(struct session *s, int sock, struct ipc_frame *f);
+int cmd_take_args(struct session *s, int sock, struct ipc_frame *f);
+void cmd_client_gone(struct session *s, int sock);
+void cmd_kill(struct cmd *c);
+void cmd_exit(struct session *s, uint32_t num, int status, uint64_t utime_us, uint64_t stime_us, uint64_t maxrss_kb);
+/* Frees a command once it has exited and no process of it can exec any more. */
+void cmd_maybe_free(struct cmd *c);
+char **strv_read(struct rd *r, uint32_t max);
+void strv_free(char **v);
+/* launch.c */
+int launch_send(struct session *s, struct cmd *c);
+/* notif.c */
+int notif_watch(struct cmd *c);
+void notif_close(struct cmd *c);
+/* guard.c: seizes the thread, continues its exec, verifies at the exec stop. approved: what was judged; argv owned by guard from here. */
+struct exec_facts {
+	char given[4096];          /* as the caller wrote it */
+	char resolved[4096];       /* path of the file, "" unknown */
+	uint64_t dev, ino;
+	char **argv;               /* owned */
+	size_t argc;
+};
+int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v);
+void guard_reap(struct session *s);  /* on SIGCHLD */
+/* peek.c: facts of an exec that waits in its notification, read from the target. 0, or the errno to answer. */
+int peek_exec(const struct seccomp_notif *req, struct exec_facts *f);
+int peek_running(pid_t pid, struct exec_facts *f); /* of a process stopped at exec: what really runs */
+void facts_fini(struct exec_facts *f);
+/* judge.c */
+struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first);
+void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective, bool first);
+void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The half of the exec verdict that cannot be raced: the thread is seized while it waits, continued, and judged again at its exec stop,
+ * where the new memory is private and no instruction has run. What runs is what counts; a refusal there is SIGKILL. */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "common/log.h"
+#include "execd/execd.h"
+
+static struct traced {
+	pid_t tid;             /* 0: free */
+	struct cmd *cmd;
+	uint32_t num;          /* the command's number: a slot may have been taken by another meanwhile */
+	bool first, approved;
+	struct exec_facts facts;
+} traced[TRACED_MAX];
+
+static struct traced *find(pid_t tid)
+{
+	for (size_t i = 0; i < TRACED_MAX; i++)
+		if (traced[i].tid == tid)
+			return &traced[i];
+	return NULL;
+}
+
+static void forget(struct traced *t)
+{
+	facts_fini(&t->facts);
+	memset(t, 0, sizeof(*t));
+}
+
+int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v)
+{
+	struct seccomp_notif_resp go = { .id = notif_id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+	struct traced *t = find(0);
+
+	if (!t) {
+		facts_fini(facts);
+		return -EAGAIN;
+	}
+	if (ptrace(PTRACE_SEIZE, tid, 0, (void *)(uintptr_t)(PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)) < 0 ||
+	    ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0) {
+		int r = -errno;
+
+		facts_fini(facts);
+		return r;
+	}
+	*t = (struct traced){ .tid = tid, .cmd = c, .num = c->num, .first = !c->first_done, .approved = v->decision == POL_APPROVE, .facts = *facts };
+	facts->argv = NULL;
+	facts->argc = 0;
+	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_SEND, &go) < 0) {
+		/* The thread died meanwhile: its exit is reported to us as its tracer. */
+		return 0;
+	}
+	return 0;
+}
+
+static bool same_argv(const struct exec_facts *a, const struct exec_facts *b)
+{
+	if (a->argc != b->argc)
+		return false;
+	for (size_t i = 0; i < a->argc; i++)
+		if (strcmp(a->argv[i], b->argv[i]) != 0)
+			return false;
+	return true;
+}
+
+/* True if what runs may run. A script's program is its interpreter, with the script among the arguments: judged by its own name. */
+static bool verify(struct traced *t, pid_t pid)
+{
+	struct exec_facts now;
+	bool same, ok = false;
+	struct pol_verdict v = { .decision = POL_DENY, .rule = "exec-verify" };
+
+	if (peek_running(pid, &now) < 0) {
+		facts_fini(&now);
+		log_warn("process %d could not be read at its exec stop: killed", (int)pid);
+		return false;
+	}
+	same = now.dev == t->facts.dev && now.ino == t->facts.ino;
+	if (same) {
+		/* The name as given still decides, also when the file is a multi-call binary. */
+		snprintf(now.given, sizeof(now.given), "%s", t->facts.given);
+	}
+	v = judge_exec(t->cmd, &now, t->first);
+	switch (v.decision) {
+	case POL_ALLOW:
+	case POL_AUDIT:
+	case POL_SOFT_DELETE:
+		ok = true;
+		break;
+	case POL_APPROVE:
+		ok = t->approved && same && same_argv(&now, &t->facts);
+		break;
+	case POL_REDIRECT:
+	case POL_DENY:
+	case POL__COUNT:
+		break;
+	}
+	if (!ok) {
+		struct evtlog *l = t->cmd->s->w->events;
+
+		evt_begin(l, "exec_mismatch", t->cmd->id, pid);
+		evt_str(l, "approved", t->facts.resolved);
+		evt_str(l, "filename", now.resolved);
+		evt_policy(l, pol_decision_name(v.decision), "deny", v.rule, "what was about to run is not what was judged; killed");
+		evt_end(l);
+	} else {
+		judge_event(t->cmd, pid, same ? &t->facts : &now, &v, "allow", t->first);
+	}
+	facts_fini(&now);
+	return ok;
+}
+
+static void at_exec(struct traced *t, pid_t pid)
+{
+	bool alive = t->cmd->state != CMD_FREE && t->cmd->num == t->num;
+
+	if (!alive || !verify(t, pid)) {
+		kill(pid, SIGKILL);
+	} else {
+		t->cmd->first_done = true;
+		board_label(t->cmd->s->board, pid, t->cmd->slot);
+	}
+	ptrace(PTRACE_DETACH, pid, 0, 0);
+	forget(t);
+}
+
+void guard_reap(struct session *s UNUSED)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
+		struct traced *t = find(pid);
+		int event = status >> 16;
+
+		if (!WIFSTOPPED(status)) {
+			if (t)
+				forget(t);
+			continue;
+		}
+		if (event == PTRACE_EVENT_EXEC) {
+			unsigned long former = 0;
+
+			/* An exec from another thread than the leader takes the leader's number. */
+			if (ptrace(PTRACE_GETEVENTMSG, pid, 0, &former) == 0 && (pid_t)former != pid) {
+				if (t)
+					forget(t);
+				t = find((pid_t)former);
+			}
+			if (t) {
+				at_exec(t, pid);
+			} else {
+				kill(pid, SIGKILL);
+				ptrace(PTRACE_DETACH, pid, 0, 0);
+			}
+			continue;
+		}
+		/* The exec failed by itself: the thread goes on as it was, with any signal that stopped it. */
+		ptrace(PTRACE_DETACH, pid, 0, (void *)(uintptr_t)(event == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status)));
+		if (t)
+			forget(t);
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An exec as the policy's subject, and the record of what was decided. */
+#include <stdio.h>
+#include <string.h>
+
+#include "execd/execd.h"
+
+#define EVENT_ARGS 64
+
+/* A file without a name (memfd, deleted) has nothing that a rule could speak about: refused, whatever the rules allow. */
+static bool anonymous(const struct exec_facts *f)
+{
+	size_t n = strlen(f->resolved);
+
+	return !strncmp(f->resolved, "/memfd:", 7) || (n > 10 && !strcmp(f->resolved + n - 10, " (deleted)"));
+}
+
+struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first)
+{
+	struct pol_exec q = { .given = f->given, .resolved = f->resolved[0] ? f->resolved : NULL, .argv = (const char *const *)f->argv,
+			      .argc = f->argc, .depth = first ? 0 : 1 };
+	struct pol_verdict v = { .decision = POL_DENY, .rule = "default-deny-anonymous-exec",
+				 .message = "programs without a file name (memfd, deleted) are not run" };
+
+	if (anonymous(f))
+		return v;
+	v = policy_exec(c->s->policy, &q);
+	/* What a person approved or a rule put in place of another program is not asked about again, only refused. */
+	if (first && ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
+		v.decision = POL_ALLOW;
+	return v;
+}
+
+void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char *out, size_t cap)
+{
+	char args[2048] = "";
+	size_t at = 0;
+	struct pol_fields m = { .path = f->resolved, .command = f->given, .args = args, .operation = "exec" };
+
+	for (size_t i = 1; i < f->argc && at + 2 < sizeof(args); i++) {
+		int n = snprintf(args + at, sizeof(args) - at, "%s%s", i > 1 ? " " : "", f->argv[i]);
+
+		at = n < 0 || (size_t)n >= sizeof(args) - at ? sizeof(args) - 1 : at + (size_t)n;
+	}
+	out[0] = 0;
+	if (v->message)
+		pol_message(v->message, &m, out, cap);
+}
+
+void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective, bool first)
+{
+	struct evtlog *l = c->s->w->events;
+	char message[1024];
+
+	judge_message(f, v, message, sizeof(message));
+	evt_begin(l, "execve", c->id, pid);
+	evt_str(l, "operation", "exec");
+	evt_str(l, "raw_filename", f->given);
+	evt_str(l, "filename", f->resolved[0] ? f->resolved : f->given);
+	evt_strv(l, "argv", (const char *const *)f->argv, f->argc < EVENT_ARGS ? f->argc : EVENT_ARGS);
+	evt_int(l, "depth", first ? 0 : 1);
+	evt_policy(l, pol_decision_name(v->decision), effective, v->rule, message);
+	evt_end(l);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exec notifications: receive, read, judge, answer; every notification gets an answer on every path. */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+#include "common/log.h"
+#include "execd/execd.h"
+
+/* Since Linux 6.6 (include/uapi/linux/seccomp.h); Debian 12's headers are older. */
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS _IOW('!', 4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+/* An exec that waits for a person. */
+struct held {
+	struct cmd *c;
+	uint32_t num;
+	uint64_t id;
+	pid_t pid;
+	struct exec_facts facts;
+	struct pol_verdict v;
+};
+
+static void refuse(struct cmd *c, uint64_t id, int error)
+{
+	struct seccomp_notif_resp no = { .id = id, .error = -error };
+
+	/* ENOENT: the thread was killed while it waited; nobody is there to be answered. */
+	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_SEND, &no) < 0 && errno != ENOENT)
+		log_warn("answering an exec: %s", strerror(errno));
+}
+
+static void deny(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
+{
+	judge_event(c, pid, f, v, "deny", !c->first_done);
+	if (!c->first_done) {
+		c->verdict = *v;
+		judge_message(f, v, c->message, sizeof(c->message));
+	}
+	refuse(c, id, EACCES);
+	facts_fini(f);
+}
+
+static void allow(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
+{
+	int r = guard_begin(c, id, pid, f, v);
+
+	if (r < 0)
+		refuse(c, id, r == -ESRCH ? EAGAIN : EACCES);
+}
+
+static void on_answer(void *arg, bool yes, const char *why UNUSED)
+{
+	struct held *h = arg;
+
+	if (h->c->state == CMD_FREE || h->c->num != h->num || h->c->listener < 0)
+		facts_fini(&h->facts);
+	else if (yes && ioctl(h->c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &h->id) == 0)
+		allow(h->c, h->id, h->pid, &h->facts, &h->v);
+	else
+		deny(h->c, h->id, h->pid, &h->facts, &h->v);
+	free(h);
+}
+
+static void ask(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
+{
+	struct held *h = calloc(1, sizeof(*h));
+	char message[1024];
+
+	if (!h) {
+		deny(c, id, pid, f, v);
+		return;
+	}
+	*h = (struct held){ .c = c, .num = c->num, .id = id, .pid = pid, .facts = *f, .v = *v };
+	judge_message(f, v, message, sizeof(message));
+	approve_ask(c->s->approve, "exec", f->resolved, v->rule, message, c->id, v->timeout_ms, on_answer, h, NULL);
+}
+
+static void judge(struct cmd *c, const struct seccomp_notif *req)
+{
+	struct exec_facts f;
+	struct pol_verdict v;
+	pid_t pid = (pid_t)req->pid;
+	uint64_t id = req->id;
+	int r = peek_exec(req, &f);
+
+	/* The thread may have died and its number been taken: what was read is worth nothing then. */
+	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0) {
+		facts_fini(&f);
+		return;
+	}
+	if (r < 0) {
+		/* What cannot be read or found cannot be judged, nor be run. */
+		refuse(c, id, -r);
+		facts_fini(&f);
+		return;
+	}
+	v = judge_exec(c, &f, !c->first_done);
+	switch (v.decision) {
+	case POL_ALLOW:
+	case POL_AUDIT:
+	case POL_SOFT_DELETE:
+		allow(c, id, pid, &f, &v);
+		return;
+	case POL_APPROVE:
+		ask(c, id, pid, &f, &v);
+		return;
+	case POL_REDIRECT: /* of a nested program: refused, with the rule's message saying what to use */
+	case POL_DENY:
+	case POL__COUNT:
+		deny(c, id, pid, &f, &v);
+	}
+}
+
+static void on_listener(void *arg, int fd, uint32_t events)
+{
+	struct cmd *c = arg;
+	struct seccomp_notif req = { 0 };
+
+	if (!(events & EPOLLIN)) {
+		notif_close(c); /* HUP: no process with this filter is left */
+		cmd_maybe_free(c);
+		return;
+	}
+	if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &req) < 0)
+		return; /* ENOENT: killed before we came */
+	judge(c, &req);
+}
+
+int notif_watch(struct cmd *c)
+{
+	uint64_t sync = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+
+	/* An optimisation of newer kernels (6.6): refused by older ones without harm. */
+	ioctl(c->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, sync);
+	return loop_add(c->s->w->loop, c->listener, EPOLLIN, on_listener, c, &c->listener_io);
+}
+
+void notif_close(struct cmd *c)
+{
+	loop_del(c->listener_io);
+	c->listener_io = NULL;
+	if (c->listener >= 0)
+		close(c->listener);
+	c->listener = -1;
+}
