@@ -87,7 +87,7 @@ static int start(struct worker *w, struct err *err)
 	if (session_start(s, err) < 0)
 		return err->status;
 	if (watch(s, err) < 0 ||
-	    priv_drop((uid_t)-1, (gid_t)-1, 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_KILL | 1ULL << CAP_DAC_READ_SEARCH, err) < 0 ||
+	    priv_drop((uid_t)-1, (gid_t)-1, 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_KILL | 1ULL << CAP_DAC_OVERRIDE, err) < 0 ||
 	    sandbox_enter(SANDBOX_EXECD_WORKER, err) < 0)
 		return err->status;
 	evt_begin(w->events, "session_created", NULL, 0);
