@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the CLI's files share: the commands, and the client side of the daemons. */
+#ifndef CLI_CMD_H
+#define CLI_CMD_H
+
+#include <cjson/cJSON.h>
+
+#include "common/daemon.h"
+#include "common/ipc.h"
+#include "common/str.h"
+
+enum { EXIT_ERROR = 1, EXIT_ENV = 2, EXIT_TIMEOUT = 124, EXIT_DENIED = 126, EXIT_NOT_FOUND = 127 };
+
+int cmd_server(int argc, char **argv);
+int cmd_session(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_trash(int argc, char **argv);
+int cmd_approve(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_detect(int argc, char **argv);
+
+/* stderr: "agentsh: words", escaped for a terminal; returns EXIT_ERROR. */
+int complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void print_json(cJSON *j);                              /* stdout, one document; frees j */
+
+/* client.c. Connects to a daemon, starting all three when they do not run and AGENTSH_NO_AUTO does not forbid it. */
+int client_connect(const char *daemon, bool may_start, struct err *err);
+/* Connection to a session's worker, or negative errno with words. */
+int client_attach(const char *daemon, const char *id, struct err *err);
+int client_sync(const char *daemon, const char *id);    /* every event before this call is in its file afterwards */
+int client_list(char ids[][ID_MAX], size_t max, struct err *err); /* number of sessions */
+char *self_dir(void);                                   /* directory of this program; static */
+
+/* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed; name_out the policy's file name. */
+int policy_find(const char *name, char *path, size_t cap, struct err *err);
+int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err);
+struct buf;
+int file_read(const char *path, size_t max, struct buf *out, struct err *err);
+
+/* session_make.c */
+struct made_session { char id[ID_MAX]; char workspace[4096]; char policy[256]; char hash[65]; };
+int session_make(const char *workspace, const char *policy, bool verbose, struct made_session *ret, struct err *err);
+
+/* exec_run.c */
+struct exec_opts { bool json; const char *events; uint64_t timeout_ms; char **argv; int argc; const char *argv0; };
+int exec_run(const char *id, const struct exec_opts *o);
+
+/* events_read.c: events of a session from the three files, merged by time; filters may be NULL. cJSON array, owned by the caller. */
+cJSON *events_read(const char *id, const char *command_id);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agentsh: the table of commands. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cmd.h"
+#include "common/log.h"
+
+static const struct command {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "server", cmd_server, "server [stop]: run the three daemons in the foreground, or stop them" },
+	{ "session", cmd_session, "session create|list|info|destroy" },
+	{ "exec", cmd_exec, "exec [--output shell|json] [--events all|full|summary|blocked|none] [--timeout D] SID -- CMD..." },
+	{ "run", cmd_run, "run [--policy P] [--workspace D] -- CMD...: session, command, report, end" },
+	{ "kill", cmd_kill, "kill SID [CMDID]: end a command's whole tree (all commands without CMDID)" },
+	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--limit N]" },
+	{ "trash", cmd_trash, "trash list [--session S] [--json] | trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
+	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
+	{ "policy", cmd_policy, "policy compile|validate|show|list|explain|test" },
+	{ "detect", cmd_detect, "detect [--json]: what this machine offers, and what is missing" },
+};
+
+/* Named by the contract; saying so clearly beats an unknown command. */
+static const char *const later[] = { "report", "proxy", "checkpoint", "undo", "top", "ui", "shim", "audit", "output", "config", "gateway", "mount",
+	"llm", "usage", "wrap" };
+
+int complain(const char *fmt, ...)
+{
+	char words[2048], shown[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	str_display(words, strlen(words), shown, sizeof(shown));
+	fprintf(stderr, "agentsh: %s\n", shown);
+	return EXIT_ERROR;
+}
+
+void print_json(cJSON *j)
+{
+	char *text = cJSON_Print(j);
+
+	if (text)
+		puts(text);
+	cJSON_free(text);
+	cJSON_Delete(j);
+}
+
+static int usage(FILE *to)
+{
+	fprintf(to, "agentsh: a policy-enforced execution gateway for AI agents\n\nusage: agentsh COMMAND [options]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(to, "  %s\n", commands[i].help);
+	fprintf(to, "\nagentsh COMMAND --help shows one line for a command. README.md says what works and what does not yet.\n");
+	return to == stdout ? 0 : EXIT_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+	log_open("agentsh");
+	if (argc < 2)
+		return usage(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return usage(stdout);
+	if (!strcmp(argv[1], "--version"))
+		return puts("agentsh 0.1.0") < 0;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
+			return printf("usage: agentsh %s\n", commands[i].help) < 0;
+		return commands[i].fn(argc - 1, argv + 1);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(later); i++)
+		if (!strcmp(argv[1], later[i]))
+			return complain("\"%s\" is not built yet: see the table in README.md", later[i]);
+	return complain("unknown command \"%s\": see agentsh --help", argv[1]);
+}

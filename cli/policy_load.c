@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds a policy by name or path and compiles it for one workspace. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cmd.h"
+#include "common/buf.h"
+#include "policy/compile.h"
+
+#define VARS_MAX 512
+#define FILE_MAX (8u << 20)
+
+extern char **environ;
+
+int file_read(const char *path, size_t max, struct buf *out, struct err *err)
+{
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	uint8_t part[65536];
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "%s is not a file", path);
+	if ((uint64_t)st.st_size > max)
+		return err_set(err, -EFBIG, "%s:1:1: error: the file has %lld bytes; %zu are the most", path, (long long)st.st_size, max);
+	*out = (struct buf)BUF_INIT(max);
+	while ((n = read(fd, part, sizeof(part))) > 0)
+		buf_put(out, part, (size_t)n);
+	if (n < 0 || !buf_ok(out)) {
+		buf_fini(out);
+		return err_set(err, -EIO, "%s: cannot be read", path);
+	}
+	buf_put(out, "", 0);
+	return 0;
+}
+
+int policy_find(const char *name, char *path, size_t cap, struct err *err)
+{
+	const char *dir = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
+	char dirs[4][4200] = { "", "", "/etc/agentsh/policies", "" };
+
+	if (strchr(name, '/') || (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".yaml")))
+		return str_format(path, cap, "%s", name);
+	if (!id_valid(name))
+		return err_set(err, -EINVAL, "policy name \"%s\" is not [A-Za-z0-9_-]+", name);
+	snprintf(dirs[0], sizeof(dirs[0]), "%s", dir ? dir : "");
+	if (home)
+		snprintf(dirs[1], sizeof(dirs[1]), "%.4000s/.config/agentsh/policies", home);
+	snprintf(dirs[3], sizeof(dirs[3]), "%.4000s/../policies", self_dir());
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if (dirs[i][0] && str_format(path, cap, "%s/%s.yaml", dirs[i], name) == 0 && access(path, R_OK) == 0)
+			return 0;
+	return err_set(err, -ENOENT, "no policy named \"%s\": list them with: agentsh policy list", name);
+}
+
+static size_t fill_vars(struct pol_var *v, const char *workspace)
+{
+	static char names[VARS_MAX][128], git[4096];
+	size_t n = 0;
+
+	v[n++] = (struct pol_var){ "PROJECT_ROOT", workspace };
+	/* The nearest directory upward that holds .git, else the workspace. */
+	snprintf(git, sizeof(git), "%s", workspace);
+	for (char *end = git + strlen(git); end > git; end = strrchr(git, '/')) {
+		char probe[4200];
+
+		*end = 0;
+		snprintf(probe, sizeof(probe), "%s/.git", git);
+		if (access(probe, F_OK) == 0)
+			break;
+	}
+	v[n++] = (struct pol_var){ "GIT_ROOT", git[0] ? git : workspace };
+	for (char **e = environ; *e && n < VARS_MAX; e++) {
+		const char *eq = strchr(*e, '=');
+
+		if (!eq || (size_t)(eq - *e) >= sizeof(names[0]))
+			continue;
+		snprintf(names[n], sizeof(names[n]), "%.*s", (int)(eq - *e), *e);
+		v[n] = (struct pol_var){ names[n], eq + 1 };
+		n++;
+	}
+	return n;
+}
+
+int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err)
+{
+	static struct pol_var vars[VARS_MAX];
+	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
+	char path[4300];
+	struct pol_source src = { .file = path, .workspace = workspace, .vars = vars };
+	int r = policy_find(name, path, sizeof(path), err);
+
+	if (r == 0)
+		r = file_read(path, FILE_MAX, &text, err);
+	if (r < 0)
+		return r;
+	src.text = (const char *)text.data;
+	src.len = text.len;
+	src.n_vars = fill_vars(vars, workspace);
+	r = policy_compile(&src, &diag, ret_fd, hash);
+	if (diag.len && (r < 0 || verbose))
+		fprintf(stderr, "%s", (const char *)diag.data);
+	if (r < 0)
+		err_set(err, r, "policy %s was refused: nothing was changed", path);
+	buf_fini(&text);
+	buf_fini(&diag);
+	return r;
+}

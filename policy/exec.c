@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands: by name given and file resolved; through shells' -c and through wrappers, to a depth of 4. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "policy/model.h"
+
+#define LOOK_DEPTH 4
+#define WORDS_MAX 256
+
+static const char *const shells[] = { "sh", "bash", "dash", "ash", "mksh", "ksh", "zsh" };
+static const char *const wrappers[] = { "env", "nice", "nohup", "timeout", "xargs", "setsid", "stdbuf", "busybox", "sudo", "doas", "time", "command",
+	"exec", "chroot", "ionice", "taskset", "watch" };
+
+static const char *base(const char *s)
+{
+	const char *b = strrchr(s, '/');
+
+	return b ? b + 1 : s;
+}
+
+static bool among(const char *s, const char *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(s, v[i]))
+			return true;
+	return false;
+}
+
+static bool command_match(const char *entry, const char *name)
+{
+	char lower[4096], b[4096];
+
+	snprintf(lower, sizeof(lower), "%s", name);
+	for (char *c = lower; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	if (strchr(entry, '/'))
+		return !strcasecmp(entry, name) || (wild_is(entry) && wild_match(entry, name, '/'));
+	snprintf(b, sizeof(b), "%s", base(lower));
+	if (strlen(b) > 5 && !strcmp(b + strlen(b) - 5, ".real"))
+		b[strlen(b) - 5] = 0;
+	return !strcasecmp(entry, b) || (wild_is(entry) && wild_match(entry, b, 0));
+}
+
+static bool rule_match(const struct policy *p, size_t i, const char *name, const char *args, uint32_t depth)
+{
+	const struct rule *u = &p->m.execs.v[i];
+	bool hit = u->commands.n == 0;
+
+	if ((int32_t)depth < u->min_depth || (u->max_depth >= 0 && (int32_t)depth > u->max_depth))
+		return false;
+	for (size_t k = 0; k < u->commands.n && !hit; k++)
+		hit = command_match(u->commands.v[k], name);
+	return hit && (!p->regex[i] || regex_match(p->regex[i], args, strlen(args)));
+}
+
+static const struct rule *first(const struct policy *p, const char *name, const char *args, uint32_t depth)
+{
+	for (size_t i = 0; i < p->m.execs.n; i++)
+		if (rule_match(p, i, name, args, depth))
+			return &p->m.execs.v[i];
+	return NULL;
+}
+
+static int rank(enum pol_decision d)
+{
+	static const int v[] = { [POL_DENY] = 4, [POL_REDIRECT] = 3, [POL_SOFT_DELETE] = 0, [POL_APPROVE] = 2, [POL_AUDIT] = 1, [POL_ALLOW] = 0 };
+
+	return v[d];
+}
+
+static struct pol_verdict to_verdict(const struct rule *u)
+{
+	if (!u)
+		return (struct pol_verdict){ .decision = POL_DENY, .rule = "default-deny-commands" };
+	return (struct pol_verdict){ .decision = u->decision, .rule = u->name, .message = u->message, .timeout_ms = u->timeout_ms,
+				     .redirect_to = u->redirect_to, .redirect_args = (const char *const *)u->redirect_args.v,
+				     .n_redirect_args = u->redirect_args.n, .redirect_append = (const char *const *)u->redirect_append.v,
+				     .n_redirect_append = u->redirect_append.n };
+}
+
+/* The simple words of a script's first command, for looking ahead only: what really runs is judged at its own exec. */
+static size_t words_of(const char *script, char *store, size_t cap, const char **out)
+{
+	size_t n = 0, at = 0;
+	char quote = 0;
+	bool in = false;
+
+	for (const char *s = script; at + 2 < cap && n < WORDS_MAX - 1; s++) {
+		if (!*s || (!quote && strchr(" \t", *s))) {
+			if (in) {
+				store[at++] = 0;
+				n++;
+				in = false;
+			}
+			if (!*s)
+				break;
+			continue;
+		}
+		if (!quote && strchr("|&;<>()$`\n*?[~#", *s))
+			return 0; /* not simple */
+		if (quote == '"' && strchr("$`\\", *s))
+			return 0;
+		if (!in) {
+			out[n] = store + at;
+			in = true;
+		}
+		if ((*s == '\'' || *s == '"') && (!quote || quote == *s)) {
+			quote = quote ? 0 : *s;
+			continue;
+		}
+		if (*s == '\\' && !quote && s[1])
+			s++;
+		store[at++] = *s;
+	}
+	out[n] = NULL;
+	return quote ? 0 : n;
+}
+
+/* Where the wrapped command begins in argv, or 0. Options' own arguments are skipped by trying each further word as well (the caller does). */
+static size_t inner_at(const char *name, const char *const *argv, size_t argc)
+{
+	size_t i = 1;
+
+	while (i < argc && (argv[i][0] == '-' || (strchr(argv[i], '=') && !strcmp(name, "env"))))
+		i++;
+	if (!strcmp(name, "timeout") || !strcmp(name, "chroot") || !strcmp(name, "taskset"))
+		i++;
+	return i < argc ? i : 0;
+}
+
+static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc, uint32_t depth,
+			       int left);
+
+static void stricter(struct pol_verdict *v, const struct pol_verdict *other)
+{
+	bool implicit = other->rule && !strcmp(other->rule, "default-deny-commands");
+
+	if (!implicit && rank(other->decision) > rank(v->decision))
+		*v = *other;
+}
+
+static void through(const struct policy *p, struct pol_verdict *v, const char *name, const char *const *argv, size_t argc, uint32_t depth, int left)
+{
+	if (among(name, shells, ARRAY_LEN(shells))) {
+		for (size_t i = 1; i + 1 < argc && argv[i][0] == '-'; i++) {
+			static const char *words[WORDS_MAX];
+			char store[4096];
+			size_t n;
+
+			if (!strchr(argv[i], 'c') || argv[i][1] == '-')
+				continue;
+			n = words_of(argv[i + 1], store, sizeof(store), words);
+			if (n) {
+				const char *copy[WORDS_MAX];
+
+				memcpy(copy, words, (n + 1) * sizeof(*copy));
+				struct pol_verdict in = look(p, copy[0], NULL, copy, n, depth, left - 1);
+				stricter(v, &in);
+			}
+			break;
+		}
+	} else if (among(name, wrappers, ARRAY_LEN(wrappers)) || !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld.so", 5) ||
+		   !strncmp(name, "ld-musl", 7)) {
+		size_t at = inner_at(name, argv, argc);
+
+		/* An option may take a value ("nice -n 5 x"): every word from here on that could be the program is judged. */
+		for (size_t tries = 0; at && at < argc && tries < 4; at++, tries++) {
+			struct pol_verdict in = look(p, argv[at], NULL, argv + at, argc - at, depth, left - 1);
+
+			stricter(v, &in);
+			if (!isdigit((unsigned char)argv[at][0]) && argv[at][0] != '-' && !strchr(argv[at], '=') && strncmp(name, "ld", 2) != 0)
+				break;
+		}
+	}
+}
+
+static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc, uint32_t depth,
+			       int left)
+{
+	static char args[1u << 16];
+	const struct rule *a, *b = NULL;
+	struct pol_verdict v;
+	size_t at = 0;
+
+	args[0] = 0;
+	for (size_t i = 1; i < argc && at + 2 < sizeof(args); i++) {
+		int n = snprintf(args + at, sizeof(args) - at, "%s%s", i > 1 ? " " : "", argv[i]);
+
+		at = n < 0 || (size_t)n >= sizeof(args) - at ? sizeof(args) - 1 : at + (size_t)n;
+	}
+	a = first(p, given, args, depth);
+	if (resolved)
+		b = first(p, resolved, args, depth);
+	v = to_verdict(a ? a : b);
+	if (a && b) {
+		struct pol_verdict w = to_verdict(b);
+
+		stricter(&v, &w);
+	}
+	if (left > 0) {
+		through(p, &v, base(given), argv, argc, depth, left);
+		if (resolved && strcmp(base(resolved), base(given)) != 0)
+			through(p, &v, base(resolved), argv, argc, depth, left);
+	}
+	return v;
+}
+
+struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
+{
+	return look(p, q->given, q->resolved, q->argv, q->argc, q->depth, LOOK_DEPTH);
+}
+
+char *pol_message(const char *tmpl, const struct pol_fields *f, char *out, size_t cap)
+{
+	const struct { const char *name, *value; } fields[] = {
+		{ "{{.Path}}", f->path }, { "{{.Args}}", f->args }, { "{{.Command}}", f->command }, { "{{.Domain}}", f->domain },
+		{ "{{.RemoteAddr}}", f->remote_addr }, { "{{.RemotePort}}", f->remote_port }, { "{{.Operation}}", f->operation },
+	};
+	size_t at = 0;
+
+	while (*tmpl && at + 1 < cap) {
+		size_t i;
+
+		for (i = 0; i < ARRAY_LEN(fields); i++)
+			if (!strncmp(tmpl, fields[i].name, strlen(fields[i].name)))
+				break;
+		if (i == ARRAY_LEN(fields)) {
+			out[at++] = *tmpl++;
+			continue;
+		}
+		tmpl += strlen(fields[i].name);
+		at += (size_t)snprintf(out + at, cap - at, "%s", fields[i].value ? fields[i].value : "");
+		if (at >= cap)
+			at = cap - 1;
+	}
+	out[at] = 0;
+	return out;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules as plain data, shared by the compiler and the evaluator; the form in which a generation holds them. */
+#ifndef POLICY_MODEL_H
+#define POLICY_MODEL_H
+
+#include "common/wire.h"
+#include "policy/policy.h"
+
+#define MODEL_FORMAT 1
+#define RULES_MAX 100000         /* per policy */
+#define STRINGS_MAX 4096         /* in one list of one rule */
+#define STATES_MAX 30000         /* of one automaton; more patterns go into the next one */
+#define GENERATION_MAX (64u << 20)
+#define NO_RULE 0xffffffffu
+
+struct strs { char **v; size_t n; };   /* owned, n strings and a NULL */
+
+struct rule {
+	char *name, *message, *redirect_to;
+	enum pol_decision decision;
+	uint64_t timeout_ms;
+	bool preserve_tree;
+	uint32_t line, ops;             /* ops: bit mask, files */
+	struct strs paths, domains, cidrs, commands, args_patterns, redirect_args, redirect_append, redirect_env;
+	uint16_t *ports;
+	size_t n_ports;
+	int32_t min_depth, max_depth;   /* commands; max -1: no end */
+	uint8_t *regex;                 /* serialised vectorscan database, owned */
+	size_t regex_len;
+};
+
+struct rules { struct rule *v; size_t n; };
+
+struct model {
+	char *name, *file;
+	struct rules files, nets, execs;
+};
+
+/* One automaton over bytes. next[state * classes + class[byte]]; state 0 is dead. */
+struct dfa {
+	uint32_t n_states, n_classes, root, workspace;
+	uint8_t class[256];
+	uint32_t *next;                 /* n_states * n_classes */
+	uint32_t *accept;               /* n_states * POL_OP__COUNT: first rule that decides, or NO_RULE */
+	uint8_t *tree;                  /* n_states: per state a mask of what a path below can meet, see TREE_* */
+};
+
+void model_fini(struct model *m);
+void dfa_fini(struct dfa *d);
+/* Generation's records. write: into the cursor; read: owned by the caller, bad input makes the cursor bad. */
+void model_write_rules(struct wr *w, const struct rules *r);
+int model_read_rules(struct rd *r, struct rules *ret);
+void model_write_dfa(struct wr *w, const struct dfa *d);
+int model_read_dfa(struct rd *r, struct dfa *ret);
+
+/* store.c, LMDB's home: records of one generation. */
+struct record { const char *key; const void *data; size_t len; };
+int store_write(const struct record *v, size_t n, int *ret_fd, struct err *err);
+/* Copies the named records out of a generation that was hashed already; out[i].data owned by the caller. */
+int store_read(int fd, struct record *v, size_t n, struct err *err);
+
+/* regex.c, vectorscan's home. */
+int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, char *why, size_t cap, size_t *ret_which);
+struct regex;
+int regex_open(const uint8_t *db, size_t n, struct regex **ret);
+bool regex_match(const struct regex *r, const char *text, size_t n);
+void regex_close(struct regex *r);
+
+/* wild.c: globs of names without an automaton: commands (sep 0 or '/') and domains (sep '.'). */
+bool wild_match(const char *glob, const char *text, char sep);
+bool wild_is(const char *s);
+
+struct policy {
+	struct model m;
+	struct dfa dfa[POL_DFA_MAX];
+	size_t n_dfa;
+	char *workspace;
+	struct regex **regex;           /* per exec rule, NULL: none */
+};
+
+#endif

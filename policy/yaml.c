@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libyaml's home: one document, no anchors, no aliases, no duplicate keys, bounded in bytes, depth and nodes. */
+#include "policy/yaml.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "common/str.h"
+#include "common/utf8.h"
+
+struct reader {
+	yaml_parser_t p;
+	struct diag *d;
+	size_t nodes;
+};
+
+void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...)
+{
+	char words[1024], shown[2048];
+	va_list ap;
+
+	if (level[0] == 'e' && d->errors++ >= DIAG_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	str_display(words, strlen(words), shown, sizeof(shown));
+	buf_printf(d->out, "%s:%u:%u: %s: %s\n", d->file, line, column, level, shown);
+}
+
+void node_free(struct node *n)
+{
+	if (!n)
+		return;
+	for (size_t i = 0; i < n->n; i++)
+		node_free(n->v[i]);
+	free(n->v);
+	free(n->text);
+	free(n);
+}
+
+static struct node *node_new(struct reader *r, enum node_kind kind, const yaml_mark_t *at)
+{
+	struct node *n = ++r->nodes > YAML_NODES_MAX ? NULL : calloc(1, sizeof(*n));
+
+	if (!n) {
+		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error", "too many values");
+		return NULL;
+	}
+	n->kind = kind;
+	n->line = (uint32_t)at->line + 1;
+	n->column = (uint32_t)at->column + 1;
+	return n;
+}
+
+static int node_add(struct node *n, struct node *item)
+{
+	if (n->n == n->cap) {
+		size_t cap = n->cap ? n->cap * 2 : 8;
+		struct node **v = realloc(n->v, cap * sizeof(*v));
+
+		if (!v) {
+			node_free(item);
+			return -1;
+		}
+		n->v = v;
+		n->cap = cap;
+	}
+	n->v[n->n++] = item;
+	return 0;
+}
+
+static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth);
+
+static struct node *read_items(struct reader *r, struct node *n, yaml_event_type_t end, int depth)
+{
+	for (;;) {
+		yaml_event_t ev;
+		struct node *item;
+		bool done;
+
+		if (!yaml_parser_parse(&r->p, &ev)) {
+			diag_at(r->d, (uint32_t)r->p.problem_mark.line + 1, (uint32_t)r->p.problem_mark.column + 1, "error", "%s",
+				r->p.problem ? r->p.problem : "not YAML");
+			break;
+		}
+		done = ev.type == end;
+		item = done ? NULL : read_node(r, &ev, depth + 1);
+		yaml_event_delete(&ev);
+		if (done)
+			return n;
+		if (!item || node_add(n, item) < 0)
+			break;
+	}
+	node_free(n);
+	return NULL;
+}
+
+static bool duplicate_key(struct reader *r, const struct node *n)
+{
+	for (size_t i = 0; i + 1 < n->n && n->n < 512; i += 2)
+		for (size_t k = 0; k < i; k += 2)
+			if (n->v[i]->text && n->v[k]->text && !strcmp(n->v[i]->text, n->v[k]->text)) {
+				diag_error(r->d, n->v[i], "key \"%s\" stands twice", n->v[i]->text);
+				return true;
+			}
+	return false;
+}
+
+static struct node *read_text(struct reader *r, yaml_event_t *ev)
+{
+	struct node *n = node_new(r, NODE_TEXT, &ev->start_mark);
+
+	if (!n)
+		return NULL;
+	if (memchr(ev->data.scalar.value, 0, ev->data.scalar.length)) {
+		diag_error(r->d, n, "a NUL byte is not allowed");
+		node_free(n);
+		return NULL;
+	}
+	n->text = strndup((const char *)ev->data.scalar.value, ev->data.scalar.length);
+	if (!n->text) {
+		node_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth)
+{
+	const yaml_mark_t *at = &ev->start_mark;
+	struct node *n;
+
+	if (depth > YAML_DEPTH_MAX) {
+		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error", "nested deeper than %d", YAML_DEPTH_MAX);
+		return NULL;
+	}
+	if (ev->type == YAML_ALIAS_EVENT || (ev->type == YAML_SCALAR_EVENT && ev->data.scalar.anchor) ||
+	    (ev->type == YAML_SEQUENCE_START_EVENT && ev->data.sequence_start.anchor) ||
+	    (ev->type == YAML_MAPPING_START_EVENT && ev->data.mapping_start.anchor)) {
+		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error", "anchors and aliases are not allowed: write the value out");
+		return NULL;
+	}
+	if (ev->type == YAML_SCALAR_EVENT)
+		return read_text(r, ev);
+	n = node_new(r, ev->type == YAML_SEQUENCE_START_EVENT ? NODE_LIST : NODE_MAP, at);
+	if (!n)
+		return NULL;
+	n = read_items(r, n, ev->type == YAML_SEQUENCE_START_EVENT ? YAML_SEQUENCE_END_EVENT : YAML_MAPPING_END_EVENT, depth);
+	if (n && n->kind == NODE_MAP && duplicate_key(r, n)) {
+		node_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+/* libyaml stops at such bytes too, but its place is a byte offset: give the line. */
+static bool bytes_ok(const char *text, size_t len, struct diag *d)
+{
+	uint32_t line = 1, column = 1;
+
+	if (len > YAML_BYTES_MAX) {
+		diag_at(d, 1, 1, "error", "the file has %zu bytes; %u are the most", len, YAML_BYTES_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < len;) {
+		size_t n = text[i] ? utf8_len((const uint8_t *)text + i, len - i) : 0;
+
+		if (n == 0) {
+			diag_at(d, line, column, "error", text[i] ? "not valid UTF-8" : "a NUL byte: this is not a text file");
+			return false;
+		}
+		column = text[i] == '\n' ? 1 : column + 1;
+		line += text[i] == '\n';
+		i += n;
+	}
+	return true;
+}
+
+struct node *yaml_read(const char *text, size_t len, struct diag *d)
+{
+	struct reader r = { .d = d };
+	struct node *root = NULL;
+	bool more = true, seen = false;
+
+	if (!bytes_ok(text, len, d) || !yaml_parser_initialize(&r.p))
+		return NULL;
+	yaml_parser_set_input_string(&r.p, (const unsigned char *)text, len);
+	while (more) {
+		yaml_event_t ev;
+
+		if (!yaml_parser_parse(&r.p, &ev)) {
+			diag_at(d, (uint32_t)r.p.problem_mark.line + 1, (uint32_t)r.p.problem_mark.column + 1, "error", "%s",
+				r.p.problem ? r.p.problem : "not YAML");
+			break;
+		}
+		if (ev.type == YAML_DOCUMENT_START_EVENT && seen) {
+			diag_at(d, (uint32_t)ev.start_mark.line + 1, 1, "error", "a second document: one policy a file");
+			more = false;
+		} else if (ev.type == YAML_STREAM_END_EVENT) {
+			more = false;
+		} else if (ev.type == YAML_SCALAR_EVENT || ev.type == YAML_MAPPING_START_EVENT || ev.type == YAML_SEQUENCE_START_EVENT ||
+			   ev.type == YAML_ALIAS_EVENT) {
+			seen = true;
+			root = read_node(&r, &ev, 0);
+			more = root != NULL;
+		}
+		yaml_event_delete(&ev);
+	}
+	yaml_parser_delete(&r.p);
+	if (!root && !d->errors)
+		diag_at(d, 1, 1, "error", "the file is empty");
+	if (d->errors) {
+		node_free(root);
+		return NULL;
+	}
+	return root;
+}

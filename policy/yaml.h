@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* YAML text to a tree with positions, and the reports of what is wrong with it. */
+#ifndef POLICY_YAML_H
+#define POLICY_YAML_H
+
+#include "common/buf.h"
+#include "policy/compile.h"
+
+#define YAML_BYTES_MAX (8u << 20)
+#define YAML_DEPTH_MAX 32
+#define YAML_NODES_MAX 2000000
+#define DIAG_MAX 20                 /* errors that are reported before the rest is only counted */
+
+enum node_kind { NODE_TEXT, NODE_LIST, NODE_MAP };
+struct node {
+	enum node_kind kind;
+	uint32_t line, column;      /* from 1 */
+	char *text;                 /* owned; lists and maps: NULL */
+	struct node **v;            /* items; maps: key, value, key, value */
+	size_t n, cap;
+};
+struct diag { const char *file; struct buf *out; size_t errors; };
+void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...) PRINTF_LIKE(5, 6);
+#define diag_error(d, n, ...) diag_at(d, (n)->line, (n)->column, "error", __VA_ARGS__)
+#define diag_warning(d, n, ...) diag_at(d, (n)->line, (n)->column, "warning", __VA_ARGS__)
+/* NULL when it cannot be read: at least one error was reported. Owned by the caller. */
+struct node *yaml_read(const char *text, size_t len, struct diag *d);
+void node_free(struct node *n);
+
+#endif
