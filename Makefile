@@ -11,8 +11,9 @@ WARN  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 HARD  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
 SAN   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT   := $(if $(filter asan,$(B)),$(SAN),$(HARD))
-LINK  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(filter asan,$(B)),-fsanitize=address,undefined)
-CF    := -std=gnu17 -g -fPIE -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -I. $(WARN) $(OPT) -MMD -MP $(EXTRA_CFLAGS)
+SANL  := -fsanitize=address,undefined
+LINK  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(filter asan,$(B)),$(SANL))
+CF    := -std=gnu17 -g -fPIE -D_GNU_SOURCE -I. -I/usr/include/fuse3 $(WARN) $(OPT) -MMD -MP $(EXTRA_CFLAGS)
 
 src    = $(wildcard $(1)/*.c)
 main  := netd/netd.c fsd/fsd.c execd/execd.c cli/main.c cli/shim.c

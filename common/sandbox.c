@@ -50,14 +50,20 @@ static const struct row {
 	{ SCMP_SYS(renameat2), R(NETD_WORKER) },
 };
 
+/* First: it needs CAP_SETPCAP, which a change of uid takes away. */
+static int drop_bounding(uint64_t keep, struct err *err)
+{
+	for (int c = 0; c <= CAP_LAST_CAP; c++)
+		if (!(keep >> c & 1) && prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			return err_set(err, -errno, "dropping capability %d from the bounding set: %s", c, strerror(errno));
+	return 0;
+}
+
 static int drop_caps(uint64_t keep, struct err *err)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 
-	for (int c = 0; c <= CAP_LAST_CAP; c++)
-		if (!(keep >> c & 1) && prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
-			return err_set(err, -errno, "dropping capability %d from the bounding set: %s", c, strerror(errno));
 	for (int i = 0; i < 2; i++)
 		data[i].effective = data[i].permitted = (uint32_t)(keep >> (32 * i));
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -68,6 +74,8 @@ static int drop_caps(uint64_t keep, struct err *err)
 
 int priv_drop(uid_t uid, gid_t gid, uint64_t keep, struct err *err)
 {
+	if (drop_bounding(keep, err) < 0)
+		return err->status;
 	if (uid != (uid_t)-1) {
 		prctl(PR_SET_KEEPCAPS, keep != 0, 0, 0, 0);
 		if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)

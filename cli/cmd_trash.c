@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trash list|restore over the sessions of this user. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cmd.h"
+
+#define ENTRIES_MAX 100000
+
+struct entry { char token[64], *path, session[ID_MAX], command[ID_MAX]; uint64_t size, when; uint32_t mode; };
+struct entries { struct entry *v; size_t n; };
+static struct ipc_frame frame;
+
+static void take(struct entries *l, const char *session)
+{
+	struct rd b = rd_init(frame.body, frame.len);
+	uint32_t n = rd_u32(&b);
+
+	while (n-- && !b.bad && l->n < ENTRIES_MAX) {
+		struct entry e = { 0 };
+		char path[4096];
+
+		rd_strcpy(&b, e.token, sizeof(e.token));
+		rd_strcpy(&b, path, sizeof(path));
+		e.size = rd_u64(&b);
+		e.when = rd_u64(&b);
+		e.mode = rd_u32(&b);
+		rd_strcpy(&b, e.command, sizeof(e.command));
+		snprintf(e.session, sizeof(e.session), "%s", session);
+		e.path = strdup(path);
+		l->v = realloc(l->v, (l->n + 1) * sizeof(e));
+		if (!l->v || !e.path)
+			abort();
+		l->v[l->n++] = e;
+	}
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct entry *)a)->path, ((const struct entry *)b)->path);
+}
+
+static int collect(struct entries *l, const char *session, struct err *err)
+{
+	static char ids[256][ID_MAX];
+	int n = 1;
+
+	if (session)
+		snprintf(ids[0], ID_MAX, "%.60s", session);
+	else
+		n = client_list(ids, ARRAY_LEN(ids), err);
+	for (int i = 0; i < n; i++) {
+		int s = client_attach("fsd", ids[i], err);
+
+		if (s < 0) {
+			if (session)
+				return s;
+			continue;
+		}
+		ipc_send(s, IPC_TRASH_LIST, 0, 1, NULL, 0, -1);
+		while (ipc_answer(s, &frame, err) == 1 && (frame.flags & IPC_MORE))
+			take(l, ids[i]);
+		close(s);
+	}
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), by_path);
+	return n < 0 ? n : 0;
+}
+
+static int list(const char *session, bool json)
+{
+	struct entries l = { 0 };
+	struct err err = { 0 };
+	cJSON *all;
+
+	if (collect(&l, session, &err) < 0)
+		return complain("%s", err.msg);
+	all = cJSON_CreateArray();
+	for (size_t i = 0; i < l.n; i++) {
+		char shown[8192];
+		cJSON *j;
+
+		if (!json) {
+			printf("%s\t%s\t%" PRIu64 " bytes\t%" PRIu64 "s ago\n", l.v[i].token, str_display(l.v[i].path, strlen(l.v[i].path), shown, sizeof(shown)),
+			       l.v[i].size, (uint64_t)time(NULL) - l.v[i].when / 1000);
+			continue;
+		}
+		j = cJSON_CreateObject();
+		cJSON_AddStringToObject(j, "token", l.v[i].token);
+		cJSON_AddStringToObject(j, "path", l.v[i].path);
+		cJSON_AddStringToObject(j, "session_id", l.v[i].session);
+		cJSON_AddStringToObject(j, "command_id", l.v[i].command);
+		cJSON_AddNumberToObject(j, "size", (double)l.v[i].size);
+		cJSON_AddItemToArray(all, j);
+	}
+	if (json)
+		print_json(all);
+	else
+		cJSON_Delete(all);
+	return 0;
+}
+
+static int restore_one(const struct entry *e, const char *dest, bool force)
+{
+	uint8_t body[8300];
+	struct wr w = wr_init(body, sizeof(body));
+	struct err err = { 0 };
+	char path[4096], shown[8192];
+	int s = client_attach("fsd", e->session, &err), r;
+	struct rd b;
+
+	if (s < 0)
+		return complain("%s", err.msg);
+	wr_str(&w, e->token);
+	wr_str(&w, dest ? dest : "");
+	wr_u8(&w, force);
+	r = ipc_call(s, IPC_TRASH_RESTORE, &w, -1, &frame, &err);
+	close(s);
+	if (r < 0)
+		return complain("%s", err.msg);
+	b = rd_init(frame.body, frame.len);
+	rd_strcpy(&b, path, sizeof(path));
+	printf("restored to %s\n", str_display(path, strlen(path), shown, sizeof(shown)));
+	return 0;
+}
+
+static int restore(int argc, char **argv)
+{
+	const char *session = NULL, *dest = NULL, *command = NULL;
+	bool force = false, all = false;
+	struct entries l = { 0 };
+	struct err err = { 0 };
+	int bad = 0, done = 0, wanted = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "--session") && i + 1 < argc)
+			session = argv[++i];
+		else if (!strcmp(argv[i], "--dest") && i + 1 < argc)
+			dest = argv[++i];
+		else if (!strcmp(argv[i], "--command") && i + 1 < argc)
+			command = argv[++i];
+		else if (!strcmp(argv[i], "--force"))
+			force = true;
+		else if (!strcmp(argv[i], "--all"))
+			all = true;
+		else if (argv[i][0] == '-')
+			return complain("trash restore: unknown option \"%s\"", argv[i]);
+		else
+			wanted++;
+	}
+	if (collect(&l, session, &err) < 0)
+		return complain("%s", err.msg);
+	/* In order of path: a directory comes before what was in it. */
+	for (size_t k = 0; k < l.n; k++) {
+		bool take_it = all || (command && !strcmp(l.v[k].command, command));
+
+		for (int i = 0; i < argc && !take_it; i++)
+			take_it = !strcmp(argv[i], l.v[k].token);
+		if (!take_it)
+			continue;
+		done++;
+		bad |= restore_one(&l.v[k], dest, force);
+	}
+	if (done < wanted || !done)
+		return complain("no such token in the trash of a running session: list them with: agentsh trash list");
+	return bad;
+}
+
+int cmd_trash(int argc, char **argv)
+{
+	const char *session = NULL;
+	bool json = false;
+
+	if (argc >= 3 && !strcmp(argv[1], "restore"))
+		return restore(argc - 2, argv + 2);
+	if (argc < 2 || strcmp(argv[1], "list") != 0)
+		return complain("usage: agentsh trash list [--session S] [--json] | trash restore TOKEN... (purge and empty are not built yet)");
+	for (int i = 2; i < argc; i++) {
+		if (!strcmp(argv[i], "--session") && i + 1 < argc)
+			session = argv[++i];
+		else if (!strcmp(argv[i], "--json"))
+			json = true;
+		else
+			return complain("trash list: unknown argument \"%s\"", argv[i]);
+	}
+	return list(session, json);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agentsh-fsd: main, set-up of a session, the loop's share of FUSE, requests. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "common/sandbox.h"
+#include "fsd/ops.h"
+
+#define BURST 32 /* requests before the loop looks at anything else */
+
+struct fsd fsd = { .trash = -1, .lease = -1 };
+static struct ipc_frame frame;
+
+static int take(struct worker *w, struct ipc_frame *f, int *ws, struct err *err)
+{
+	struct rd b = rd_init(f->body, f->len);
+	char name[256];
+
+	switch (f->type) {
+	case IPC_SET_POLICY:
+		return fsd.policy ? err_set(err, -EEXIST, "policy given twice") : policy_open(f->fd, f->body, &fsd.policy, err);
+	case IPC_SET_BOARD:
+		return board_open(f->fd, &fsd.board) < 0 ? err_set(err, -EINVAL, "the board is not one") : 0;
+	case IPC_SET_WORKSPACE:
+		rd_strcpy(&b, fsd.workspace, sizeof(fsd.workspace));
+		rd_strcpy(&b, name, sizeof(name));
+		if (!rd_done(&b) || fsd.workspace[0] != '/' || *ws >= 0)
+			return err_set(err, -EINVAL, "the workspace could not be read");
+		*ws = move_fd(&f->fd);
+		return 0;
+	case IPC_SET_HOME:
+		return 0;
+	default:
+		return err_set(err, -EPROTO, "%s is not a set-up message", ipc_name(f->type));
+	}
+	(void)w;
+}
+
+static int read_frames(struct worker *w, int *ws, uint32_t *id, struct err *err)
+{
+	for (;;) {
+		int r = ipc_recv(w->setup, IPC_C, &frame);
+
+		if (r <= 0)
+			return err_set(err, r ? r : -ECONNRESET, "the client went away during set-up");
+		if (frame.type == IPC_START)
+			break;
+		r = take(w, &frame, ws, err);
+		if (frame.fd >= 0)
+			close(frame.fd);
+		if (r < 0)
+			return r;
+	}
+	*id = frame.id;
+	if (!fsd.policy || !fsd.board || *ws < 0)
+		return err_set(err, -EINVAL, "policy, board and workspace are needed");
+	return 0;
+}
+
+static void on_fuse(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
+{
+	static struct fuse_buf b;
+
+	for (int i = 0; i < BURST; i++) {
+		int r = fuse_session_receive_buf(fsd.se, &b);
+
+		if (r == -EAGAIN || r == -EINTR)
+			return;
+		if (r <= 0)
+			worker_end(fsd.w, "every mount of the session is gone");
+		fuse_session_process_buf(fsd.se, &b);
+	}
+}
+
+static void on_lease(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
+{
+	worker_end(fsd.w, "execd let go of the session");
+}
+
+static void hide_ours(struct worker *w)
+{
+	const char *const dirs[] = { w->data_dir, w->run_dir };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct stat st;
+
+		if (stat(dirs[i], &st) < 0)
+			continue;
+		fsd.hide_dev[fsd.n_hide] = st.st_dev;
+		fsd.hide_ino[fsd.n_hide++] = st.st_ino;
+	}
+}
+
+static int hand_lease(struct worker *w, uint32_t id)
+{
+	uint8_t body[16];
+	struct wr b = wr_init(body, sizeof(body));
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	wr_str(&b, "fsd");
+	r = ipc_send_wr(w->setup, IPC_HAND_LEASE, IPC_MORE, id, &b, pair[1]);
+	close(pair[1]);
+	fsd.lease = pair[0];
+	return r == 0 ? loop_add(w->loop, fsd.lease, EPOLLIN | EPOLLRDHUP, on_lease, NULL, NULL) : r;
+}
+
+static int start(struct worker *w, struct err *err)
+{
+	const uint64_t caps = 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_FOWNER | 1ULL << CAP_CHOWN | 1ULL << CAP_FSETID |
+			      1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETFCAP;
+	struct rlimit files;
+	struct stat st;
+	uint32_t id = 0;
+	int ws = -1, r;
+
+	fsd.w = w;
+	umask(0);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max; /* one descriptor per inode that the kernel remembers */
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (read_frames(w, &ws, &id, err) < 0)
+		return err->status;
+	hide_ours(w);
+	if (fstat(ws, &st) < 0)
+		return err_set(err, -errno, "workspace: %s", strerror(errno));
+	fsd.ws_dev = st.st_dev;
+	fsd.ws_ino = st.st_ino;
+	fsd.trees[0].fd = ws;
+	snprintf(fsd.trees[0].path, sizeof(fsd.trees[0].path), "%s", fsd.workspace);
+	fsd.trees[0].root = inode_root(0, ws, policy_file_workspace(fsd.policy));
+	fsd.n_trees = 1;
+	r = fsd.trees[0].root ? trash_open() : -ENOMEM;
+	if (r < 0)
+		return err_set(err, r, "making the trash: %s", strerror(-r));
+	if (approve_new(w, &fsd.approve) < 0 || mount_make(w, id, err) < 0)
+		return err->status ? err->status : -ENOMEM;
+	fcntl(fuse_session_fd(fsd.se), F_SETFL, O_NONBLOCK);
+	r = loop_add(w->loop, fuse_session_fd(fsd.se), EPOLLIN, on_fuse, NULL, NULL);
+	if (r == 0)
+		r = hand_lease(w, id);
+	if (r < 0)
+		return err_set(err, r, "starting: %s", strerror(-r));
+	if (priv_drop((uid_t)-1, (gid_t)-1, caps, err) < 0 || sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
+		return err->status;
+	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
+}
+
+static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who UNUSED, struct ipc_frame *f)
+{
+	if (f->type == IPC_TRASH_LIST)
+		return trash_list(sock, f->id);
+	if (f->type == IPC_TRASH_RESTORE)
+		return trash_restore(sock, f->id, f);
+	return approve_request(fsd.approve, sock, f);
+}
+
+static void gone(struct worker *w UNUSED, int sock)
+{
+	if (fsd.approve)
+		approve_gone(fsd.approve, sock);
+}
+
+static void end(struct worker *w)
+{
+	if (fsd.lease >= 0)
+		close(fsd.lease);
+	unlinkat(w->session_dir, "fuse", AT_REMOVEDIR);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct daemon_ops ops = { .name = "fsd", .start = start, .request = request, .gone = gone, .end = end };
+
+	return daemon_main(&ops, argc, argv);
+}

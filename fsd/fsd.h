@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What fsd's files share: the served trees, inodes, judgement, quarantine. One thread: the worker's loop. */
+#ifndef FSD_FSD_H
+#define FSD_FSD_H
+
+#include <sys/stat.h>
+
+#include "common/approve.h"
+#include "common/board.h"
+#include "common/daemon.h"
+#include "policy/policy.h"
+
+#define TREES_MAX 64
+#define INODE_BUCKETS 65536
+#define NODE_NAME_MAX 255
+
+struct inode {
+	struct inode *next;            /* hash chain */
+	struct inode *parent;          /* for showing a path only; NULL: a tree's root. Held by a reference */
+	char *name;
+	int fd;                        /* O_PATH */
+	dev_t dev;
+	ino_t ino;
+	struct pol_state state;
+	uint64_t lookups, refs;        /* kernel's references; children that point here */
+	int tree;
+};
+
+struct tree { char path[4096]; int fd; struct inode *root; };
+
+struct fsd {
+	struct worker *w;
+	struct policy *policy;
+	struct board *board;
+	struct approve *approve;
+	char workspace[4096];
+	struct tree trees[TREES_MAX];
+	size_t n_trees;
+	struct inode *table[INODE_BUCKETS];
+	dev_t ws_dev, hide_dev[3];
+	ino_t ws_ino, hide_ino[3];
+	size_t n_hide;
+	int trash;                     /* directory of what was deleted */
+	int lease;
+	struct fuse_session *se;
+};
+extern struct fsd fsd;
+
+/* inode.c. get: the inode of name in dir (a new reference for the kernel), or negative errno. */
+int inode_get(struct inode *dir, const char *name, struct inode **ret, struct stat *st);
+void inode_forget(struct inode *i, uint64_t n);
+struct inode *inode_root(int tree, int fd, struct pol_state state);
+void inode_path(const struct inode *i, const char *name, char *out, size_t cap); /* the host's name, for records */
+void inode_moved(struct inode *i, struct inode *dir, const char *name, struct pol_state state);
+
+/* judge.c. 0 allowed (soft: *ret_soft set), else the errno to answer; records what the policy says to. dir+name or i with name NULL. */
+struct fuse_req;
+int judge(struct fuse_req *req, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft);
+struct pol_state judge_state(const struct inode *dir, const char *name);
+
+/* quarantine.c */
+int trash_open(void);
+int trash_put(struct inode *dir, const char *name, const char *path, const char *command, char token[33]);
+int trash_list(int sock, uint32_t id);
+int trash_restore(int sock, uint32_t id, struct ipc_frame *f);
+
+/* mount.c */
+int mount_make(struct worker *w, uint32_t id, struct err *err);
+
+struct fuse_session *ops_session(void);
+
+#endif

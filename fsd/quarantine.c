@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Soft delete: entry first (pending), rename, commit; and the way back, which overwrites nothing. The store lies on the workspace's own
+ * mount, out of the sandbox's sight. */
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "fsd/fsd.h"
+
+#define META_MAX 9000
+#define LIST_BATCH 60000
+
+static void hide(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && fsd.n_hide < ARRAY_LEN(fsd.hide_ino)) {
+		fsd.hide_dev[fsd.n_hide] = st.st_dev;
+		fsd.hide_ino[fsd.n_hide++] = st.st_ino;
+	}
+}
+
+/* A crash between rename and commit leaves a pending entry whose file is there: commit it. One whose file is not there never happened. */
+static void reconcile(int dir)
+{
+	DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+		char token[64], ok[64];
+
+		if (n != 32 + 8 || strcmp(e->d_name + 32, ".pending") != 0)
+			continue;
+		snprintf(token, sizeof(token), "%.32s", e->d_name);
+		snprintf(ok, sizeof(ok), "%.32s.ok", e->d_name);
+		if (faccessat(dir, token, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			renameat(dir, e->d_name, dir, ok);
+		else
+			unlinkat(dir, e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+int trash_open(void)
+{
+	int ws = fsd.trees[0].fd, probe;
+
+	if (mkdirat(fsd.w->session_dir, "trash", 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fsd.trash = openat(fsd.w->session_dir, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	probe = openat(fsd.trash, ".probe", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (probe >= 0)
+		close(probe);
+	/* A rename works only inside one mount: try it. */
+	if (probe < 0 || renameat(fsd.trash, ".probe", ws, ".agentsh-probe") < 0) {
+		unlinkat(fsd.trash, ".probe", 0);
+		close(fsd.trash);
+		if (mkdirat(ws, ".agentsh-trash", 0700) < 0 && errno != EEXIST)
+			return -errno;
+		fsd.trash = openat(ws, ".agentsh-trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		hide(fsd.trash);
+	} else {
+		unlinkat(ws, ".agentsh-probe", 0);
+	}
+	if (fsd.trash < 0)
+		return -errno;
+	reconcile(fsd.trash);
+	return 0;
+}
+
+int trash_put(struct inode *dir, const char *name, const char *path, const char *command, char token[33])
+{
+	uint8_t rnd[16], body[META_MAX];
+	struct wr w = wr_init(body, sizeof(body));
+	char pending[64], ok[64];
+	struct timespec t;
+	struct stat st;
+	auto_fd fd = -1;
+
+	if (getrandom(rnd, sizeof(rnd), 0) != sizeof(rnd) || fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	hex_encode(rnd, sizeof(rnd), token);
+	snprintf(pending, sizeof(pending), "%s.pending", token);
+	snprintf(ok, sizeof(ok), "%s.ok", token);
+	clock_gettime(CLOCK_REALTIME, &t);
+	wr_str(&w, path);
+	wr_str(&w, command);
+	wr_u64(&w, (uint64_t)st.st_size);
+	wr_u64(&w, (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+	wr_u32(&w, st.st_mode);
+	fd = openat(fsd.trash, pending, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	if (w.bad || fd < 0 || write(fd, body, wr_len(&w)) != (ssize_t)wr_len(&w))
+		return w.bad ? -ENAMETOOLONG : -EIO;
+	if (renameat2(dir->fd, name, fsd.trash, token, 1 /* RENAME_NOREPLACE */) < 0) {
+		int r = -errno;
+
+		unlinkat(fsd.trash, pending, 0);
+		return r;
+	}
+	return renameat(fsd.trash, pending, fsd.trash, ok) < 0 ? -errno : 0;
+}
+
+static int meta_read(const char *token, char *path, size_t cap, char *command, uint64_t *size, uint64_t *when, uint32_t *mode)
+{
+	uint8_t body[META_MAX];
+	char name[64];
+	auto_fd fd = -1;
+	struct rd r;
+	ssize_t n;
+
+	if (strlen(token) != 32 || strspn(token, "0123456789abcdef") != 32)
+		return -ENOENT;
+	snprintf(name, sizeof(name), "%s.ok", token);
+	fd = openat(fsd.trash, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	n = fd < 0 ? -1 : read(fd, body, sizeof(body));
+	if (n < 0)
+		return -ENOENT;
+	r = rd_init(body, (size_t)n);
+	rd_strcpy(&r, path, cap);
+	rd_strcpy(&r, command, ID_MAX);
+	*size = rd_u64(&r);
+	*when = rd_u64(&r);
+	*mode = rd_u32(&r);
+	return rd_done(&r) ? 0 : -EBADMSG;
+}
+
+int trash_list(int sock, uint32_t id)
+{
+	static uint8_t body[IPC_BODY_MAX], items[LIST_BATCH];
+	DIR *d = fdopendir(openat(fsd.trash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct wr w = wr_init(items, sizeof(items));
+	struct dirent *e;
+	uint32_t n = 0;
+	bool more = d != NULL;
+
+	while (more) {
+		char token[64], path[4096], command[ID_MAX];
+		uint64_t size, when;
+		uint32_t mode;
+
+		e = readdir(d);
+		more = e != NULL;
+		if (e) {
+			if (strlen(e->d_name) != 35 || strcmp(e->d_name + 32, ".ok") != 0)
+				continue;
+			snprintf(token, sizeof(token), "%.32s", e->d_name);
+			if (meta_read(token, path, sizeof(path), command, &size, &when, &mode) < 0)
+				continue;
+			wr_str(&w, token);
+			wr_str(&w, path);
+			wr_u64(&w, size);
+			wr_u64(&w, when);
+			wr_u32(&w, mode);
+			wr_str(&w, command);
+			n++;
+		}
+		if (n && (!more || wr_len(&w) + 5000 > sizeof(items))) {
+			struct wr b = wr_init(body, sizeof(body));
+
+			wr_u32(&b, n);
+			wr_bytes(&b, items, wr_len(&w));
+			ipc_send_wr(sock, IPC_OK, IPC_MORE, id, &b, -1);
+			w = wr_init(items, sizeof(items));
+			n = 0;
+		}
+	}
+	if (d)
+		closedir(d);
+	return ipc_send(sock, IPC_OK, 0, id, "\0\0\0\0", 4, -1);
+}
+
+/* The directory of path (below the workspace), made where it is missing; returns a descriptor and the last name. */
+static int parent_of(const char *rel, const char **last)
+{
+	char part[NODE_NAME_MAX + 1];
+	int dir = fcntl(fsd.trees[0].fd, F_DUPFD_CLOEXEC, 3);
+	const char *slash;
+
+	while (dir >= 0 && (slash = strchr(rel, '/'))) {
+		size_t n = (size_t)(slash - rel);
+		int next;
+
+		if (n == 0 || n > NODE_NAME_MAX || !strncmp(rel, "..", n)) {
+			close(dir);
+			return -EINVAL;
+		}
+		memcpy(part, rel, n);
+		part[n] = 0;
+		if (mkdirat(dir, part, 0755) == 0 && fchownat(dir, part, fsd.w->owner.uid, fsd.w->owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+			errno = 0;
+		next = openat(dir, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(dir);
+		dir = next;
+		rel = slash + 1;
+	}
+	*last = rel;
+	return dir < 0 ? -errno : dir;
+}
+
+int trash_restore(int sock, uint32_t id, struct ipc_frame *f)
+{
+	char token[64], dest[4096], path[4096], command[ID_MAX], ok[64];
+	struct rd r = rd_init(f->body, f->len);
+	uint64_t size, when;
+	uint32_t mode;
+	uint8_t force, body[4200];
+	struct wr w = wr_init(body, sizeof(body));
+	const char *rel, *last;
+	size_t n = strlen(fsd.workspace);
+	struct stat st;
+	auto_fd dir = -1;
+
+	rd_strcpy(&r, token, sizeof(token));
+	rd_strcpy(&r, dest, sizeof(dest));
+	force = rd_u8(&r);
+	if (!rd_done(&r) || meta_read(token, path, sizeof(path), command, &size, &when, &mode) < 0)
+		return ipc_send_err(sock, id, -ENOENT, "no such token in this session's trash: list them with: agentsh trash list");
+	if (dest[0])
+		snprintf(path, sizeof(path), "%s", dest);
+	if (!strncmp(path, "/workspace/", 11))
+		rel = path + 11;
+	else if (!strncmp(path, fsd.workspace, n) && path[n] == '/')
+		rel = path + n + 1;
+	else
+		return ipc_send_err(sock, id, -EINVAL, "%s is not in the workspace", path);
+	dir = parent_of(rel, &last);
+	if (dir < 0 || !last[0])
+		return ipc_send_err(sock, id, -EINVAL, "the directory of %s cannot be made", path);
+	/* A directory that a restored file brought back already is the same directory: take its mode, drop the empty one. */
+	if (S_ISDIR(mode) && fstatat(dir, last, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
+		if (unlinkat(fsd.trash, token, AT_REMOVEDIR) < 0)
+			return ipc_send_err(sock, id, -errno, "%s is there already", path);
+		if (fchmodat(dir, last, mode & 0777, 0) < 0)
+			return ipc_send_err(sock, id, -errno, "mode of %s: %s", path, strerror(errno));
+	} else if (renameat2(fsd.trash, token, dir, last, force ? 0 : 1) < 0) {
+		return ipc_send_err(sock, id, -errno, "%s: %s (choose another place with --dest, or --force)", path, strerror(errno));
+	}
+	snprintf(ok, sizeof(ok), "%.32s.ok", token);
+	unlinkat(fsd.trash, ok, 0);
+	wr_str(&w, path);
+	return ipc_send_wr(sock, IPC_OK, 0, id, &w, -1);
+}
