@@ -28,7 +28,7 @@ LIBS_all   := -llmdb -lseccomp -lcap -lnettle -lhs -lm
 BINS := bin/agentsh bin/agentsh-netd bin/agentsh-fsd bin/agentsh-execd bin/agentsh-shell-shim
 DEPS := gcc make pkg-config libc6-dev libnetfilter-queue-dev libnftnl-dev libmnl-dev libc-ares-dev libnghttp2-dev libssl-dev libfuse3-dev \
         libseccomp-dev libyaml-dev liblmdb-dev libcap-dev nettle-dev libcjson-dev libvectorscan-dev libcmocka-dev \
-        jq curl git python3-minimal openssl iproute2 nftables procps busybox libcap2-bin util-linux ca-certificates
+        jq curl git python3 openssl iproute2 nftables procps busybox libcap2-bin util-linux ca-certificates
 
 .PHONY: help deps build demo test bench lint fuzz install clean bins unit integration
 .DEFAULT_GOAL := build
