@@ -9,7 +9,7 @@ PKGS  := libnetfilter_queue libnftnl libmnl libcares fuse3 libseccomp yaml-0.1 l
 WARN  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wvla \
          -Wpointer-arith -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers
 HARD  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
-SAN   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SAN   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation
 OPT   := $(if $(filter asan,$(B)),$(SAN),$(HARD))
 SANL  := -fsanitize=address,undefined
 LINK  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(filter asan,$(B)),$(SANL))

@@ -66,7 +66,7 @@ static int emit(const struct model *m, const struct dfa *v, size_t n, const char
 	const struct rules *sections[] = { &m->files, &m->nets, &m->execs };
 	static const char *const names[] = { "files", "nets", "execs" };
 	struct record rec[4 + POL_DFA_MAX] = { 0 };
-	char keys[POL_DFA_MAX][8];
+	char keys[POL_DFA_MAX][32];
 	size_t cap = GENERATION_MAX / 2;
 	uint8_t *all = malloc(cap);
 	struct wr w = wr_init(all, all ? cap : 0);

@@ -350,7 +350,7 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 int policy_open(int fd, const uint8_t hash[32], struct policy **ret, struct err *err)
 {
 	struct record rec[4 + POL_DFA_MAX] = { { "meta", 0, 0 }, { "files", 0, 0 }, { "nets", 0, 0 }, { "execs", 0, 0 } };
-	char keys[POL_DFA_MAX][8];
+	char keys[POL_DFA_MAX][32];
 	auto_fd copy = -1;
 	uint8_t have[32];
 	struct policy *p;
