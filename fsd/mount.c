@@ -5,16 +5,15 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <pthread.h>
+#include <poll.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
 #include "fsd/ops.h"
-
-static atomic_bool walking;
 
 static int add_tree(const char *path, int fd, struct pol_state st)
 {
@@ -70,13 +69,26 @@ static int plan_tmp(void)
 	return add_tree("/tmp", openat(fsd.w->session_dir, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC), st);
 }
 
-/* Serves while this process itself walks its mount; then the worker's loop takes over. */
-static void *serve(void *arg UNUSED)
+/*
+ * Serves while this process itself walks its mount; then the worker's loop takes over. The device is non-blocking and the end comes
+ * by descriptor: a thread that waited in read(2) could be woken by a late FORGET, and leave the next caller unanswered for ever.
+ */
+static void *serve(void *arg)
 {
+	struct pollfd p[2] = { { .fd = fuse_session_fd(fsd.se), .events = POLLIN }, { .fd = *(int *)arg, .events = POLLIN } };
 	struct fuse_buf b = { 0 };
 
-	while (atomic_load(&walking) && fuse_session_receive_buf(fsd.se, &b) > 0)
-		fuse_session_process_buf(fsd.se, &b);
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (p[0].revents & POLLIN) {
+			if (fuse_session_receive_buf(fsd.se, &b) > 0)
+				fuse_session_process_buf(fsd.se, &b);
+			continue;
+		}
+		if (p[0].revents || p[1].revents)
+			break;
+	}
 	free(b.mem);
 	return NULL;
 }
@@ -109,10 +121,27 @@ static int hand_all(struct worker *w, uint32_t id, const char *at)
 	return r;
 }
 
+static int walk(struct worker *w, uint32_t id, const char *at)
+{
+	auto_fd over = eventfd(0, EFD_CLOEXEC);
+	pthread_t t;
+	int r;
+
+	if (over < 0)
+		return -errno;
+	r = pthread_create(&t, NULL, serve, &over);
+	if (r != 0)
+		return -r;
+	r = hand_all(w, id, at);
+	eventfd_write(over, 1);
+	pthread_join(t, NULL);
+	return r;
+}
+
 static int mount_fuse(const char *at, struct err *err)
 {
 	char opts[128], spec[32];
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return err_set(err, -errno, "/dev/fuse: %s (load the fuse module, or give the container the device)", strerror(errno));
@@ -126,7 +155,6 @@ static int mount_fuse(const char *at, struct err *err)
 int mount_make(struct worker *w, uint32_t id, struct err *err)
 {
 	char at[4300];
-	pthread_t t;
 	int r = plan();
 
 	if (r == 0)
@@ -141,23 +169,9 @@ int mount_make(struct worker *w, uint32_t id, struct err *err)
 		return err_set(err, -ENOMEM, "libfuse refused its options");
 	if (mount_fuse(at, err) < 0)
 		return err->status;
-	atomic_store(&walking, true);
-	if (pthread_create(&t, NULL, serve, NULL) != 0)
-		return err_set(err, -EAGAIN, "starting a thread failed");
-	r = hand_all(w, id, at);
-	/* One more request lets the thread see that it is over. */
-	atomic_store(&walking, false);
+	r = walk(w, id, at);
 	if (r < 0)
 		return err_set(err, r, "handing over the mounts: %s", strerror(-r));
-	{
-		struct stat st;
-		char none[4400];
-
-		snprintf(none, sizeof(none), "%s/none", at);
-		if (lstat(none, &st) == 0)
-			return err_set(err, -EIO, "the file system answers what it should not");
-	}
-	pthread_join(t, NULL);
 	umount2(at, MNT_DETACH);
 	return 0;
 }
