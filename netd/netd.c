@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* agentsh-netd: one network namespace per session. In this state of the project it has loopback and no other interface, route or
- * gateway: a session reaches its own servers and nothing else, and every connection out fails at once. */
+/* agentsh-netd: one network namespace per session, whose only exit is this worker: see gate.h and netns.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -14,21 +13,22 @@
 #include "common/approve.h"
 #include "common/board.h"
 #include "common/sandbox.h"
+#include "netd/gate.h"
 #include "policy/policy.h"
 
+#define NOBODY 65534
+
+struct gate gate;
 static struct ipc_frame frame;
-static struct policy *policy;
-static struct board *board;
-static struct approve *approve;
 static int lease = -1;
 
 static int take(struct ipc_frame *f, struct err *err)
 {
 	switch (f->type) {
 	case IPC_SET_POLICY:
-		return policy ? err_set(err, -EEXIST, "policy given twice") : policy_open(f->fd, f->body, &policy, err);
+		return gate.policy ? err_set(err, -EEXIST, "policy given twice") : policy_open(f->fd, f->body, &gate.policy, err);
 	case IPC_SET_BOARD:
-		return board_open(f->fd, &board) < 0 ? err_set(err, -EINVAL, "the board is not one") : 0;
+		return board_open(f->fd, &gate.board) < 0 ? err_set(err, -EINVAL, "the board is not one") : 0;
 	case IPC_SET_HOME:
 	case IPC_SET_WORKSPACE:
 		return 0;
@@ -53,18 +53,7 @@ static int read_frames(struct worker *w, uint32_t *id, struct err *err)
 			return r;
 	}
 	*id = frame.id;
-	return policy && board ? 0 : err_set(err, -EINVAL, "policy and board are needed");
-}
-
-static int loopback_up(void)
-{
-	struct ifreq q = { .ifr_name = "lo" };
-	auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (s < 0 || ioctl(s, SIOCGIFFLAGS, &q) < 0)
-		return -errno;
-	q.ifr_flags |= IFF_UP | IFF_RUNNING;
-	return ioctl(s, SIOCSIFFLAGS, &q) < 0 ? -errno : 0;
+	return gate.policy && gate.board ? 0 : err_set(err, -EINVAL, "policy and board are needed");
 }
 
 static int hand(struct worker *w, uint32_t id, int netns)
@@ -75,7 +64,7 @@ static int hand(struct worker *w, uint32_t id, int netns)
 
 	r = ipc_send(w->setup, IPC_HAND_NETNS, IPC_MORE, id, NULL, 0, netns);
 	wr_str(&b, "/etc/resolv.conf");
-	wr_str(&b, "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+	wr_str(&b, "nameserver 198.18.0.1\noptions timeout:1 attempts:1\n");
 	if (r == 0)
 		r = ipc_send_wr(w->setup, IPC_HAND_FILE, IPC_MORE, id, &b, -1);
 	if (r < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -95,39 +84,46 @@ static void on_lease(void *arg, int fd UNUSED, uint32_t events UNUSED)
 
 static int start(struct worker *w, struct err *err)
 {
-	auto_fd host = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), own = -1;
 	uint32_t id = 0;
 	int r;
 
 	if (read_frames(w, &id, err) < 0)
 		return err->status;
-	if (host < 0 || unshare(CLONE_NEWNET) < 0)
-		return err_set(err, -errno, "a new network namespace: %s (the daemons need CAP_SYS_ADMIN)", strerror(errno));
-	r = loopback_up();
-	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (setns(host, CLONE_NEWNET) < 0 || own < 0 || r < 0)
-		return err_set(err, r < 0 ? r : -errno, "setting up the session's network: %s", strerror(r < 0 ? -r : errno));
-	if (approve_new(w, &approve) < 0)
+	gate.w = w;
+	if (netns_make(NOBODY, &gate.ns, err) < 0)
+		return err->status;
+	if (approve_new(w, &gate.approve) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = hand(w, id, own);
+	r = hand(w, id, gate.ns.fd);
 	if (r == 0)
 		r = loop_add(w->loop, lease, EPOLLIN | EPOLLRDHUP, on_lease, w, NULL);
 	if (r < 0)
 		return err_set(err, r, "handing over the network: %s", strerror(-r));
-	if (priv_drop(65534, 65534, 0, err) < 0 || sandbox_enter(SANDBOX_NETD_WORKER, err) < 0)
+	if (priv_drop(NOBODY, NOBODY, 0, err) < 0 || sandbox_enter(SANDBOX_NETD_WORKER, err) < 0)
 		return err->status;
+	r = dns_map_new(&gate.map);
+	if (r == 0)
+		r = dns_up_open(w->loop, &gate.up);
+	if (r == 0)
+		r = flow_start();
+	if (r == 0)
+		r = dns_start();
+	if (r == 0)
+		r = conn_start();
+	if (r < 0)
+		return err_set(err, r, "starting the gateway: %s", strerror(-r));
 	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
 }
 
 static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who UNUSED, struct ipc_frame *f)
 {
-	return approve_request(approve, sock, f);
+	return approve_request(gate.approve, sock, f);
 }
 
 static void gone(struct worker *w UNUSED, int sock)
 {
-	if (approve)
-		approve_gone(approve, sock);
+	if (gate.approve)
+		approve_gone(gate.approve, sock);
 }
 
 static void end(struct worker *w UNUSED)

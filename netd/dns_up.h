@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions to the host's resolvers, by c-ares, with a small cache. Sockets are of the host's namespace. */
+#ifndef NETD_DNS_UP_H
+#define NETD_DNS_UP_H
+
+#include "common/loop.h"
+#include "netd/pkt.h"
+
+#define DNS_UP_ADDRS 16          /* addresses kept per name */
+#define DNS_UP_CACHE 1024        /* names */
+#define DNS_UP_PENDING 256       /* questions under way; one more fails with -EAGAIN */
+
+struct dns_up;
+/* status: 0 (n may be 0: the name exists and has no address), -ENOENT (no such name), -EAGAIN (no resolver answered). v is valid
+ * during the call only. */
+typedef void (*dns_up_fn)(void *arg, int status, const struct addr *v, size_t n);
+int dns_up_open(struct loop *l, struct dns_up **ret);   /* 0 or negative errno; reads /etc/resolv.conf and /etc/hosts */
+/* Addresses of both families. fn is called exactly once, before this returns when the answer is known. Answers are kept for their
+ * time to live, 5 to 300 seconds; failures for 5. */
+void dns_up_ask(struct dns_up *u, const char *name, dns_up_fn fn, void *arg);
+
+#endif

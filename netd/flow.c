@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verdict on each flow's first packet, and the list of those on their way to the relay. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "netd/gate.h"
+#include "netd/nft.h"
+#include "netd/pktq.h"
+#include "netd/sockdiag.h"
+
+#define FLOWS_MAX 2048           /* let through and not yet accepted by the relay */
+#define FLOW_LIFE_MS 10000
+#define PROBES 16
+
+struct held { bool used; uint32_t id; uint64_t ask; struct flow flow; };
+
+static struct { uint64_t until; struct flow f; } flows[FLOWS_MAX];
+static struct held held[APPROVE_PENDING_MAX];
+
+static size_t bucket(const struct addr *dst, uint16_t dport, uint16_t sport)
+{
+	uint32_t h = sport * 2654435761u ^ dport;
+
+	for (size_t i = 0; i < dst->len; i++)
+		h = (h ^ dst->b[i]) * 16777619u;
+	return h % FLOWS_MAX;
+}
+
+static bool flow_put(const struct flow *f)
+{
+	size_t b = bucket(&f->pkt.dst, f->pkt.dport, f->pkt.sport);
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; i < PROBES; i++) {
+		size_t at = (b + i) % FLOWS_MAX;
+		const struct pkt *k = &flows[at].f.pkt;
+
+		if (flows[at].until < now || (k->sport == f->pkt.sport && k->dport == f->pkt.dport && addr_eq(&k->dst, &f->pkt.dst))) {
+			flows[at].f = *f;
+			flows[at].until = now + FLOW_LIFE_MS;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool flow_take(const struct addr *dst, uint16_t dport, uint16_t sport, struct flow *ret)
+{
+	size_t b = bucket(dst, dport, sport);
+
+	for (size_t i = 0; i < PROBES; i++) {
+		size_t at = (b + i) % FLOWS_MAX;
+		const struct pkt *k = &flows[at].f.pkt;
+
+		if (flows[at].until >= clock_ms() && k->sport == sport && k->dport == dport && addr_eq(&k->dst, dst)) {
+			*ret = flows[at].f;
+			flows[at].until = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool gate_may_record(uint64_t *ret_lost)
+{
+	static uint64_t second, n, lost;
+	uint64_t now = clock_ms() / 1000;
+
+	if (now != second) {
+		second = now;
+		n = 0;
+	}
+	if (++n > EVENTS_PER_SECOND) {
+		lost++;
+		return false;
+	}
+	*ret_lost = lost;
+	lost = 0;
+	return true;
+}
+
+static const char *proto_name(uint8_t p, char out[8])
+{
+	switch (p) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return "icmp";
+	default:
+		snprintf(out, 8, "%u", p);
+		return out;
+	}
+}
+
+void gate_connect_event(const struct pkt *k, const char *name, const char *command_id, const char *decision, const char *effective,
+			const char *rule, const char *message, const char *reason)
+{
+	struct evtlog *l = gate.w->events;
+	char addr[46], port[8], proto[8], text[512];
+	uint64_t lost = 0;
+
+	if (strcmp(effective, "allow") != 0 && !gate_may_record(&lost))
+		return;
+	addr_text(&k->dst, addr);
+	snprintf(port, sizeof(port), "%u", k->dport);
+	evt_begin(l, "net_connect", command_id, 0);
+	evt_str(l, "protocol", proto_name(k->proto, proto));
+	evt_str(l, "domain", name && *name ? name : NULL);
+	evt_str(l, "remote_addr", addr);
+	evt_int(l, "remote_port", k->dport);
+	evt_str(l, "reason", reason);
+	if (lost)
+		evt_int(l, "records_lost", (int64_t)lost);
+	if (message)
+		message = pol_message(message, &(struct pol_fields){ .domain = name && *name ? name : addr, .remote_addr = addr, .remote_port = port,
+								     .operation = "connect" }, text, sizeof(text));
+	evt_policy(l, decision, effective, rule, message);
+	evt_end(l);
+}
+
+static void answer(uint32_t id, uint32_t mark)
+{
+	pktq_verdict(gate.ns.queue, NFT_QUEUE, id, mark);
+}
+
+static void refuse(uint32_t id, const struct flow *f, const char *message, const char *reason)
+{
+	answer(id, NFT_MARK_REFUSE);
+	gate_connect_event(&f->pkt, f->name, f->command_id, f->decision, "deny", f->rule, message, reason);
+}
+
+static void allow(uint32_t id, const struct flow *f)
+{
+	if (flow_put(f))
+		answer(id, NFT_MARK_ALLOW);
+	else
+		refuse(id, f, NULL, "too many connections are being made");
+}
+
+static void on_approval(void *arg, bool yes, const char *why)
+{
+	struct held *h = arg;
+
+	h->used = false;
+	if (yes) {
+		h->flow.effective = "allow";
+		allow(h->id, &h->flow);
+	} else {
+		refuse(h->id, &h->flow, NULL, why);
+	}
+}
+
+static void hold(uint32_t id, const struct flow *f, const struct pol_verdict *v)
+{
+	struct held *h = NULL;
+	char target[320], addr[46];
+
+	for (size_t i = 0; i < APPROVE_PENDING_MAX; i++) {
+		const struct pkt *k = &held[i].flow.pkt;
+
+		/* TCP asks again while a person thinks. */
+		if (held[i].used && k->sport == f->pkt.sport && k->dport == f->pkt.dport && addr_eq(&k->dst, &f->pkt.dst)) {
+			answer(id, 0);
+			return;
+		}
+		if (!held[i].used && !h)
+			h = &held[i];
+	}
+	if (!h) {
+		refuse(id, f, v->message, "too many questions are pending");
+		return;
+	}
+	*h = (struct held){ .used = true, .id = id, .flow = *f };
+	addr_text(&f->pkt.dst, addr);
+	snprintf(target, sizeof(target), f->pkt.dst.len == 16 && !*f->name ? "[%s]:%u" : "%s:%u", *f->name ? f->name : addr, f->pkt.dport);
+	approve_ask(gate.approve, "net", target, v->rule, v->message, f->command_id, v->timeout_ms, on_approval, h, &h->ask);
+}
+
+static void whose(struct flow *f)
+{
+	struct sock_owner o;
+
+	f->command_id[0] = 0;
+	if (sockdiag_owner(gate.ns.diag, &f->pkt, &o) == 0 && o.cgroup)
+		board_by_cgroup(gate.board, o.cgroup, f->command_id);
+	if (!f->command_id[0])
+		board_single(gate.board, f->command_id);
+}
+
+static void judge(uint32_t id, struct flow *f)
+{
+	struct pol_net q = { .port = f->pkt.dport };
+	struct addr dst = f->pkt.dst;
+	struct pol_verdict v;
+
+	addr_unmap(&dst);
+	if (*f->name) {
+		q.domain = f->name;
+	} else {
+		q.addr = dst.b;
+		q.addr_len = dst.len;
+	}
+	v = policy_net(gate.policy, &q);
+	snprintf(f->rule, sizeof(f->rule), "%s", v.rule ? v.rule : "");
+	f->decision = pol_decision_name(v.decision);
+	f->effective = v.decision == POL_ALLOW || v.decision == POL_AUDIT ? "allow" : "deny";
+	if (v.decision == POL_ALLOW || v.decision == POL_AUDIT)
+		allow(id, f);
+	else if (v.decision == POL_APPROVE)
+		hold(id, f, &v);
+	else
+		refuse(id, f, v.message, NULL);
+}
+
+static void on_packet(void *arg UNUSED, uint32_t id, const uint8_t *p, size_t n)
+{
+	struct flow f = { .decision = "deny", .effective = "deny" };
+	const char *name;
+
+	if (pkt_parse(p, n, &f.pkt) < 0) {
+		answer(id, 0);
+		return;
+	}
+	if (f.pkt.proto == IPPROTO_TCP && !f.pkt.syn) {
+		answer(id, NFT_MARK_REFUSE);
+		return;
+	}
+	name = dns_map_name(gate.map, &f.pkt.dst);
+	snprintf(f.name, sizeof(f.name), "%s", name ? name : "");
+	whose(&f);
+	if (f.pkt.proto != IPPROTO_TCP) {
+		snprintf(f.rule, sizeof(f.rule), "default-deny-protocol");
+		refuse(id, &f, NULL, "only TCP leaves a session");
+	} else if (!name && dns_map_covers(&f.pkt.dst)) {
+		snprintf(f.rule, sizeof(f.rule), "default-deny-network");
+		refuse(id, &f, NULL, "this address was given to no name");
+	} else {
+		judge(id, &f);
+	}
+}
+
+static void on_queue(void *arg UNUSED, int fd, uint32_t events UNUSED)
+{
+	if (pktq_read(fd, on_packet, NULL) < 0)
+		worker_end(gate.w, "the packet queue was lost");
+}
+
+int flow_start(void)
+{
+	int r = pktq_open(gate.ns.queue, NFT_QUEUE);
+
+	return r < 0 ? r : loop_add(gate.w->loop, gate.ns.queue, EPOLLIN, on_queue, NULL, NULL);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What netd's parts share in a worker: one session's policy, board, events and sockets. */
+#ifndef NETD_GATE_H
+#define NETD_GATE_H
+
+#include "common/approve.h"
+#include "common/board.h"
+#include "netd/dns_map.h"
+#include "netd/dns_up.h"
+#include "netd/netns.h"
+#include "policy/policy.h"
+
+#define EVENTS_PER_SECOND 500    /* of refusals; what is above is counted and said in the next one */
+
+struct gate {
+	struct worker *w;
+	struct policy *policy;
+	struct board *board;
+	struct approve *approve;
+	struct dns_map *map;
+	struct dns_up *up;
+	struct netns ns;
+};
+extern struct gate gate;
+
+/* A flow that was let through to the relay. */
+struct flow {
+	struct pkt pkt;
+	char name[254];              /* "" for a raw address */
+	char rule[128], command_id[ID_MAX];
+	const char *decision, *effective;   /* static words */
+};
+int flow_start(void);                /* watches the queue; 0 or negative errno */
+/* Takes out the flow with this source port and destination; false: none was let through. */
+bool flow_take(const struct addr *dst, uint16_t dport, uint16_t sport, struct flow *ret);
+
+int dns_start(void);                 /* watches the DNS sockets */
+int conn_start(void);                /* watches the relay's listeners */
+
+/* "net_connect" with target, policy and reason. k may be NULL fields only for DNS. Rate-limited as above when refused. */
+void gate_connect_event(const struct pkt *k, const char *name, const char *command_id, const char *decision, const char *effective,
+			const char *rule, const char *message, const char *reason);
+/* True if one more record of a refusal may be written now. *ret_lost: how many were not since the last. */
+bool gate_may_record(uint64_t *ret_lost);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netd/hello.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+struct in { const uint8_t *p, *end; bool bad; };
+
+static uint32_t number(struct in *i, size_t bytes)
+{
+	uint32_t v = 0;
+
+	if ((size_t)(i->end - i->p) < bytes)
+		i->bad = true;
+	for (size_t k = 0; !i->bad && k < bytes; k++)
+		v = v << 8 | *i->p++;
+	return v;
+}
+
+/* A vector with a length of so many bytes before it. */
+static struct in vector(struct in *i, size_t bytes)
+{
+	size_t n = number(i, bytes);
+	struct in v = { i->p, i->p, false };
+
+	if (i->bad || (size_t)(i->end - i->p) < n) {
+		i->bad = v.bad = true;
+		return v;
+	}
+	i->p = v.end = v.p + n;
+	return v;
+}
+
+static void bad(struct hello *h, const char *why)
+{
+	h->kind = HELLO_BAD;
+	h->why = why;
+}
+
+/* A host name of letters, digits, '-', '_', '.', with an optional final dot. */
+static bool take_name(struct hello *h, const uint8_t *p, size_t n)
+{
+	if (n && p[n - 1] == '.')
+		n--;
+	if (n == 0 || n >= sizeof(h->name))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum(p[i]) && p[i] != '-' && p[i] != '_' && p[i] != '.')
+			return false;
+		h->name[i] = (char)tolower(p[i]);
+	}
+	h->name[n] = 0;
+	return true;
+}
+
+static bool take_sni(struct hello *h, struct in e)
+{
+	struct in list = vector(&e, 2), name;
+
+	if (e.bad || e.p != e.end || h->name[0] || number(&list, 1) != 0)
+		return false;
+	name = vector(&list, 2);
+	return !list.bad && list.p == list.end && take_name(h, name.p, (size_t)(name.end - name.p));
+}
+
+static bool take_alpn(struct hello *h, struct in e)
+{
+	struct in list = vector(&e, 2), first = vector(&list, 1);
+	size_t n = (size_t)(first.end - first.p);
+
+	if (e.bad || list.bad)
+		return false;
+	for (size_t i = 0; i < n && n < sizeof(h->alpn); i++)
+		h->alpn[i] = isgraph(first.p[i]) ? (char)first.p[i] : '?';
+	return true;
+}
+
+static void client_hello(struct in i, struct hello *h)
+{
+	struct in ext;
+
+	number(&i, 2);
+	if ((size_t)(i.end - i.p) < 32) {
+		bad(h, "ClientHello is cut");
+		return;
+	}
+	i.p += 32;
+	vector(&i, 1);
+	vector(&i, 2);
+	vector(&i, 1);
+	h->kind = HELLO_TLS;
+	if (!i.bad && i.p == i.end)
+		return; /* no extensions: TLS 1.2 and before */
+	ext = vector(&i, 2);
+	if (i.bad || i.p != i.end) {
+		bad(h, "ClientHello contradicts its lengths");
+		return;
+	}
+	while (ext.p < ext.end) {
+		uint32_t type = number(&ext, 2);
+		struct in e = vector(&ext, 2);
+
+		if (ext.bad || (type == 0 && !take_sni(h, e)) || (type == 16 && !take_alpn(h, e))) {
+			bad(h, "ClientHello has a malformed extension");
+			return;
+		}
+	}
+}
+
+/* Joins the handshake bytes of the records; a ClientHello may be cut anywhere. */
+static void tls(const uint8_t *p, size_t n, struct hello *h)
+{
+	uint8_t hs[HELLO_MAX];
+	size_t have = 0, want;
+
+	while (n >= 5) {
+		size_t len = (size_t)p[3] << 8 | p[4], part;
+
+		if (p[0] != 22 || p[1] != 3 || len == 0 || len > 16384) {
+			bad(h, "malformed TLS record");
+			return;
+		}
+		part = n - 5 < len ? n - 5 : len;
+		if (have + part > sizeof(hs)) {
+			bad(h, "ClientHello is too long");
+			return;
+		}
+		memcpy(hs + have, p + 5, part);
+		have += part;
+		if (have >= 4) {
+			want = 4 + ((size_t)hs[1] << 16 | (size_t)hs[2] << 8 | hs[3]);
+			if (hs[0] != 1 || want > sizeof(hs)) {
+				bad(h, hs[0] != 1 ? "the first message is no ClientHello" : "ClientHello is too long");
+				return;
+			}
+			if (have >= want) {
+				client_hello((struct in){ hs + 4, hs + want, false }, h);
+				return;
+			}
+		}
+		if (part < len)
+			return;
+		p += 5 + len;
+		n -= 5 + len;
+	}
+}
+
+static const char *const methods[] = { "GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT ", "PROPFIND ",
+				       "REPORT ", "MKCOL ", "COPY ", "MOVE ", "LOCK ", "UNLOCK ", "PRI " };
+
+/* 1: a known method begins here; 0: not; -1: could become one. */
+static int method(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		size_t len = strlen(methods[i]);
+
+		if (!strncasecmp((const char *)p, methods[i], n < len ? n : len))
+			return n >= len ? 1 : -1;
+	}
+	return 0;
+}
+
+static bool take_authority(struct hello *h, const uint8_t *p, size_t n)
+{
+	const uint8_t *colon = memrchr(p, ':', n);
+
+	if (colon) {
+		for (const uint8_t *d = colon + 1; d < p + n; d++)
+			if (!isdigit(*d))
+				return false;
+		n = (size_t)(colon - p);
+	}
+	return take_name(h, p, n);
+}
+
+static bool header_line(struct hello *h, const uint8_t *p, size_t n)
+{
+	const uint8_t *colon = memchr(p, ':', n);
+
+	if (!colon || colon == p || *p == ' ' || *p == '\t' || colon[-1] == ' ' || colon[-1] == '\t')
+		return false;
+	if (colon - p != 4 || strncasecmp((const char *)p, "host", 4) != 0)
+		return true;
+	n -= (size_t)(colon + 1 - p);
+	p = colon + 1;
+	while (n && (*p == ' ' || *p == '\t')) {
+		p++;
+		n--;
+	}
+	while (n && (p[n - 1] == ' ' || p[n - 1] == '\t'))
+		n--;
+	return !h->name[0] && take_authority(h, p, n);
+}
+
+/* The target may name a host of its own (absolute form, RFC 9112 3.2.2): then that must be the Host. */
+static bool target_agrees(const struct hello *h, const uint8_t *line, size_t n)
+{
+	const uint8_t *t = memchr(line, ' ', n), *end, *at;
+	struct hello other = { 0 };
+	size_t len;
+
+	if (!t)
+		return false;
+	t++;
+	end = memchr(t, ' ', (size_t)(line + n - t));
+	if (!end || end == t)
+		return false;
+	if (*t == '/' || *t == '*')
+		return true;
+	len = (size_t)(end - t);
+	if (len < 8 || strncasecmp((const char *)t, "http://", 7) != 0)
+		return false;
+	t += 7;
+	for (at = t; at < end && *at != '/' && *at != '?'; at++)
+		;
+	return take_authority(&other, t, (size_t)(at - t)) && !strcmp(other.name, h->name);
+}
+
+static void http(const uint8_t *p, size_t n, struct hello *h)
+{
+	const uint8_t *end = memmem(p, n, "\r\n\r\n", 4), *line = p, *first_end = NULL;
+
+	if (memchr(p, 0, n)) {
+		bad(h, "a NUL byte in the request head");
+		return;
+	}
+	if (!end)
+		return;
+	while (line < end + 2) {
+		const uint8_t *eol = memmem(line, (size_t)(end + 2 - line), "\r\n", 2);
+
+		if (!eol || memchr(line, '\n', (size_t)(eol - line)) || memchr(line, '\r', (size_t)(eol - line))) {
+			bad(h, "a line of the request head does not end in CR LF");
+			return;
+		}
+		if (!first_end) {
+			first_end = eol;
+		} else if (!header_line(h, line, (size_t)(eol - line))) {
+			bad(h, "a malformed or second Host header");
+			return;
+		}
+		line = eol + 2;
+	}
+	h->kind = HELLO_HTTP;
+	if (!target_agrees(h, p, (size_t)(first_end - p)))
+		bad(h, "the request's target is not a path of its Host");
+}
+
+void hello_parse(const uint8_t *p, size_t n, struct hello *ret)
+{
+	int m;
+
+	*ret = (struct hello){ .kind = HELLO_MORE };
+	if (n == 0)
+		return;
+	m = p[0] == 22 ? 1 : method(p, n);
+	if (m == 0)
+		ret->kind = HELLO_OTHER;
+	else if (p[0] == 22)
+		tls(p, n, ret);
+	else if (m > 0)
+		http(p, n, ret);
+	if (ret->kind == HELLO_MORE && n >= HELLO_MAX)
+		bad(ret, "the first message does not end");
+}
