@@ -33,7 +33,7 @@ DEPS := gcc make pkg-config libc6-dev libnetfilter-queue-dev libnftnl-dev libmnl
 .PHONY: help deps build demo test bench lint fuzz install clean bins unit integration
 .DEFAULT_GOAL := build
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 deps: ## install the Debian packages that building and testing need
 	$(Q)tests/lib/deps.sh $(DEPS)
 build: deps ## agentsh, its daemons and agentsh-shell-shim in bin/
