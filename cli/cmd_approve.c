@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* approve list|resolve|watch: questions of the sessions' execd workers (files and networks ask nobody yet). */
+/* approve list|resolve|watch: the questions that wait in the sessions' workers, of all three daemons. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -8,6 +8,9 @@
 #include "cli/cmd.h"
 
 #define SESSIONS_MAX 256
+#define WATCHED_MAX (3 * SESSIONS_MAX)
+#define LOOK_MS 200       /* how soon a new session is watched */
+static const char *const daemons[] = { "execd", "fsd", "netd" };
 static struct ipc_frame frame;
 static char ids[SESSIONS_MAX][ID_MAX];
 
@@ -26,28 +29,34 @@ static cJSON *question(struct rd *b)
 	return j;
 }
 
+/* Adds what waits in one worker to all. */
+static void list_one(cJSON *all, const char *daemon, const char *id)
+{
+	int s = client_attach(daemon, id, NULL);
+	struct rd b;
+
+	if (s >= 0 && ipc_call(s, IPC_APPROVAL_LIST, NULL, -1, &frame, NULL) == 0) {
+		b = rd_init(frame.body, frame.len);
+		for (uint32_t k = rd_u32(&b); k && !b.bad; k--) {
+			cJSON *q = question(&b);
+
+			cJSON_AddStringToObject(q, "session_id", id);
+			cJSON_AddItemToArray(all, q);
+		}
+	}
+	if (s >= 0)
+		close(s);
+}
+
 static int list(void)
 {
 	cJSON *all = cJSON_CreateArray();
 	struct err err = { 0 };
 	int n = client_list(ids, SESSIONS_MAX, &err);
 
-	for (int i = 0; i < n; i++) {
-		int s = client_attach("execd", ids[i], &err);
-		struct rd b;
-
-		if (s >= 0 && ipc_call(s, IPC_APPROVAL_LIST, NULL, -1, &frame, &err) == 0) {
-			b = rd_init(frame.body, frame.len);
-			for (uint32_t k = rd_u32(&b); k && !b.bad; k--) {
-				cJSON *q = question(&b);
-
-				cJSON_AddStringToObject(q, "session_id", ids[i]);
-				cJSON_AddItemToArray(all, q);
-			}
-		}
-		if (s >= 0)
-			close(s);
-	}
+	for (int i = 0; i < n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(daemons); k++)
+			list_one(all, daemons[k], ids[i]);
 	print_json(all);
 	return n < 0 ? complain("%s", err.msg) : 0;
 }
@@ -70,9 +79,9 @@ static int resolve(int argc, char **argv)
 	if (argc < 4 || allow < 0)
 		return complain("usage: agentsh approve resolve ID --allow|--deny [--reason R]");
 	n = client_list(ids, SESSIONS_MAX, &err);
-	for (int i = 0; i < n; i++) {
+	for (size_t i = 0; n > 0 && i < (size_t)n * ARRAY_LEN(daemons); i++) {
 		struct wr w = wr_init(body, sizeof(body));
-		int s = client_attach("execd", ids[i], &err), r = -1;
+		int s = client_attach(daemons[i % ARRAY_LEN(daemons)], ids[i / ARRAY_LEN(daemons)], &err), r = -1;
 
 		wr_str(&w, argv[2]);
 		wr_u8(&w, (uint8_t)allow);
@@ -112,51 +121,66 @@ static void answer(int s, cJSON *q)
 	ipc_send_wr(s, IPC_APPROVAL_RESOLVE, 0, 7, &w, -1);
 }
 
-static void __attribute__((noreturn)) watch(void)
+static struct watched { int s; const char *daemon; char id[ID_MAX]; } at[WATCHED_MAX];
+static struct pollfd polled[WATCHED_MAX];
+static nfds_t n_watched;
+
+static void watch_one(const char *daemon, const char id[ID_MAX])
 {
-	static struct { int s; char id[ID_MAX]; } at[SESSIONS_MAX];
-	static struct pollfd p[SESSIONS_MAX];
+	for (nfds_t k = 0; k < n_watched; k++)
+		if (at[k].daemon == daemon && !strcmp(at[k].id, id))
+			return;
+	if (n_watched == WATCHED_MAX)
+		return;
+	at[n_watched] = (struct watched){ .s = client_attach(daemon, id, NULL), .daemon = daemon };
+	if (at[n_watched].s < 0)
+		return;
+	ipc_send(at[n_watched].s, IPC_APPROVER, 0, 1, NULL, 0, -1);
+	memcpy(at[n_watched].id, id, ID_MAX);
+	polled[n_watched] = (struct pollfd){ .fd = at[n_watched].s, .events = POLLIN };
+	n_watched++;
+}
+
+/* False: the worker is gone, and with it this place of the table. */
+static bool take_question(nfds_t k)
+{
 	struct err err = { 0 };
-	nfds_t n = 0;
+	int r = ipc_answer(polled[k].fd, &frame, &err);
+
+	if (r == 1 && frame.type == IPC_APPROVAL_ASK) {
+		struct rd b = rd_init(frame.body, frame.len);
+		cJSON *q = question(&b);
+
+		cJSON_AddStringToObject(q, "session_id", at[k].id);
+		answer(polled[k].fd, q);
+		cJSON_Delete(q);
+	}
+	if (r != 0)
+		return true;
+	close(polled[k].fd);
+	n_watched--;
+	at[k] = at[n_watched];
+	polled[k] = polled[n_watched];
+	return false;
+}
+
+static int watch(void)
+{
+	struct err err = { 0 };
 
 	for (;;) {
 		int have = client_list(ids, SESSIONS_MAX, &err);
 
-		for (int i = 0; i < have && n < SESSIONS_MAX; i++) {
-			bool known = false;
-
-			for (nfds_t k = 0; k < n; k++)
-				known |= !strcmp(at[k].id, ids[i]);
-			if (known)
-				continue;
-			at[n].s = client_attach("execd", ids[i], &err);
-			if (at[n].s < 0)
-				continue;
-			ipc_send(at[n].s, IPC_APPROVER, 0, 1, NULL, 0, -1);
-			memcpy(at[n].id, ids[i], ID_MAX);
-			p[n] = (struct pollfd){ .fd = at[n].s, .events = POLLIN };
-			n++;
-		}
-		if (poll(p, n, 500) <= 0)
+		if (have < 0)
+			return complain("%s", err.msg);
+		for (int i = 0; i < have; i++)
+			for (size_t k = 0; k < ARRAY_LEN(daemons); k++)
+				watch_one(daemons[k], ids[i]);
+		if (poll(polled, n_watched, LOOK_MS) <= 0)
 			continue;
-		for (nfds_t k = 0; k < n; k++) {
-			int r = p[k].revents ? ipc_answer(p[k].fd, &frame, &err) : 1;
-
-			if (p[k].revents && r == 1 && frame.type == IPC_APPROVAL_ASK) {
-				struct rd b = rd_init(frame.body, frame.len);
-				cJSON *q = question(&b);
-
-				cJSON_AddStringToObject(q, "session_id", at[k].id);
-				answer(p[k].fd, q);
-				cJSON_Delete(q);
-			} else if (r == 0) {
-				close(p[k].fd);
-				n--;
-				at[k] = at[n];
-				p[k] = p[n];
+		for (nfds_t k = 0; k < n_watched; k++)
+			if (polled[k].revents && !take_question(k))
 				break;
-			}
-		}
 	}
 }
 
@@ -167,6 +191,6 @@ int cmd_approve(int argc, char **argv)
 	if (argc >= 2 && !strcmp(argv[1], "resolve"))
 		return resolve(argc, argv);
 	if (argc >= 2 && !strcmp(argv[1], "watch"))
-		watch();
+		return watch();
 	return complain("usage: agentsh approve list | approve resolve ID --allow|--deny | approve watch");
 }

@@ -155,11 +155,10 @@ static void read_done(struct ipc_frame *f, struct exec_done *d)
 }
 
 /* One frame of the daemon. 1: done, 0: go on, negative: it died (err). */
-static int take_frame(int s, const char *cmd, struct exec_done *d, struct err *err)
+static int take_frame(int s, struct exec_done *d, struct err *err)
 {
 	int r = ipc_answer(s, &frame, err);
 
-	(void)cmd;
 	if (r == 0)
 		return -ECONNRESET;
 	if (r < 0)
@@ -181,16 +180,37 @@ static void send_kill(int s, const char *cmd)
 	ipc_send_wr(s, IPC_KILL, 0, 6, &w, -1);
 }
 
-/* Reads the pipes and the daemon until the end; 0 or negative errno. */
-static int pump(int s, const char *cmd, struct capture *cap, struct exec_done *d, struct err *err)
+/* A person at the terminal answers what files and connections ask, too. -1: nobody is there, or that worker is gone. */
+static int ask_here(const char *daemon, const char *id)
+{
+	int s = isatty(0) && isatty(2) ? client_attach(daemon, id, NULL) : -1;
+
+	if (s >= 0)
+		ipc_send(s, IPC_APPROVER, 0, 1, NULL, 0, -1);
+	return s;
+}
+
+static void take_other(int *s)
+{
+	int r = ipc_answer(*s, &frame, NULL);
+
+	if (r == 1 && frame.type == IPC_APPROVAL_ASK)
+		answer_question(*s, &frame);
+	if (r == 0)
+		close(move_fd(s));
+}
+
+/* Reads the pipes and the daemons until the end; 0 or negative errno. others: fsd's and netd's connections, or -1. */
+static int pump(int s, int others[2], const char *cmd, struct capture *cap, struct exec_done *d, struct err *err)
 {
 	bool done = false;
 	uint64_t until = 0;
 
 	while (!done || (cap && (cap[0].fd >= 0 || cap[1].fd >= 0) && clock_ms() < until)) {
-		struct pollfd p[3] = { { .fd = done ? -1 : s, .events = POLLIN }, { .fd = cap ? cap[0].fd : -1, .events = POLLIN },
-				       { .fd = cap ? cap[1].fd : -1, .events = POLLIN } };
-		int n = poll(p, 3, done ? 20 : -1);
+		struct pollfd p[5] = { { .fd = done ? -1 : s, .events = POLLIN }, { .fd = cap ? cap[0].fd : -1, .events = POLLIN },
+				       { .fd = cap ? cap[1].fd : -1, .events = POLLIN }, { .fd = others[0], .events = POLLIN },
+				       { .fd = others[1], .events = POLLIN } };
+		int n = poll(p, 5, done ? 20 : -1);
 
 		if (interrupted == 1) {
 			interrupted = 2;
@@ -201,8 +221,11 @@ static int pump(int s, const char *cmd, struct capture *cap, struct exec_done *d
 		for (int i = 0; cap && i < 2; i++)
 			if (p[1 + i].revents)
 				capture_read(&cap[i]);
+		for (int i = 0; i < 2; i++)
+			if (p[3 + i].revents)
+				take_other(&others[i]);
 		if (p[0].revents) {
-			int r = take_frame(s, cmd, d, err);
+			int r = take_frame(s, d, err);
 
 			if (r < 0)
 				return r;
@@ -250,7 +273,7 @@ int exec_run(const char *id, const struct exec_opts *o)
 {
 	struct sigaction sa = { .sa_handler = on_int };
 	struct capture cap[2] = { { .fd = -1 }, { .fd = -1 } };
-	int fds[3] = { 0, 1, 2 }, pipes[2][2], r;
+	int fds[3] = { 0, 1, 2 }, pipes[2][2], others[2] = { -1, -1 }, r;
 	struct exec_done d = { 0 };
 	struct err err = { 0 };
 	char cmd[ID_MAX];
@@ -270,9 +293,15 @@ int exec_run(const char *id, const struct exec_opts *o)
 	r = send_exec(s, cmd, o, fds, &err);
 	for (int i = 0; o->json && i < 2; i++)
 		close(pipes[i][1]);
-	if (r == 0)
-		r = pump(s, cmd, o->json ? cap : NULL, &d, &err);
+	if (r == 0) {
+		others[0] = ask_here("fsd", id);
+		others[1] = ask_here("netd", id);
+		r = pump(s, others, cmd, o->json ? cap : NULL, &d, &err);
+	}
 	close(s);
+	for (int i = 0; i < 2; i++)
+		if (others[i] >= 0)
+			close(others[i]);
 	if (r < 0) {
 		struct err why = { 0 };
 		int again = r == -ECONNRESET ? client_attach("execd", id, &why) : -1;

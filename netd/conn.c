@@ -17,6 +17,7 @@
 #define CONNS_MAX 1024
 #define SETUP_MS 15000           /* name, first bytes and dialling together */
 #define CHUNK (256 * 1024)
+#define PAUSE_MS 50
 #define ROUNDS 8                 /* chunks per turn, so that one flow does not hold up the others */
 
 enum conn_state { CONN_RESOLVING, CONN_DIALLING, CONN_OPEN, CONN_OVER };
@@ -68,13 +69,18 @@ static void conn_end(struct conn *c)
 }
 
 /* A reset instead of an orderly end: the client must not take a refusal for an empty answer. */
-static void refuse(struct conn *c, const char *rule, const char *reason)
+static void reset_on_close(int s)
 {
 	struct linger hard = { 1, 0 };
 
+	setsockopt(s, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
+
+static void refuse(struct conn *c, const char *rule, const char *reason)
+{
 	if (c->state == CONN_OVER)
 		return;
-	setsockopt(c->client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	reset_on_close(c->client);
 	gate_connect_event(&c->f.pkt, c->f.name, c->f.command_id, "deny", "deny", rule, NULL, reason);
 	conn_end(c);
 }
@@ -96,8 +102,10 @@ static int check_first(struct conn *c)
 	int low;
 	ssize_t n = recv(c->client, p, sizeof(p), MSG_PEEK | MSG_DONTWAIT);
 
-	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	if (n == 0)
+		return 1; /* a client that only listens: there are no bytes to disagree */
 	hello_parse(p, (size_t)n, &h);
 	if (h.kind == HELLO_MORE) {
 		low = (int)n + 1;
@@ -331,7 +339,28 @@ static struct conn *conn_new(int client)
 	return NULL;
 }
 
-static void on_listener(void *arg UNUSED, int fd, uint32_t events UNUSED)
+static struct listener { struct loop_io *io; int fd; } listeners[2];
+
+static void on_listener(void *arg, int fd, uint32_t events);
+
+static void on_pause_over(void *arg)
+{
+	struct listener *l = arg;
+
+	if (loop_add(gate.w->loop, l->fd, EPOLLIN, on_listener, l, &l->io) < 0)
+		worker_end(gate.w, "the relay's listener was lost");
+}
+
+/* Out of descriptors: a listener that stays readable would keep the loop busy. */
+static void pause_listener(struct listener *l)
+{
+	loop_del(l->io);
+	l->io = NULL;
+	if (loop_after(gate.w->loop, PAUSE_MS, on_pause_over, l, NULL) < 0)
+		worker_end(gate.w, "out of memory");
+}
+
+static void on_listener(void *arg, int fd, uint32_t events UNUSED)
 {
 	struct sockaddr_in6 peer;
 	socklen_t len = sizeof(peer);
@@ -341,12 +370,21 @@ static void on_listener(void *arg UNUSED, int fd, uint32_t events UNUSED)
 	uint16_t port;
 	struct conn *c;
 
+	if (s < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			pause_listener(arg);
+		return;
+	}
+	reset_on_close(s);
 	/* The port of either family's address is at the same place. */
-	if (s < 0 || !original(s, &dst, &port) || !flow_take(&dst, port, ntohs(peer.sin6_port), &f))
+	if (!original(s, &dst, &port) || !flow_take(&dst, port, ntohs(peer.sin6_port), &f))
 		return;
 	c = conn_new(s);
-	if (!c)
+	if (!c) {
+		gate_connect_event(&f.pkt, f.name, f.command_id, f.decision, "deny", f.rule, NULL, "too many connections at once");
 		return;
+	}
+	setsockopt(s, SOL_SOCKET, SO_LINGER, &(struct linger){ 0, 0 }, sizeof(struct linger));
 	move_fd(&s);
 	c->f = f;
 	if (pipe2(c->up.pipe, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(c->down.pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
@@ -370,7 +408,9 @@ int conn_start(void)
 	int r = 0;
 
 	for (int i = 0; i < 2 && r == 0; i++)
-		if (gate.ns.proxy[i] >= 0)
-			r = loop_add(gate.w->loop, gate.ns.proxy[i], EPOLLIN, on_listener, NULL, NULL);
+		if (gate.ns.proxy[i] >= 0) {
+			listeners[i].fd = gate.ns.proxy[i];
+			r = loop_add(gate.w->loop, gate.ns.proxy[i], EPOLLIN, on_listener, &listeners[i], &listeners[i].io);
+		}
 	return r;
 }

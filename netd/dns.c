@@ -153,6 +153,11 @@ static void question(struct waiting *w, const uint8_t *p, size_t n)
 		record(w, &a, "allow");
 		return;
 	}
+	/* A person has not allowed it yet: the name gets its address, and is looked up when the connection was approved. */
+	if (w->v.decision == POL_APPROVE) {
+		on_upstream(w, 0, NULL, 1);
+		return;
+	}
 	for (size_t i = 0; i < QUESTIONS_MAX && !slot; i++)
 		if (!waiting[i].used)
 			slot = &waiting[i];

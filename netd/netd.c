@@ -2,12 +2,10 @@
 /* agentsh-netd: one network namespace per session, whose only exit is this worker: see gate.h and netns.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "common/approve.h"
@@ -84,11 +82,16 @@ static void on_lease(void *arg, int fd UNUSED, uint32_t events UNUSED)
 
 static int start(struct worker *w, struct err *err)
 {
+	struct rlimit files;
 	uint32_t id = 0;
 	int r;
 
 	if (read_frames(w, &id, err) < 0)
 		return err->status;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max; /* six descriptors a connection */
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	gate.w = w;
 	if (netns_make(NOBODY, &gate.ns, err) < 0)
 		return err->status;
