@@ -37,6 +37,10 @@ char *self_dir(void);                                   /* directory of this pro
 /* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed; name_out the policy's file name. */
 int policy_find(const char *name, char *path, size_t cap, struct err *err);
 int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err);
+/* PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables; v has room for POLICY_VARS_MAX. Valid as long as the environment. */
+#define POLICY_VARS_MAX 512
+struct pol_var;
+size_t policy_vars(struct pol_var *v, const char *workspace);
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err);
 

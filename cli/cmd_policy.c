@@ -17,13 +17,17 @@
 
 static int validate(int argc, char **argv)
 {
+	static struct pol_var vars[POLICY_VARS_MAX];
+	char cwd[4096];
 	int bad = 0;
 
+	if (!getcwd(cwd, sizeof(cwd)))
+		return complain("current directory: %s", strerror(errno));
 	for (int i = 2; i < argc; i++) {
 		struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
 		struct err err = { 0 };
 		char path[4300];
-		struct pol_source src = { .file = path };
+		struct pol_source src = { .file = path, .vars = vars, .n_vars = policy_vars(vars, cwd) };
 
 		if (policy_find(argv[i], path, sizeof(path), &err) < 0 || file_read(path, 8u << 20, &text, &err) < 0) {
 			bad = complain("%s", err.msg);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trash list|restore over the sessions of this user. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +104,8 @@ static int list(const char *session, bool json)
 	return 0;
 }
 
-static int restore_one(const struct entry *e, const char *dest, bool force)
+/* *taken, where it may be NULL, counts the names that something new has taken: those are no error of restoring all. */
+static int restore_one(const struct entry *e, const char *dest, bool force, int *taken)
 {
 	uint8_t body[8300];
 	struct wr w = wr_init(body, sizeof(body));
@@ -119,6 +121,10 @@ static int restore_one(const struct entry *e, const char *dest, bool force)
 	wr_u8(&w, force);
 	r = ipc_call(s, IPC_TRASH_RESTORE, &w, -1, &frame, &err);
 	close(s);
+	if (r == -EEXIST && taken) {
+		(*taken)++;
+		return 0;
+	}
 	if (r < 0)
 		return complain("%s", err.msg);
 	b = rd_init(frame.body, frame.len);
@@ -133,7 +139,7 @@ static int restore(int argc, char **argv)
 	bool force = false, all = false;
 	struct entries l = { 0 };
 	struct err err = { 0 };
-	int bad = 0, done = 0, wanted = 0;
+	int bad = 0, done = 0, wanted = 0, taken = 0;
 
 	for (int i = 0; i < argc; i++) {
 		if (!strcmp(argv[i], "--session") && i + 1 < argc)
@@ -162,10 +168,13 @@ static int restore(int argc, char **argv)
 		if (!take_it)
 			continue;
 		done++;
-		bad |= restore_one(&l.v[k], dest, force);
+		bad |= restore_one(&l.v[k], dest, force, all ? &taken : NULL);
 	}
 	if (done < wanted || !done)
 		return complain("no such token in the trash of a running session: list them with: agentsh trash list");
+	if (taken)
+		fprintf(stderr, "agentsh: %d earlier contents of names that are in use stay in the trash: give one back with its token and --dest or --force\n",
+			taken);
 	return bad;
 }
 

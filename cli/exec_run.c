@@ -12,7 +12,7 @@
 #include "cli/exec_json.h"
 
 #define DRAIN_MS 200      /* after the end: a background process may hold the pipes for ever */
-#define HINTS_MAX 20
+#define HINTS_MAX 5
 
 extern char **environ;
 static struct ipc_frame frame;

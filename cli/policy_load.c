@@ -10,7 +10,6 @@
 #include "common/buf.h"
 #include "policy/compile.h"
 
-#define VARS_MAX 512
 #define FILE_MAX (8u << 20)
 
 extern char **environ;
@@ -58,9 +57,9 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 	return err_set(err, -ENOENT, "no policy named \"%s\": list them with: agentsh policy list", name);
 }
 
-static size_t fill_vars(struct pol_var *v, const char *workspace)
+size_t policy_vars(struct pol_var *v, const char *workspace)
 {
-	static char names[VARS_MAX][128], git[4096];
+	static char names[POLICY_VARS_MAX][128], git[4096];
 	size_t n = 0;
 
 	v[n++] = (struct pol_var){ "PROJECT_ROOT", workspace };
@@ -75,7 +74,7 @@ static size_t fill_vars(struct pol_var *v, const char *workspace)
 			break;
 	}
 	v[n++] = (struct pol_var){ "GIT_ROOT", git[0] ? git : workspace };
-	for (char **e = environ; *e && n < VARS_MAX; e++) {
+	for (char **e = environ; *e && n < POLICY_VARS_MAX; e++) {
 		const char *eq = strchr(*e, '=');
 
 		if (!eq || (size_t)(eq - *e) >= sizeof(names[0]))
@@ -89,7 +88,7 @@ static size_t fill_vars(struct pol_var *v, const char *workspace)
 
 int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err)
 {
-	static struct pol_var vars[VARS_MAX];
+	static struct pol_var vars[POLICY_VARS_MAX];
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
 	char path[4300];
 	struct pol_source src = { .file = path, .workspace = workspace, .vars = vars };
@@ -101,7 +100,7 @@ int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t ha
 		return r;
 	src.text = (const char *)text.data;
 	src.len = text.len;
-	src.n_vars = fill_vars(vars, workspace);
+	src.n_vars = policy_vars(vars, workspace);
 	r = policy_compile(&src, &diag, ret_fd, hash);
 	if (diag.len && (r < 0 || verbose))
 		fprintf(stderr, "%s", (const char *)diag.data);

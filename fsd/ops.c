@@ -242,7 +242,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 
 	if (r == 0)
 		r = judge(req, dir, name, POL_OP_CREATE, "file_create", NULL);
-	if (r == 0 && !policy_file_rename_safe(fsd.policy, i->state, judge_state(dir, name)))
+	if (r == 0 && !policy_file_rename_safe(fsd.policy, i->state, judge_state(dir, name), false))
 		r = EACCES;
 	if (r == 0) {
 		proc_path(i->fd, p);
@@ -321,7 +321,7 @@ static int rename_judged(fuse_req_t req, struct inode *a, const char *from, stru
 	if (r == 0)
 		r = judge(req, b, to, S_ISDIR(src->st_mode) ? POL_OP_MKDIR : POL_OP_CREATE, NULL, NULL);
 	/* What was closed under the old name must stay closed under the new one, all below it too. A copy is judged file by file: EXDEV. */
-	if (r == 0 && !policy_file_rename_safe(fsd.policy, judge_state(a, from), judge_state(b, to)))
+	if (r == 0 && !policy_file_rename_safe(fsd.policy, judge_state(a, from), judge_state(b, to), S_ISDIR(src->st_mode)))
 		r = S_ISDIR(src->st_mode) ? EXDEV : EACCES;
 	if (r || (flags & 2) || fstatat(b->fd, to, &dst, AT_SYMLINK_NOFOLLOW) < 0)
 		return r;

@@ -183,55 +183,66 @@ static bool as_strict(const struct policy *p, uint32_t from, uint32_t to)
 	return true;
 }
 
-static bool pairs_safe(const struct policy *p, uint64_t *seen, uint32_t from, uint32_t to)
+struct pairs { uint64_t *seen, *queue; size_t head, tail; };
+
+/* False when there are more pairs than are looked at: then nothing is known, and the rename is refused. */
+static bool pairs_add(struct pairs *q, uint32_t from, uint32_t to)
+{
+	static const size_t cap = PAIRS_MAX * 4;
+	uint64_t pair = (uint64_t)from << 32 | to;
+	size_t at = (size_t)((pair * 0x9e3779b97f4a7c15ull >> 32) % cap);
+
+	if (from == to)
+		return true;
+	while (q->seen[at] && q->seen[at] != pair + 1)
+		at = (at + 1) % cap;
+	if (q->seen[at])
+		return true;
+	if (q->tail == PAIRS_MAX)
+		return false;
+	q->seen[at] = pair + 1;
+	q->queue[q->tail++] = pair;
+	return true;
+}
+
+/* Walks every continuation of the two names at once: below a directory all of them begin with a slash. */
+static bool below_as_strict(const struct policy *p, struct pairs *q, uint32_t from, uint32_t to)
 {
 	const struct dfa *d = &p->dfa[0];
-	static const size_t cap = PAIRS_MAX * 4;
-	uint64_t *queue = calloc(PAIRS_MAX, sizeof(*queue));
-	size_t head = 0, tail = 0;
-	bool ok = queue != NULL;
+	uint32_t slash = d->class['/'];
+	bool ok = pairs_add(q, d->next[(size_t)from * d->n_classes + slash], d->next[(size_t)to * d->n_classes + slash]);
 
-	if (ok)
-		queue[tail++] = (uint64_t)from << 32 | to;
-	while (ok && head < tail) {
-		uint32_t a = (uint32_t)(queue[head] >> 32), b = (uint32_t)queue[head];
+	while (ok && q->head < q->tail) {
+		uint32_t a = (uint32_t)(q->queue[q->head] >> 32), b = (uint32_t)q->queue[q->head];
 
-		head++;
+		q->head++;
 		ok = as_strict(p, a, b);
-		for (uint32_t k = 0; ok && k < d->n_classes; k++) {
-			uint32_t x = d->next[(size_t)a * d->n_classes + k], y = d->next[(size_t)b * d->n_classes + k];
-			uint64_t pair = (uint64_t)x << 32 | y;
-			size_t at = (size_t)((pair * 0x9e3779b97f4a7c15ull >> 32) % cap);
-
-			if (x == y || k == d->class[0])
-				continue;
-			while (seen[at] && seen[at] != pair + 1)
-				at = (at + 1) % cap;
-			if (seen[at])
-				continue;
-			seen[at] = pair + 1;
-			if (tail == PAIRS_MAX)
-				ok = false;
-			else
-				queue[tail++] = pair;
-		}
+		for (uint32_t k = 0; ok && k < d->n_classes; k++)
+			if (k != d->class[0])
+				ok = pairs_add(q, d->next[(size_t)a * d->n_classes + k], d->next[(size_t)b * d->n_classes + k]);
 	}
-	free(queue);
 	return ok;
 }
 
-bool policy_file_rename_safe(const struct policy *p, struct pol_state from, struct pol_state to)
+bool policy_file_rename_safe(const struct policy *p, struct pol_state from, struct pol_state to, bool is_dir)
 {
-	uint64_t *seen;
+	struct pairs q = { 0 };
 	bool ok;
 
 	if (pol_state_eq(from, to))
 		return true;
+	for (int op = 0; op < POL_OP__COUNT; op++)
+		if (strictness(policy_file(p, to, (enum pol_op)op).decision) < strictness(policy_file(p, from, (enum pol_op)op).decision))
+			return false;
+	if (!is_dir)
+		return true;
 	if (p->n_dfa != 1)
 		return false;
-	seen = calloc(PAIRS_MAX * 4, sizeof(*seen));
-	ok = seen && pairs_safe(p, seen, from.s[0], to.s[0]);
-	free(seen);
+	q.seen = calloc(PAIRS_MAX * 4, sizeof(*q.seen));
+	q.queue = calloc(PAIRS_MAX, sizeof(*q.queue));
+	ok = q.seen && q.queue && below_as_strict(p, &q, from.s[0], to.s[0]);
+	free(q.seen);
+	free(q.queue);
 	return ok;
 }
 

@@ -75,6 +75,7 @@ char *parse_expand(struct parse *p, const struct node *n, bool quote)
 	while (*s) {
 		const char *end, *value, *dash;
 		size_t len;
+		bool root;
 
 		if (s[0] != '$' || s[1] != '{') {
 			buf_put(&b, s++, 1);
@@ -89,12 +90,13 @@ char *parse_expand(struct parse *p, const struct node *n, bool quote)
 		dash = memmem(s, (size_t)(end - s), ":-", 2);
 		len = (size_t)((dash ? dash : end) - s);
 		value = var_value(p, s, len);
+		root = b.len == 0 && (!end[1] || end[1] == '/');
 		if (value && value[0])
 			put_value(&b, value, strlen(value), quote);
 		else if (dash)
 			put_value(&b, dash + 2, (size_t)(end - dash - 2), quote);
-		else if (p->vars_may_miss)
-			put_value(&b, s, len, quote);
+		else if (p->vars_may_miss) /* stands for any value: a root where a path begins */
+			put_value(&b, root ? "/-" : "-", root ? 2 : 1, quote);
 		else
 			diag_error(p->d, n, "undefined variable ${%.*s}: give it a value or write ${%.*s:-fallback}", (int)len, s, (int)len, s);
 		s = end + 1;

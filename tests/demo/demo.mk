@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-demo: ## not built yet: says so
-	@echo "make demo is not built yet: see the table in README.md" >&2; exit 1
+demo: build ## an agent's afternoon, governed: builds this project in a session and tries what an agent should not do
+	$(Q)tests/demo/demo.sh
