@@ -236,11 +236,88 @@ static int pump(int s, int others[2], const char *cmd, struct capture *cap, stru
 	return 0;
 }
 
+static const char *text_of(const cJSON *e, const char *key)
+{
+	return cJSON_GetStringValue(cJSON_GetObjectItem(e, key));
+}
+
+/* What a refusal was about: a path, a name, a program, an address. */
+static const char *target_of(const cJSON *e)
+{
+	static const char *const keys[] = { "path", "filename", "domain", "remote_addr", "target" };
+	const char *t = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !t; i++)
+		t = text_of(e, keys[i]);
+	return t ? t : "";
+}
+
+struct refusal { const char *operation, *target, *rule; };
+
+static bool same_refusal(const struct refusal *a, const struct refusal *b)
+{
+	return !strcmp(a->operation, b->operation) && !strcmp(a->target, b->target) && !strcmp(a->rule, b->rule);
+}
+
+/* What was refused below the command itself, each once: its own error words seldom say that it was the policy. */
+static void say_refusals(const cJSON *events)
+{
+	struct refusal said[HINTS_MAX];
+	char a[4096], b[1024], c[512];
+	const cJSON *e;
+	size_t n = 0;
+	int more = 0;
+
+	cJSON_ArrayForEach(e, events) {
+		const cJSON *p = cJSON_GetObjectItem(e, "policy");
+		const char *effective = text_of(p, "effective_decision"), *message = text_of(p, "message"), *operation = text_of(e, "operation");
+		const char *type = text_of(e, "type"), *rule = text_of(p, "rule");
+		struct refusal r = { operation ? operation : type, target_of(e), rule ? rule : "" };
+		bool known = false;
+
+		if (!type || !effective || strcmp(effective, "deny") != 0 || !strncmp(type, "command_", 8) || !strncmp(type, "approval_", 9))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			known |= same_refusal(&said[i], &r);
+		if (known)
+			continue;
+		if (n == HINTS_MAX) {
+			more++;
+			continue;
+		}
+		said[n++] = r;
+		fprintf(stderr, "agentsh: refused: %s %s (rule=%s)", r.operation, str_display(r.target, strlen(r.target), a, sizeof(a)),
+			str_display(r.rule, strlen(r.rule), c, sizeof(c)));
+		fprintf(stderr, "%s%s\n", message ? ": " : "", message ? str_display(message, strlen(message), b, sizeof(b)) : "");
+	}
+	if (more)
+		fprintf(stderr, "agentsh: refused: and %d more; see: agentsh events query --decision deny\n", more);
+}
+
+static void say_deletes(const cJSON *events, const char *id)
+{
+	char a[4096], b[256];
+	const cJSON *e;
+	int said = 0;
+
+	cJSON_ArrayForEach(e, events) {
+		const char *type = text_of(e, "type"), *path = text_of(e, "path"), *token = text_of(e, "token"), *operation = text_of(e, "operation");
+
+		/* What a rename replaced is kept as well, but nobody deleted it. */
+		if (!type || strcmp(type, "file_soft_deleted") != 0 || !path || !token || !operation || strcmp(operation, "delete") != 0)
+			continue;
+		if (++said <= HINTS_MAX)
+			fprintf(stderr, "soft-delete: %s -> trash token %s; restore with: agentsh trash restore %s\n",
+				str_display(path, strlen(path), a, sizeof(a)), str_display(token, strlen(token), b, sizeof(b)), b);
+	}
+	if (said > HINTS_MAX)
+		fprintf(stderr, "soft-delete: and %d more; list them with: agentsh trash list --session %s\n", said - HINTS_MAX, id);
+}
+
 static void say_hints(const char *id, const char *cmd, const struct exec_done *d)
 {
-	char a[4096], b[4096];
-	cJSON *events, *e;
-	int said = 0;
+	char a[4096];
+	cJSON *events;
 
 	if (d->denied)
 		fprintf(stderr, "agentsh: command denied by policy (rule=%s)\n", str_display(d->rule, strlen(d->rule), a, sizeof(a)));
@@ -250,22 +327,12 @@ static void say_hints(const char *id, const char *cmd, const struct exec_done *d
 		fprintf(stderr, "agentsh: the command and all that it started were ended at its timeout\n");
 	if (!d->denied && d->not_started && d->words[0])
 		fprintf(stderr, "agentsh: %s\n", str_display(d->words, strlen(d->words), a, sizeof(a)));
-	if (client_sync("fsd", id) < 0)
+	if (client_sync("fsd", id) < 0 || client_sync("netd", id) < 0)
 		return;
 	events = events_read(id, cmd);
-	cJSON_ArrayForEach(e, events) {
-		const char *type = cJSON_GetStringValue(cJSON_GetObjectItem(e, "type"));
-		const char *path = cJSON_GetStringValue(cJSON_GetObjectItem(e, "path"));
-		const char *token = cJSON_GetStringValue(cJSON_GetObjectItem(e, "token"));
-
-		if (!type || strcmp(type, "file_soft_deleted") != 0 || !path || !token)
-			continue;
-		if (++said <= HINTS_MAX)
-			fprintf(stderr, "soft-delete: %s -> trash token %s; restore with: agentsh trash restore %s\n",
-				str_display(path, strlen(path), a, sizeof(a)), str_display(token, strlen(token), b, sizeof(b)), b);
-	}
-	if (said > HINTS_MAX)
-		fprintf(stderr, "soft-delete: and %d more; list them with: agentsh trash list --session %s\n", said - HINTS_MAX, id);
+	if (!d->denied)
+		say_refusals(events);
+	say_deletes(events, id);
 	cJSON_Delete(events);
 }
 

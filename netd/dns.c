@@ -78,6 +78,7 @@ static void record(const struct waiting *w, const struct dns_answer *a, const ch
 		return;
 	board_single(gate.board, command);
 	evt_begin(l, "dns_query", command, 0);
+	evt_str(l, "operation", "resolve");
 	evt_str(l, "domain", w->q.name);
 	snprintf(type, sizeof(type), "%u", w->q.type);
 	evt_str(l, "query_type", w->q.type == DNS_A ? "A" : w->q.type == DNS_AAAA ? "AAAA" : w->q.type == DNS_HTTPS ? "HTTPS" :

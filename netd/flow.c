@@ -110,6 +110,7 @@ void gate_connect_event(const struct pkt *k, const char *name, const char *comma
 	addr_text(&k->dst, addr);
 	snprintf(port, sizeof(port), "%u", k->dport);
 	evt_begin(l, "net_connect", command_id, 0);
+	evt_str(l, "operation", "connect");
 	evt_str(l, "protocol", proto_name(k->proto, proto));
 	evt_str(l, "domain", name && *name ? name : NULL);
 	evt_str(l, "remote_addr", addr);

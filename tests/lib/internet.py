@@ -167,7 +167,7 @@ def main():
     for a in ADDRESSES:
         thread(Server((a, 80), False).serve_forever)
         thread(Server((a, 443), True).serve_forever)
-        thread(echo, socket.create_server((a, 7), family=socket.AF_INET6 if ":" in a else socket.AF_INET))
+        thread(echo, socket.create_server((a, 7), family=socket.AF_INET6 if ":" in a else socket.AF_INET, backlog=1024))
     thread(sniff)
     open(os.path.join(DIR, "ready"), "w", encoding="utf-8").close()
     threading.Event().wait()
