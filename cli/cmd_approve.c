@@ -167,12 +167,17 @@ static bool take_question(nfds_t k)
 static int watch(void)
 {
 	struct err err = { 0 };
+	bool first = true;
 
 	for (;;) {
-		int have = client_list(ids, SESSIONS_MAX, &err);
+		int have, s = client_connect("execd", first, &err);
 
-		if (have < 0)
+		/* Only the first look may start the daemons: whoever stopped them wanted them stopped. */
+		if (s < 0)
 			return complain("%s", err.msg);
+		close(s);
+		first = false;
+		have = client_list(ids, SESSIONS_MAX, &err);
 		for (int i = 0; i < have; i++)
 			for (size_t k = 0; k < ARRAY_LEN(daemons); k++)
 				watch_one(daemons[k], ids[i]);

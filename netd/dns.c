@@ -13,7 +13,7 @@
 #define TTL 60
 #define STREAMS_MAX 32
 #define STREAM_IDLE_MS 10000
-#define QUESTIONS_MAX 256
+#define QUESTIONS_MAX 1024
 
 struct stream {
 	int fd;                         /* -1: free */

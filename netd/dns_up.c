@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,11 +27,13 @@ struct dns_up {
 	ares_channel ares;
 	struct loop_timer *timer;
 	struct watched socks[SOCKETS_MAX];
-	size_t pending;
+	size_t pending, n_waiters;
+	struct question *asked;         /* those under way */
 	struct entry *cache;            /* DNS_UP_CACHE, by hash; a new name takes the place of the old */
 };
 
-struct question { struct dns_up *u; dns_up_fn fn; void *arg; char name[NAME_MAX_]; };
+struct waiter { struct waiter *next; dns_up_fn fn; void *arg; };
+struct question { struct question *next; struct dns_up *u; struct waiter *waiters; char name[NAME_MAX_]; };
 
 static void arm(struct dns_up *u);
 
@@ -144,8 +147,12 @@ static void on_answer(void *arg, int status, int timeouts UNUSED, struct ares_ad
 {
 	struct question *q = arg;
 	struct entry e = { 0 };
+	struct question **at = &q->u->asked;
 	uint64_t ttl = status == ARES_SUCCESS ? 300 : 5;
 
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
 	q->u->pending--;
 	memcpy(e.name, q->name, sizeof(e.name));
 	e.status = status == ARES_SUCCESS || status == ARES_ENODATA ? 0 : status == ARES_ENOTFOUND ? -ENOENT : -EAGAIN;
@@ -156,8 +163,34 @@ static void on_answer(void *arg, int status, int timeouts UNUSED, struct ares_ad
 	e.until = clock_ms() + (ttl < 5 ? 5 : ttl) * 1000;
 	if (status != ARES_EDESTRUCTION && status != ARES_ECANCELLED)
 		*place(q->u, q->name) = e;
-	q->fn(q->arg, e.status, e.v, e.n);
+	while (q->waiters) {
+		struct waiter w = *q->waiters;
+
+		free(q->waiters);
+		q->waiters = w.next;
+		q->u->n_waiters--;
+		w.fn(w.arg, e.status, e.v, e.n);
+	}
 	free(q);
+}
+
+static struct question *question_of(struct dns_up *u, const char *name, bool *is_new)
+{
+	struct question *q = u->asked;
+
+	while (q && strcmp(q->name, name) != 0)
+		q = q->next;
+	*is_new = !q;
+	if (q || u->pending == DNS_UP_PENDING || strlen(name) >= NAME_MAX_)
+		return q;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return NULL;
+	*q = (struct question){ .next = u->asked, .u = u };
+	memcpy(q->name, name, strlen(name) + 1);
+	u->asked = q;
+	u->pending++;
+	return q;
 }
 
 void dns_up_ask(struct dns_up *u, const char *name, dns_up_fn fn, void *arg)
@@ -165,6 +198,8 @@ void dns_up_ask(struct dns_up *u, const char *name, dns_up_fn fn, void *arg)
 	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT };
 	const struct entry *e = place(u, name);
 	struct question *q;
+	struct waiter *w;
+	bool is_new;
 
 	if (e->until > clock_ms() && !strcmp(e->name, name)) {
 		struct entry copy = *e;
@@ -172,14 +207,17 @@ void dns_up_ask(struct dns_up *u, const char *name, dns_up_fn fn, void *arg)
 		fn(arg, copy.status, copy.v, copy.n);
 		return;
 	}
-	q = u->pending < DNS_UP_PENDING && strlen(name) < NAME_MAX_ ? calloc(1, sizeof(*q)) : NULL;
+	w = u->n_waiters < DNS_UP_WAITERS ? calloc(1, sizeof(*w)) : NULL;
+	q = w ? question_of(u, name, &is_new) : NULL;
 	if (!q) {
+		free(w);
 		fn(arg, -EAGAIN, NULL, 0);
 		return;
 	}
-	*q = (struct question){ .u = u, .fn = fn, .arg = arg };
-	memcpy(q->name, name, strlen(name) + 1);
-	u->pending++;
-	ares_getaddrinfo(u->ares, name, NULL, &hints, on_answer, q);
+	*w = (struct waiter){ q->waiters, fn, arg };
+	q->waiters = w;
+	u->n_waiters++;
+	if (is_new)
+		ares_getaddrinfo(u->ares, name, NULL, &hints, on_answer, q);
 	arm(u);
 }

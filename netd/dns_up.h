@@ -8,7 +8,8 @@
 
 #define DNS_UP_ADDRS 16          /* addresses kept per name */
 #define DNS_UP_CACHE 1024        /* names */
-#define DNS_UP_PENDING 256       /* questions under way; one more fails with -EAGAIN */
+#define DNS_UP_PENDING 256       /* names under way; one more fails with -EAGAIN */
+#define DNS_UP_WAITERS 4096      /* who waits for them: a name is asked once for all */
 
 struct dns_up;
 /* status: 0 (n may be 0: the name exists and has no address), -ENOENT (no such name), -EAGAIN (no resolver answered). v is valid

@@ -62,7 +62,7 @@ static int hand(struct worker *w, uint32_t id, int netns)
 
 	r = ipc_send(w->setup, IPC_HAND_NETNS, IPC_MORE, id, NULL, 0, netns);
 	wr_str(&b, "/etc/resolv.conf");
-	wr_str(&b, "nameserver 198.18.0.1\noptions timeout:1 attempts:1\n");
+	wr_str(&b, "nameserver 198.18.0.1\noptions timeout:3 attempts:2\n");
 	if (r == 0)
 		r = ipc_send_wr(w->setup, IPC_HAND_FILE, IPC_MORE, id, &b, -1);
 	if (r < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

@@ -19,6 +19,7 @@
 #include "netd/nft.h"
 
 #define BACKLOG 1024
+#define DATAGRAM_BYTES (4 << 20)
 
 static int loopback_up(void)
 {
@@ -82,9 +83,13 @@ static int bound(int family, int type, uint16_t port)
 	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	const struct sockaddr *a = family == AF_INET ? (const struct sockaddr *)&a4 : (const struct sockaddr *)&a6;
 	auto_fd s = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int datagrams = DATAGRAM_BYTES;
 
 	if (s < 0)
 		return errno == EAFNOSUPPORT && family == AF_INET6 ? -EAFNOSUPPORT : -errno;
+	/* A program with many threads asks many names at once; the usual buffer holds 270 datagrams. Refused, the usual one does. */
+	if (type == SOCK_DGRAM && setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &datagrams, sizeof(datagrams)) < 0)
+		setsockopt(s, SOL_SOCKET, SO_RCVBUF, &datagrams, sizeof(datagrams));
 	if (bind(s, a, family == AF_INET ? sizeof(a4) : sizeof(a6)) < 0 || (type == SOCK_STREAM && listen(s, BACKLOG) < 0))
 		return -errno;
 	return move_fd(&s);

@@ -54,7 +54,7 @@ the_end() {
 	sleep 0.2
 	check "the daemons' log holds no sanitizer finding" no_findings
 	check "nothing is left: processes" is "$(pgrep -x 'agentsh|exe|agentsh-execd|agentsh-netd|agentsh-fsd' | while read -r p; do
-		tr '\0' '\n' 2>/dev/null <"/proc/$p/environ" | grep -qx "AGENTSH_RUN_DIR=$T/run" && echo "$p"; done)" ""
+		tr '\0' '\n' 2>/dev/null <"/proc/$p/environ" | grep -qx "AGENTSH_RUN_DIR=$T/run" && tr "\0" " " <"/proc/$p/cmdline"; done)" ""
 	check "nothing is left: mounts" is "$(grep -c "$T/data" /proc/mounts)" 0
 	check "nothing is left: cgroups" is "$(for i in $ids; do find /sys/fs/cgroup -maxdepth 3 -name "agentsh-$i" 2>/dev/null; done | wc -l)" 0
 	exit $failed
