@@ -25,7 +25,8 @@ LIBS_netd  := -lnetfilter_queue -lnftnl -lmnl -lcares
 LIBS_fsd   := -lfuse3 -lpthread
 LIBS_execd :=
 LIBS_all   := -llmdb -lseccomp -lcap -lnettle -lhs -lm
-BINS := bin/agentsh bin/agentsh-netd bin/agentsh-fsd bin/agentsh-execd bin/agentsh-shell-shim
+out := $(if $(filter asan,$(B)),$(O)/bin,bin)
+BINS := $(addprefix $(out)/,agentsh agentsh-netd agentsh-fsd agentsh-execd agentsh-shell-shim)
 DEPS := gcc make pkg-config libc6-dev libnetfilter-queue-dev libnftnl-dev libmnl-dev libc-ares-dev libnghttp2-dev libssl-dev libfuse3-dev \
         libseccomp-dev libyaml-dev liblmdb-dev libcap-dev nettle-dev libcjson-dev libvectorscan-dev libcmocka-dev \
         jq curl git python3 openssl iproute2 nftables procps busybox libcap2-bin util-linux ca-certificates
@@ -44,7 +45,6 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC $<")
 	$(Q)$(CC) $(CF) -c -o $@ $<
-out := $(if $(filter asan,$(B)),$(O)/bin,bin)
 $(out)/agentsh: $(O)/cli/main.o $(call objs,cli) $(comp_o) $(eval_o) $(call objs,common)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lyaml -lcjson $(LIBS_all)

@@ -119,6 +119,8 @@ static void session_ended(struct session *s, int status)
 		snprintf(s->why, sizeof(s->why), "its %s worker was killed by signal %d", d.ops->name, WTERMSIG(status));
 	else if (!s->why[0])
 		snprintf(s->why, sizeof(s->why), "its %s worker ended with status %d", d.ops->name, WEXITSTATUS(status));
+	if (WIFSIGNALED(status) && d.ops->buried)
+		d.ops->buried(s->id);
 	loop_del(s->io);
 	close(s->sock);
 	*e = *s;

@@ -34,6 +34,7 @@ struct daemon_ops {
 	int (*request)(struct worker *w, int sock, const struct ipc_cred *who, struct ipc_frame *f);
 	void (*gone)(struct worker *w, int sock);   /* that client's connection closed; may be NULL */
 	void (*end)(struct worker *w);              /* tear down everything of the session; then the process exits */
+	void (*buried)(const char *id);             /* parent: that session's worker was killed; remove what outlives it. May be NULL */
 };
 
 int daemon_main(const struct daemon_ops *ops, int argc, char **argv);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One cgroup-v2 directory per session and command: so that a command's whole tree can be ended at once and its sockets known. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -97,4 +98,30 @@ void cgroup_session_end(struct session *s)
 	close(s->cgroup);
 	s->cgroup = -1;
 	remove_dir(AT_FDCWD, s->cgroup_path);
+}
+
+/* pid 1 died with the worker and took all with it; the kill is for what is still on its way. */
+void cgroup_bury(const char *id)
+{
+	char root[1024], path[1200];
+	auto_fd dir = -1, kill_file = -1;
+	struct dirent *e;
+	DIR *d;
+
+	if (find_root(root, sizeof(root)) < 0)
+		return;
+	snprintf(path, sizeof(path), "%s/agentsh-%s", root, id);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return;
+	kill_file = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+	if (kill_file >= 0 && write(kill_file, "1", 1) != 1)
+		log_warn("%s/cgroup.kill: %s", path, strerror(errno));
+	d = fdopendir(fcntl(dir, F_DUPFD_CLOEXEC, 3));
+	while (d && (e = readdir(d)))
+		if (e->d_type == DT_DIR && e->d_name[0] == 'c')
+			remove_dir(dir, e->d_name);
+	if (d)
+		closedir(d);
+	remove_dir(AT_FDCWD, path);
 }

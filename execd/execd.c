@@ -217,7 +217,8 @@ static void end_session(struct worker *w)
 
 int main(int argc, char **argv)
 {
-	static const struct daemon_ops ops = { .name = "execd", .start = start, .request = request, .gone = gone, .end = end_session };
+	static const struct daemon_ops ops = { .name = "execd", .start = start, .request = request, .gone = gone, .end = end_session,
+					       .buried = cgroup_bury };
 
 	return daemon_main(&ops, argc, argv);
 }

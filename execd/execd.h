@@ -81,6 +81,7 @@ void cgroup_session_make(struct session *s);
 int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id); /* sets c->cgroup; 0 or negative errno */
 void cgroup_cmd_end(struct session *s, struct cmd *c);
 void cgroup_session_end(struct session *s);
+void cgroup_bury(const char *id);    /* in the daemon's parent: the cgroups of a session whose worker was killed */
 /* cmd.c */
 int cmd_exec(struct session *s, int sock, struct ipc_frame *f);
 int cmd_take_fd(struct session *s, int sock, struct ipc_frame *f);

@@ -2,27 +2,10 @@
 # End to end, proven from outside: what was denied has no effect, and the same act works where it is allowed.
 # Prints "ok NAME" / "not ok NAME" per check; exit 1 if any failed.
 set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
-A=$top/bin/agentsh
-T=$(mktemp -d /var/tmp/agentsh-test.XXXXXX)
-export AGENTSH_RUN_DIR=$T/run AGENTSH_DATA_DIR=$T/data HOME=$T/home
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
 W=$T/ws
-failed=0
-check() { # NAME COMMAND...: ok if the command succeeds
-	local name=$1
-	shift
-	if "$@"; then echo "ok $name"; else
-		echo "not ok $name"
-		failed=1
-	fi
-}
-is() { [ "$1" = "$2" ] || { echo "  got: $1, expected: $2"; false; }; }
-finish() {
-	"$A" server stop >/dev/null 2>&1
-	rm -rf "$T"
-}
-trap finish EXIT
-mkdir -p "$W/src" "$W/bin" "$HOME"
+mkdir -p "$W/src" "$W/bin"
 gcc -O1 -o "$W/bin/race" "$top/tests/integration/race.c" -lpthread
 gcc -static -O1 -o "$W/bin/alloweddd" "$top/tests/integration/mark.c"
 cp "$W/bin/alloweddd" "$W/alloweddd"
@@ -54,9 +37,10 @@ X sh -c 'kill -9 $$' 2>/dev/null
 check "signal is 128+n" is $? 137
 X no-such-program 2>/dev/null
 check "not found is 127" is $? 127
-timeout 20 "$A" exec --timeout 300ms "$SID" -- sh -c 'sleep 77001 & (setsid sleep 77001 &) ; sleep 77001' 2>/dev/null
+mark=$((1000000000 + $$))
+timeout 20 "$A" exec --timeout 300ms "$SID" -- sh -c "sleep $mark & (setsid sleep $mark &) ; sleep $mark" 2>/dev/null
 check "timeout is 124" is $? 124
-check "a timeout ends the whole tree" is "$(pgrep -fc 'sleep 7700[1]')" 0
+check "a timeout ends the whole tree" is "$(left "^sleep $mark")" 0
 check "a redirected command" is "$(X swapme a b)" "swapped a b"
 ids=$(X sh -c 'grep -E "^Cap(Prm|Eff|Bnd)|NoNew" /proc/self/status' | tr -d '\n\t')
 check "no capability, no_new_privs" is "$ids" "CapPrm:0000000000000000CapEff:0000000000000000CapBnd:0000000000000000NoNewPrivs:1"
@@ -177,31 +161,4 @@ import socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect('$T/run/execd.sock'); s.send(b'garbage' * 100)"
 check "garbage on a control socket costs only its sender" is "$(X echo alive)" alive
 
-# Death.
-"$A" exec "$SID" -- sleep 77002 2>/dev/null &
-cli=$!
-for _ in $(seq 100); do pgrep -f 'sleep 7700[2]' >/dev/null && break; sleep 0.05; done
-kill -9 "$cli"
-wait "$cli" 2>/dev/null
-for _ in $(seq 60); do pgrep -f 'sleep 7700[2]' >/dev/null || break; sleep 0.05; done
-check "kill -9 of the CLI ends its command" is "$(pgrep -fc '^sleep 7700[2]')" 0
-for d in fsd netd execd; do
-	S2=$("$A" session create --workspace "$W" --policy "$T/p.yaml" | jq -r .id)
-	timeout 60 "$A" exec "$S2" -- sleep 77003 2>/dev/null &
-	cli=$!
-	for _ in $(seq 100); do pgrep -f 'sleep 7700[3]' >/dev/null && break; sleep 0.05; done
-	server=$(cat "$T/run/server.pid")
-	kill -9 "$(pgrep -P "$server" -x "agentsh-$d")"
-	wait "$cli"
-	for _ in $(seq 60); do pgrep -f 'sleep 7700[3]' >/dev/null || break; sleep 0.05; done
-	check "kill -9 of $d ends the session's processes" is "$(pgrep -fc 'sleep 7700[3]')" 0
-	for _ in $(seq 60); do "$A" exec "$S2" -- true 2>"$T/err" || break; sleep 0.05; done
-	check "and the CLI says so" grep -qE 'has ended|does not run|unknown session' "$T/err"
-	for _ in $(seq 100); do "$A" session list >/dev/null 2>&1 && break; sleep 0.1; done
-done
-"$A" server stop >/dev/null
-sleep 0.3
-check "nothing is left: processes" is "$(pgrep -fc "$T" | head -1)" "$(pgrep -fc "^timeout.*$T" | head -1)"
-check "nothing is left: mounts" is "$(grep -c "$T" /proc/mounts)" 0
-check "nothing is left: cgroups" is "$(find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID" 2>/dev/null | wc -l)" 0
-exit $failed
+the_end
