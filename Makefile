@@ -45,6 +45,8 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC $<")
 	$(Q)$(CC) $(CF) -c -o $@ $<
+$(O)/cli/embed.o: private CF += -DEMBED_BIN='"$(out)"'
+$(O)/cli/embed.o: $(addprefix $(out)/agentsh-,execd fsd netd) policies/default.yaml policies/agent-sandbox.yaml
 $(out)/agentsh: $(O)/cli/main.o $(call objs,cli) $(comp_o) $(eval_o) $(call objs,common)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lyaml -lcjson $(LIBS_all)

@@ -34,7 +34,8 @@ int client_sync(const char *daemon, const char *id);    /* every event before th
 int client_list(char ids[][ID_MAX], size_t max, struct err *err); /* number of sessions */
 char *self_dir(void);                                   /* directory of this program; static */
 
-/* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed; name_out the policy's file name. */
+/* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed. */
+/* Name or file to path: AGENTSH_POLICY_DIR, ~/.config/agentsh/policies, /etc/agentsh/policies, beside the program; else "(built-in) NAME". */
 int policy_find(const char *name, char *path, size_t cap, struct err *err);
 int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err);
 /* PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables; v has room for POLICY_VARS_MAX. Valid as long as the environment. */
@@ -43,6 +44,11 @@ struct pol_var;
 size_t policy_vars(struct pol_var *v, const char *workspace);
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err);
+int policy_read(const char *path, struct buf *out, struct err *err);   /* path as policy_find gave it */
+
+/* embed.c. What this program carries inside: its bytes, owned by nobody, or NULL. */
+const char *embed_find(const char *name, size_t *ret_len);
+int embed_exec(const char *name);                       /* becomes that daemon; returns only a negative errno */
 
 /* session_make.c */
 struct made_session { char id[ID_MAX]; char workspace[4096]; char policy[256]; char hash[65]; };

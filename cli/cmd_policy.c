@@ -29,7 +29,7 @@ static int validate(int argc, char **argv)
 		char path[4300];
 		struct pol_source src = { .file = path, .vars = vars, .n_vars = policy_vars(vars, cwd) };
 
-		if (policy_find(argv[i], path, sizeof(path), &err) < 0 || file_read(path, 8u << 20, &text, &err) < 0) {
+		if (policy_find(argv[i], path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0) {
 			bad = complain("%s", err.msg);
 			continue;
 		}
@@ -262,7 +262,7 @@ static int show(const char *name)
 	struct err err = { 0 };
 	char path[4300];
 
-	if (policy_find(name, path, sizeof(path), &err) < 0 || file_read(path, 8u << 20, &text, &err) < 0)
+	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0)
 		return complain("%s", err.msg);
 	fwrite(text.data, 1, text.len, stdout);
 	buf_fini(&text);
@@ -271,6 +271,7 @@ static int show(const char *name)
 
 static int list(void)
 {
+	static const char *const built_in[] = { "default", "agent-sandbox" };
 	const char *env = getenv("AGENTSH_POLICY_DIR");
 	char own[4200];
 	const char *const dirs[] = { env ? env : "", "/etc/agentsh/policies", own };
@@ -291,6 +292,15 @@ static int list(void)
 		}
 		if (d)
 			closedir(d);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(built_in); i++) {
+		bool known = false;
+		const cJSON *e;
+
+		cJSON_ArrayForEach(e, all)
+			known |= !strcmp(cJSON_GetStringValue(e), built_in[i]);
+		if (!known)
+			cJSON_AddItemToArray(all, cJSON_CreateString(built_in[i]));
 	}
 	print_json(all);
 	return 0;

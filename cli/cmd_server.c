@@ -28,17 +28,20 @@ static void on_stop(int signo UNUSED)
 
 static pid_t start_one(const char *name)
 {
-	char path[4300];
+	char path[4300], *file;
 	pid_t parent = getpid(), pid;
+	int r;
 
 	snprintf(path, sizeof(path), "%s/agentsh-%s", self_dir(), name);
+	file = strrchr(path, '/') + 1;
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(1);
 		execl(path, path, (char *)NULL);
-		fprintf(stderr, "agentsh: starting %s: %s\n", path, strerror(errno));
+		r = errno == ENOENT ? embed_exec(file) : -errno;
+		fprintf(stderr, "agentsh: starting %s: %s\n", path, strerror(-r));
 		_exit(127);
 	}
 	return pid;
@@ -121,6 +124,7 @@ int cmd_server(int argc, char **argv)
 		if (!strcmp(argv[i], "--config") && i + 1 < argc) {
 			if (access(argv[++i], R_OK) < 0)
 				return complain("configuration %s: %s", argv[i], strerror(errno));
+			fprintf(stderr, "agentsh: warning: configuration files are not built yet: nothing of %s is used\n", argv[i]);
 		} else {
 			return complain("server: unknown argument \"%s\"", argv[i]);
 		}

@@ -11,6 +11,7 @@
 #include "policy/compile.h"
 
 #define FILE_MAX (8u << 20)
+#define BUILT_IN "(built-in) "
 
 extern char **environ;
 
@@ -41,6 +42,7 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *err)
 int policy_find(const char *name, char *path, size_t cap, struct err *err)
 {
 	const char *dir = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
+	size_t len;
 	char dirs[4][4200] = { "", "", "/etc/agentsh/policies", "" };
 
 	if (strchr(name, '/') || (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".yaml")))
@@ -54,7 +56,24 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		if (dirs[i][0] && str_format(path, cap, "%s/%s.yaml", dirs[i], name) == 0 && access(path, R_OK) == 0)
 			return 0;
+	if (str_format(path, cap, BUILT_IN "%s.yaml", name) == 0 && embed_find(path + strlen(BUILT_IN), &len))
+		return 0;
 	return err_set(err, -ENOENT, "no policy named \"%s\": list them with: agentsh policy list", name);
+}
+
+int policy_read(const char *path, struct buf *out, struct err *err)
+{
+	size_t len;
+	const char *text;
+
+	if (strncmp(path, BUILT_IN, strlen(BUILT_IN)) != 0)
+		return file_read(path, FILE_MAX, out, err);
+	text = embed_find(path + strlen(BUILT_IN), &len);
+	if (!text)
+		return err_set(err, -ENOENT, "%s is not there", path);
+	*out = (struct buf)BUF_INIT(FILE_MAX);
+	buf_put(out, text, len);
+	return buf_ok(out) ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 size_t policy_vars(struct pol_var *v, const char *workspace)
@@ -95,7 +114,7 @@ int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t ha
 	int r = policy_find(name, path, sizeof(path), err);
 
 	if (r == 0)
-		r = file_read(path, FILE_MAX, &text, err);
+		r = policy_read(path, &text, err);
 	if (r < 0)
 		return r;
 	src.text = (const char *)text.data;
