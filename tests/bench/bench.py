@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The driver of make bench: bench.py DIR PROGRAMS JSON, in the namespaces that run.sh made.
+
+Each row is measured natively and in a session in turn, round by round, so that what else the machine does falls on both; medians of
+the rounds are shown, and the ratio is the median of the rounds' own ratios. Nothing here decides whether a build is good: the aims
+are shown beside the figures.
+"""
+import json, os, re, shutil, statistics, subprocess, sys, time
+
+DIR, BIN, OUT = sys.argv[1:4]
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+AGENTSH = os.path.join(TOP, "bin", "agentsh")
+WS = os.path.join(DIR, "ws")
+HOST, IN = os.path.join(WS, "bench"), "/workspace/bench"
+MIB = 256
+FILES = 2000
+rows = []
+
+
+def run(argv, cwd=None):
+    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, cwd=cwd)
+    if p.returncode:
+        raise RuntimeError("%s ended with %d: %s" % (" ".join(argv), p.returncode, (p.stderr or p.stdout).strip()[-500:]))
+    return p.stdout
+
+
+def value(text, key="p50_ns"):
+    return float(re.findall(r"^%s (\S+)$" % key, text, re.M)[-1])
+
+
+class Session:
+    def __init__(self):
+        self.id = json.loads(run([AGENTSH, "session", "create", "--workspace", WS, "--policy", os.path.join(TOP, "tests/bench/bench.yaml")]))["id"]
+
+    def exec(self, *argv):
+        return run([AGENTSH, "exec", self.id, "--", *argv])
+
+    def end(self):
+        run([AGENTSH, "session", "destroy", self.id])
+
+
+def add(name, unit, native, ours, kind, aim=None, better="lower"):
+    """native, ours: lists, one value a round (native None: there is none). kind: ratio, difference or absolute."""
+    row = {"name": name, "unit": unit, "native": statistics.median(native) if native else None, "ours": statistics.median(ours),
+           "ratio": None, "difference": None, "rounds": len(ours), "aim": aim, "better": better, "judged_by": kind}
+    if native:
+        row["ratio"] = statistics.median(o / n for o, n in zip(ours, native))
+        row["difference"] = statistics.median(o - n for o, n in zip(ours, native))
+    judged = row["ours"] if kind == "absolute" else row[kind]
+    row["met"] = None if aim is None else (judged <= aim if better == "lower" else judged >= aim)
+    rows.append(row)
+    show(row)
+
+
+def number(v):
+    return "-" if v is None else "%.0f" % v if abs(v) >= 1000 else "%.3g" % v
+
+
+def show(row):
+    kind = row["judged_by"]
+    aim = row["aim"] and "%s %s%s" % ("<=" if row["better"] == "lower" else ">=", "+" if kind == "difference" else "", number(row["aim"]))
+    print("%-42s %9s %9s %-7s %8s %9s  %-9s %s" % (row["name"], number(row["native"]), number(row["ours"]), row["unit"], number(row["ratio"]),
+          number(row["difference"]) if kind == "difference" else "", aim or "", {None: "", True: "met", False: "NOT MET"}[row["met"]]), flush=True)
+
+
+def turns(rounds, native, ours):
+    """Both, in turn; who begins changes each round."""
+    a, b = [], []
+    for i in range(rounds):
+        for which in ((0, 1) if i % 2 == 0 else (1, 0)):
+            (b if which else a).append(ours(i) if which else native(i))
+    return a, b
+
+
+def ms(f):
+    return lambda i: f(i) / 1e6
+
+
+def us(f):
+    return lambda i: f(i) / 1e3
+
+
+def host(name):
+    return os.path.join(HOST, name)
+
+
+def sessions():
+    made, ended = [], []
+    for _ in range(9):
+        text = run([host("spawn"), "1", AGENTSH, "session", "create", "--workspace", WS, "--policy", "default"])
+        made.append(value(text) / 1e6)
+        sid = re.search(r'"id":\s*"([^"]+)"', text).group(1)
+        ended.append(value(run([host("spawn"), "1", AGENTSH, "session", "destroy", sid])) / 1e6)
+    add("session create (default policy)", "ms", None, made[1:], "absolute", 30)
+    add("session destroy", "ms", None, ended[1:], "absolute")
+
+
+def execs(s):
+    a, b = turns(7, ms(lambda i: value(run([host("spawn"), "20", "/bin/true"]))),
+                 ms(lambda i: value(run([host("spawn"), "20", AGENTSH, "exec", s.id, "--", "true"]))))
+    add("agentsh exec SID -- true", "ms", a, b, "absolute", 8)
+    a, b = turns(9, us(lambda i: value(run([host("spawn"), "300", host("spawn")]))),
+                 us(lambda i: value(s.exec(IN + "/spawn", "300", IN + "/spawn"))))
+    add("nested fork+exec, static", "us", a, b, "ratio", 1.4)
+    a, b = turns(7, us(lambda i: value(run([host("spawn"), "200", "/bin/true"]))),
+                 us(lambda i: value(s.exec(IN + "/spawn", "200", "/bin/true"))))
+    add("nested fork+exec, dynamic (/bin/true)", "us", a, b, "ratio")
+
+
+def files(s):
+    def fresh(where, call):
+        rate = value(call("fs", "write", where + "/big", str(MIB)), "per_s") / 1e6
+        os.unlink(host("big"))
+        return rate
+
+    def native(prog, *argv):
+        return run([host(prog), *argv])
+
+    def ours(prog, *argv):
+        return s.exec(IN + "/" + prog, *argv)
+
+    add("sequential write, %d MiB" % MIB, "MB/s", *turns(5, lambda i: fresh(HOST, native), lambda i: fresh(IN, ours)), "ratio", 0.9, "higher")
+    native("fs", "write", host("warm"), str(MIB))
+    ours("fs", "read", IN + "/warm")
+    add("sequential read, %d MiB, warm" % MIB, "MB/s", *turns(5, lambda i: value(native("fs", "read", host("warm")), "per_s") / 1e6,
+        lambda i: value(ours("fs", "read", IN + "/warm"), "per_s") / 1e6), "ratio", 0.9, "higher")
+    os.unlink(host("warm"))
+    for what, times, aim in (("open", "5000", None), ("stat", "200000", 0.8)):
+        add("open+close" if what == "open" else "stat, warm", "1/s", *turns(7, lambda i: value(native("fs", what, host("small"), times), "per_s"),
+            lambda i: value(ours("fs", what, IN + "/small", times), "per_s")), "ratio", aim, "higher")
+
+
+def network(s):
+    def native(*argv):
+        return run([host("net"), *argv])
+
+    def ours(*argv):
+        return s.exec(IN + "/net", *argv)
+
+    name, port = "echo.bench.test", "7007"
+    add("connect to an allowed name, p50", "us", *turns(7, us(lambda i: value(native("connect", name, port, "200"))),
+        us(lambda i: value(ours("connect", name, port, "200")))), "difference", 60)
+    add("connect and one byte echoed, p50", "us", *turns(7, us(lambda i: value(native("echo", name, port, "200"))),
+        us(lambda i: value(ours("echo", name, port, "200")))), "difference")
+    a, b = turns(7, lambda i: native("dns", name, "3000"), lambda i: ours("dns", name, "3000"))
+    add("DNS, a name asked before, p50", "us", [value(t) / 1e3 for t in a], [value(t) / 1e3 for t in b], "ratio")
+    add("DNS, 32 questions under way", "1/s", [value(t, "per_s") for t in a], [value(t, "per_s") for t in b], "ratio", None, "higher")
+
+
+def decisions():
+    texts = [run([os.path.join(BIN, "decide"), os.path.join(TOP, "policies/default.yaml"), WS]) for _ in range(7)]
+    for kind in ("file", "net", "exec"):
+        add("policy decision, %s" % kind, "ns", None, [value(t, kind + "_ns") for t in texts], "absolute", 1000)
+    add("policy compile (default)", "ms", None, [value(t, "compile_ns") / 1e6 for t in texts], "absolute")
+    add("policy open (default)", "ms", None, [value(t, "open_ns") / 1e6 for t in texts], "absolute")
+
+
+def make_repository():
+    """Two, so that each side's index holds what that side sees."""
+    repo = os.path.join(HOST, "repo-native")
+    for d in range(FILES // 50):
+        os.makedirs(os.path.join(repo, "d%d" % d))
+        for f in range(50):
+            with open(os.path.join(repo, "d%d" % d, "f%d.txt" % f), "w", encoding="ascii") as out:
+                out.write("%d %d\n" % (d, f) * 100)
+    for argv in (["init", "-q"], ["add", "-A"], ["-c", "user.name=b", "-c", "user.email=b@bench.test", "commit", "-qm", "all"]):
+        run(["git", *argv], cwd=repo)
+    shutil.copytree(repo, os.path.join(HOST, "repo-ours"))
+
+
+def work(s):
+    def git(side, where):
+        return ["/usr/bin/git", "-C", "%s/repo-%s" % (where, side), "--no-optional-locks", "status", "--porcelain"]
+
+    make_repository()
+    time.sleep(1.1)  # git reads anew what is as young as its index
+    run(["git", "-C", host("repo-native"), "status", "--porcelain"])
+    s.exec("git", "-C", IN + "/repo-ours", "status", "--porcelain")
+    add("git status, %d files" % FILES, "ms", *turns(5, ms(lambda i: value(run([host("spawn"), "5", *git("native", HOST)]))),
+        ms(lambda i: value(s.exec(IN + "/spawn", "5", *git("ours", IN))))), "ratio")
+    for side in ("native", "ours"):
+        os.mkdir(host("c-" + side))
+        with open(host("c-%s/main.c" % side), "w", encoding="ascii") as f:
+            f.write('#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint main(void)\n{\n\tputs("x");\n\treturn 0;\n}\n')
+        with open(host("c-%s/Makefile" % side), "w", encoding="ascii") as f:
+            f.write("main: main.o\n\tcc -o main main.o\nmain.o: main.c\n\tcc -O2 -c -o main.o main.c\n")
+    add("make: compile and link a small C file", "ms",
+        *turns(5, ms(lambda i: value(run([host("spawn"), "3", "/usr/bin/make", "-s", "-B", "-C", host("c-native")]))),
+               ms(lambda i: value(s.exec(IN + "/spawn", "3", "/usr/bin/make", "-s", "-B", "-C", IN + "/c-ours")))), "ratio")
+
+
+def main():
+    os.mkdir(HOST)
+    for name in ("spawn", "fs", "net"):
+        shutil.copy(os.path.join(BIN, name), HOST)
+    with open(host("small"), "w", encoding="ascii") as f:
+        f.write("x" * 4096)
+    begun = time.monotonic()
+    print("%-42s %9s %9s %-7s %8s %9s  %s" % ("", "native", "ours", "unit", "ratio", "diff.", "aim"))
+    sessions()
+    s = Session()
+    failed = []
+    for part in (execs, files, network, work):
+        try:
+            part(s)
+        except (RuntimeError, subprocess.TimeoutExpired, IndexError) as e:
+            failed.append("%s: %s" % (part.__name__, e))
+    s.end()
+    decisions()
+    with open(OUT, "w", encoding="utf-8") as f:
+        json.dump({"kernel": os.uname().release, "cpus": os.cpu_count(), "load_1m": os.getloadavg()[0], "seconds": round(time.monotonic() - begun, 1),
+                   "failed": failed, "rows": rows}, f, indent=1)
+    for line in failed:
+        print("not measured: " + line, file=sys.stderr)
+    print("%d of %d aims met; %s" % (sum(r["met"] is True for r in rows), sum(r["met"] is not None for r in rows), OUT))
+    return 1 if failed else 0
+
+
+sys.exit(main())
