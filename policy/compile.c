@@ -11,6 +11,7 @@
 
 #include "common/evt.h"
 #include "policy/dfa.h"
+#include "policy/nfa.h"
 #include "policy/parse.h"
 
 static void check_globs(struct diag *d, const struct model *m)

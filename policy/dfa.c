@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Globs -> NFA (positions) -> DFA by subset construction. A position is one place in one glob's program; sets are sorted lists. */
+/* Positions (nfa.h) to one automaton, by subset construction; sets are sorted lists. */
 #include "policy/dfa.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#define NODES_MAX 400000
+#include "policy/nfa.h"
 
-enum kind { N_SET, N_SPLIT, N_ACCEPT };
-struct nnode { enum kind kind; bool sticky; uint8_t set[32]; uint32_t a, b, rule; }; /* SET: to a; SPLIT: a and b */
-struct nfa { struct nnode *v; uint32_t n, cap, rule; bool full; };
+#define REACH_MAX (2u << 20)  /* node numbers remembered; the rest is found again each time */
+#define INSERTION_MAX 256     /* longer lists are sorted by qsort */
+
 struct set { uint32_t *v; uint32_t n, hash; };
 struct work {
 	struct nfa nfa;
@@ -18,183 +17,10 @@ struct work {
 	struct set *sets;
 	uint32_t n_sets, *table, table_cap;
 	uint32_t *mark, stamp, *list, list_n;
+	struct set *reach; /* per node: what entering it leads to without a byte; no v: not remembered */
+	uint32_t *forever; /* per rule: the node that stands for all of its globs that have matched for good */
 	const struct rules *rules;
 };
-
-#define NONE 0xffffffffu
-
-static uint32_t node(struct nfa *n, enum kind kind, uint32_t a, uint32_t b)
-{
-	if (n->n == n->cap) {
-		uint32_t cap = n->cap ? n->cap * 2 : 1024;
-		struct nnode *v = cap > NODES_MAX ? NULL : realloc(n->v, cap * sizeof(*v));
-
-		if (!v) {
-			n->full = true;
-			return 0;
-		}
-		n->v = v;
-		n->cap = cap;
-	}
-	n->v[n->n] = (struct nnode){ .kind = kind, .a = a, .b = b, .rule = n->rule };
-	return n->n++;
-}
-
-static void set_byte(uint8_t *s, unsigned c)
-{
-	s[c >> 3] |= (uint8_t)(1u << (c & 7));
-}
-
-static uint32_t any_node(struct nfa *n, bool slash, uint32_t to)
-{
-	uint32_t x = node(n, N_SET, to, NONE);
-
-	memset(n->v[x].set, 0xff, 32);
-	n->v[x].set[0] &= (uint8_t)~1u; /* NUL is in no name */
-	if (!slash)
-		n->v[x].set['/' >> 3] &= (uint8_t)~(1u << ('/' & 7));
-	return x;
-}
-
-/* Builds backwards: the program of glob[0..len) that goes on to `to`. Pieces are found forwards, linked from the end. */
-static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to);
-
-static size_t set_len(const char *g, size_t len)
-{
-	size_t i = 1 + (len > 1 && g[1] == '!');
-
-	for (bool first = true; i < len && (first || g[i] != ']'); first = false)
-		i += g[i] == '\\' && i + 1 < len ? 2 : 1;
-	return i < len ? i + 1 : 0;
-}
-
-static size_t brace_len(const char *g, size_t len)
-{
-	int depth = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (g[i] == '\\')
-			i++;
-		else if (g[i] == '{')
-			depth++;
-		else if (g[i] == '}' && --depth == 0)
-			return i + 1;
-	}
-	return 0;
-}
-
-static size_t piece_len(const char *g, size_t len)
-{
-	switch (g[0]) {
-	case '*':
-		return strspn(g, "*") < len ? strspn(g, "*") : len;
-	case '[':
-		return set_len(g, len) ? set_len(g, len) : 1;
-	case '{':
-		return brace_len(g, len) ? brace_len(g, len) : 1;
-	case '\\':
-		return len > 1 ? 2 : 1;
-	default:
-		return 1;
-	}
-}
-
-static uint32_t build_class(struct nfa *n, const char *g, size_t len, uint32_t to)
-{
-	uint32_t x = node(n, N_SET, to, NONE);
-	bool no = g[1] == '!';
-	uint8_t s[32] = { 0 };
-
-	for (size_t i = 1 + no; i + 1 < len;) {
-		unsigned lo, hi;
-
-		i += g[i] == '\\' && i + 2 < len;
-		lo = hi = (uint8_t)g[i++];
-		if (i + 2 < len && g[i] == '-') {
-			i += 1 + (g[i + 1] == '\\');
-			hi = (uint8_t)g[i++];
-		}
-		for (unsigned c = lo; c <= hi; c++)
-			set_byte(s, c);
-	}
-	for (unsigned c = 1; c < 256; c++)
-		if (c != '/' && ((s[c >> 3] >> (c & 7) & 1) != 0) != no)
-			set_byte(n->v[x].set, c);
-	return x;
-}
-
-static uint32_t build_alternatives(struct nfa *n, const char *g, size_t len, uint32_t to)
-{
-	uint32_t head = NONE;
-	size_t from = 1;
-	int depth = 0;
-
-	for (size_t i = 1; i < len; i++) {
-		if (g[i] == '\\') {
-			i++;
-			continue;
-		}
-		depth += g[i] == '{';
-		if ((g[i] == ',' && depth == 0) || i == len - 1) {
-			uint32_t one = build(n, g + from, i - from, to);
-
-			head = head == NONE ? one : node(n, N_SPLIT, one, head);
-			from = i + 1;
-		}
-		depth -= g[i] == '}';
-	}
-	return head;
-}
-
-static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to)
-{
-	uint32_t rest;
-	size_t k;
-
-	if (len == 0 || n->full)
-		return to;
-	k = piece_len(g, len);
-	rest = build(n, g + k, len - k, to);
-	if (g[0] == '*') {
-		uint32_t loop = node(n, N_SPLIT, NONE, rest), any = any_node(n, k > 1, loop);
-
-		if (n->full)
-			return 0;
-		n->v[loop].a = any;
-		/* A trailing ** matches whatever follows: from here on the glob has matched for good. */
-		n->v[any].sticky = k > 1 && rest < n->n && n->v[rest].kind == N_ACCEPT;
-		return loop;
-	}
-	if (g[0] == '?')
-		return any_node(n, false, rest);
-	if (g[0] == '[' && k > 1)
-		return build_class(n, g, k, rest);
-	if (g[0] == '{' && k > 1)
-		return build_alternatives(n, g, k, rest);
-	{
-		uint32_t x = node(n, N_SET, rest, NONE);
-
-		set_byte(n->v[x].set, (uint8_t)g[k - 1]);
-		return x;
-	}
-}
-
-int glob_check(const char *g, char *why, size_t cap)
-{
-	size_t len = strlen(g);
-
-	if (len > 4096)
-		return snprintf(why, cap, "longer than 4096 bytes"), -EINVAL;
-	for (size_t i = 0; i < len; i += piece_len(g + i, len - i)) {
-		if (g[i] == '[' && !set_len(g + i, len - i))
-			return snprintf(why, cap, "\"[\" without \"]\" (write \\[ for the character)"), -EINVAL;
-		if (g[i] == '{' && !brace_len(g + i, len - i))
-			return snprintf(why, cap, "\"{\" without \"}\" (write \\{ for the character)"), -EINVAL;
-		if (g[i] == '\\' && i + 1 == len)
-			return snprintf(why, cap, "a backslash at the end"), -EINVAL;
-	}
-	return 0;
-}
 
 static void closure(struct work *w, uint32_t x)
 {
@@ -220,6 +46,44 @@ static void closure(struct work *w, uint32_t x)
 	}
 }
 
+/* The same few nodes are entered from every state: what they lead to without a byte is found once, up to a bound. */
+static void reach_all(struct work *w)
+{
+	size_t room = REACH_MAX;
+
+	for (uint32_t i = 0; i < w->nfa.n; i++) {
+		uint32_t to = w->nfa.v[i].a;
+		struct set *r = w->nfa.v[i].kind == N_SET ? &w->reach[to] : NULL;
+
+		if (!r || r->v)
+			continue;
+		w->stamp++;
+		w->list_n = 0;
+		closure(w, to);
+		if (w->list_n > room)
+			continue;
+		r->v = malloc((w->list_n + 1) * sizeof(uint32_t));
+		if (!r->v)
+			return;
+		memcpy(r->v, w->list, w->list_n * sizeof(uint32_t));
+		r->n = w->list_n;
+		room -= r->n;
+	}
+}
+
+static void enter(struct work *w, uint32_t x)
+{
+	const struct set *r = &w->reach[x];
+
+	if (!r->v)
+		closure(w, x);
+	for (uint32_t i = 0; i < r->n; i++)
+		if (w->mark[r->v[i]] != w->stamp) {
+			w->mark[r->v[i]] = w->stamp;
+			w->list[w->list_n++] = r->v[i];
+		}
+}
+
 static int by_number(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -227,28 +91,50 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Once a rule has matched for good, later rules about no more operations can decide nothing below: dropping them keeps the sets few. */
+/* Nearly in order already: each glob's nodes come together. */
+static void sort(uint32_t *v, uint32_t n)
+{
+	if (n > INSERTION_MAX) {
+		qsort(v, n, sizeof(*v), by_number);
+		return;
+	}
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t x = v[i], k = i;
+
+		for (; k && v[k - 1] > x; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
+}
+
+/*
+ * First match decides, so what can decide nothing below is dropped, which keeps the sets few: of a rule that has matched for good,
+ * all but one node (the same one whichever glob it was); of a later rule, all nodes once such rules cover its operations. Nodes are
+ * numbered in the order of their rules.
+ */
 static void prune(struct work *w)
 {
-	uint32_t n = 0, best = NONE, keep = NONE;
+	uint32_t n = 0, covered = 0;
 
-	for (uint32_t i = 0; i < w->list_n; i++) {
-		const struct nnode *x = &w->nfa.v[w->list[i]];
+	for (uint32_t i = 0, end; i < w->list_n; i = end) {
+		uint32_t rule = w->nfa.v[w->list[i]].rule, sticky = NONE, ops = w->rules->v[rule].ops;
 
-		if (x->sticky && x->rule < best) {
-			best = x->rule;
-			keep = w->list[i];
+		for (end = i; end < w->list_n && w->nfa.v[w->list[end]].rule == rule; end++)
+			if (w->nfa.v[w->list[end]].sticky)
+				sticky = w->list[end];
+		if (!(ops & ~covered))
+			continue;
+		if (sticky == NONE) {
+			memmove(w->list + n, w->list + i, (end - i) * sizeof(uint32_t));
+			n += end - i;
+			continue;
 		}
+		covered |= ops;
+		if (w->forever[rule] == NONE)
+			w->forever[rule] = sticky;
+		w->list[n++] = w->forever[rule];
 	}
-	for (uint32_t i = 0; best != NONE && i < w->list_n; i++) {
-		const struct nnode *x = &w->nfa.v[w->list[i]];
-		bool useless = x->rule >= best && (w->rules->v[x->rule].ops & ~w->rules->v[best].ops) == 0;
-
-		if (!useless || w->list[i] == keep)
-			w->list[n++] = w->list[i];
-	}
-	if (best != NONE)
-		w->list_n = n;
+	w->list_n = n;
 }
 
 /* The state of the set in w->list; a new one when it was not met before. NONE: too many. */
@@ -256,7 +142,7 @@ static uint32_t intern(struct work *w)
 {
 	uint32_t hash = 2166136261u, at;
 
-	qsort(w->list, w->list_n, sizeof(uint32_t), by_number);
+	sort(w->list, w->list_n);
 	prune(w);
 	for (uint32_t i = 0; i < w->list_n; i++)
 		hash = (hash ^ w->list[i]) * 16777619u;
@@ -284,7 +170,7 @@ static void step(struct work *w, const struct set *from, unsigned c)
 		const struct nnode *x = &w->nfa.v[from->v[i]];
 
 		if (x->kind == N_SET && (x->set[c >> 3] >> (c & 7) & 1))
-			closure(w, x->a);
+			enter(w, x->a);
 	}
 }
 
@@ -421,34 +307,32 @@ int dfa_build(const struct rules *rules, size_t from, size_t to, const char *wor
 	int r = -ENOMEM;
 
 	for (size_t i = from; i < to; i++)
-		for (size_t k = 0; k < rules->v[i].paths.n; k++) {
-			uint32_t acc, head;
-
-			w.nfa.rule = (uint32_t)i;
-			acc = node(&w.nfa, N_ACCEPT, NONE, NONE);
-			if (w.nfa.full)
-				break;
-			head = build(&w.nfa, rules->v[i].paths.v[k], strlen(rules->v[i].paths.v[k]), acc);
-			head = node(&w.nfa, N_SPLIT, head, NONE);
-			if (!w.nfa.full)
-				w.nfa.v[head].rule = NO_RULE; /* a start */
-		}
+		for (size_t k = 0; k < rules->v[i].paths.n && !w.nfa.full; k++)
+			nfa_add(&w.nfa, rules->v[i].paths.v[k], (uint32_t)i);
 	w.sets = calloc(STATES_MAX, sizeof(*w.sets));
 	w.table = calloc(w.table_cap, sizeof(uint32_t));
 	w.mark = calloc(w.nfa.n + 1, sizeof(uint32_t));
+	w.reach = calloc(w.nfa.n + 1, sizeof(*w.reach));
 	w.list = calloc(3 * (size_t)w.nfa.n + 3, sizeof(uint32_t));
+	w.forever = malloc((rules->n + 1) * sizeof(uint32_t));
 	if (w.nfa.full)
 		r = -E2BIG;
-	else if (w.sets && w.table && w.mark && w.list) {
+	else if (w.sets && w.table && w.mark && w.list && w.reach && w.forever) {
+		memset(w.forever, 0xff, rules->n * sizeof(uint32_t));
 		classes(&w);
+		reach_all(&w);
 		r = run(&w, workspace);
 	}
 	for (uint32_t i = 0; w.sets && i < w.n_sets; i++)
 		free(w.sets[i].v);
+	for (uint32_t i = 0; w.reach && i < w.nfa.n; i++)
+		free(w.reach[i].v);
+	free(w.reach);
 	free(w.sets);
 	free(w.table);
 	free(w.mark);
 	free(w.list);
+	free(w.forever);
 	free(w.nfa.v);
 	return r;
 }

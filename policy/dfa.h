@@ -7,7 +7,5 @@
 
 /* Patterns of rules [from, to). 0, -E2BIG (the automaton would pass STATES_MAX), -ENOMEM. *ret is the caller's to fini, also on failure. */
 int dfa_build(const struct rules *rules, size_t from, size_t to, const char *workspace, struct dfa *ret);
-/* 0, or -EINVAL with words in why. */
-int glob_check(const char *glob, char *why, size_t cap);
 
 #endif
