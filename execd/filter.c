@@ -2,6 +2,7 @@
 /* The sandbox's seccomp filter, libseccomp's home: static refusals, and a notification for every exec. */
 #include <errno.h>
 #include <linux/audit.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -31,6 +32,26 @@ static const int refused[] = {
 
 #define CLONE_NEW_ANY (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
+/* Protocols [base, base + 2^bits) of a family are refused, but for those that the gateway knows: in as few aligned blocks as leave them
+ * out, for libseccomp takes tens of microseconds a rule. */
+static int add_protocols(scmp_filter_ctx x, uint32_t family, uint32_t base, unsigned bits)
+{
+	static const uint32_t known[] = { 0, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 };
+	uint64_t end = base + (1ull << bits);
+	bool some = false;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		some |= known[i] >= base && known[i] < end;
+	if (!some)
+		return seccomp_rule_add(x, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2, SCMP_A0_32(SCMP_CMP_EQ, family),
+					SCMP_A2_32(SCMP_CMP_MASKED_EQ, (uint32_t)~((1ull << bits) - 1), base));
+	if (bits == 0)
+		return 0;
+	r = add_protocols(x, family, base, bits - 1);
+	return r ? r : add_protocols(x, family, base + (1u << (bits - 1)), bits - 1);
+}
+
 static int add_sockets(scmp_filter_ctx x)
 {
 	const uint32_t eaf = SCMP_ACT_ERRNO(EAFNOSUPPORT);
@@ -52,13 +73,8 @@ static int add_sockets(scmp_filter_ctx x)
 	for (uint32_t fam = AF_INET; fam <= AF_INET6 && r == 0; fam += AF_INET6 - AF_INET) {
 		r = seccomp_rule_add(x, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2, SCMP_A0_32(SCMP_CMP_EQ, fam),
 				     SCMP_A1_32(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW));
-		for (uint32_t proto = 2; proto <= 255 && r == 0; proto++)
-			if (proto != 1 && proto != 6 && proto != 17 && proto != 58)
-				r = seccomp_rule_add(x, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2, SCMP_A0_32(SCMP_CMP_EQ, fam),
-						     SCMP_A2_32(SCMP_CMP_EQ, proto));
 		if (r == 0)
-			r = seccomp_rule_add(x, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2, SCMP_A0_32(SCMP_CMP_EQ, fam),
-					     SCMP_A2_32(SCMP_CMP_GT, 255));
+			r = add_protocols(x, fam, 0, 32);
 	}
 	return r;
 }
