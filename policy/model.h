@@ -59,7 +59,7 @@ int store_write(const struct record *v, size_t n, int *ret_fd, struct err *err);
 /* Copies the named records out of a generation that was hashed already; out[i].data owned by the caller. */
 int store_read(int fd, struct record *v, size_t n, struct err *err);
 
-/* regex.c, vectorscan's home. */
+/* regex.c and, for the compiler, regex_make.c: vectorscan's home. */
 int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, char *why, size_t cap, size_t *ret_which);
 struct regex;
 int regex_open(const uint8_t *db, size_t n, struct regex **ret);

@@ -20,7 +20,7 @@ no execd netd fsd cli
 no cli netd fsd execd
 home 'lmdb\.h' 'policy/store\.c'
 home 'yaml\.h' 'policy/yaml\.c'
-home 'hs/hs\.h' 'policy/regex\.c'
+home 'hs/.*' 'policy/regex(_make)?\.c'
 home 'nettle/.*' 'common/hash\.c'
 home 'seccomp\.h' 'execd/filter\.c|common/sandbox\.c'
 home 'fuse_lowlevel\.h' 'fsd/ops.*|fsd/judge\.c'
