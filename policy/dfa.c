@@ -306,9 +306,8 @@ int dfa_build(const struct rules *rules, size_t from, size_t to, const char *wor
 	struct work w = { .d = ret, .rules = rules, .table_cap = STATES_MAX * 4 };
 	int r = -ENOMEM;
 
-	for (size_t i = from; i < to; i++)
-		for (size_t k = 0; k < rules->v[i].paths.n && !w.nfa.full; k++)
-			nfa_add(&w.nfa, rules->v[i].paths.v[k], (uint32_t)i);
+	for (size_t i = from; i < to && !w.nfa.full; i++)
+		nfa_add(&w.nfa, &rules->v[i].paths, (uint32_t)i);
 	w.sets = calloc(STATES_MAX, sizeof(*w.sets));
 	w.table = calloc(w.table_cap, sizeof(uint32_t));
 	w.mark = calloc(w.nfa.n + 1, sizeof(uint32_t));

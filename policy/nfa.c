@@ -162,17 +162,35 @@ static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to)
 	}
 }
 
-void nfa_add(struct nfa *n, const char *glob, uint32_t rule)
+static void start(struct nfa *n, uint32_t at)
 {
-	uint32_t head;
+	uint32_t x = node(n, N_SPLIT, at, NONE);
+
+	if (!n->full)
+		n->v[x].rule = NO_RULE;
+}
+
+void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule)
+{
+	uint32_t deep = NONE;
 
 	n->rule = rule;
-	head = node(n, N_ACCEPT, NONE, NONE);
-	if (n->full)
-		return;
-	head = node(n, N_SPLIT, build(n, glob, strlen(glob), head), NONE);
-	if (!n->full)
-		n->v[head].rule = NO_RULE; /* a start */
+	for (size_t i = 0; i < globs->n && !n->full; i++) {
+		const char *g = globs->v[i];
+		bool anywhere = !strncmp(g, "**/", 3);
+		uint32_t at = node(n, N_ACCEPT, NONE, NONE);
+
+		if (n->full)
+			return;
+		at = build(n, g + (anywhere ? 3 : 0), strlen(g) - (anywhere ? 3 : 0), at);
+		if (!anywhere)
+			start(n, at);
+		else
+			deep = deep == NONE ? at : node(n, N_SPLIT, at, deep);
+	}
+	/* What may begin in any directory waits for one in one place, not once a glob. */
+	if (deep != NONE)
+		start(n, build(n, "**/", 3, deep));
 }
 
 int glob_check(const char *g, char *why, size_t cap)

@@ -13,7 +13,7 @@ enum kind { N_SET, N_SPLIT, N_ACCEPT };
 struct nnode { enum kind kind; bool sticky; uint8_t set[32]; uint32_t a, b, rule; };
 struct nfa { struct nnode *v; uint32_t n, cap, rule; bool full; };
 
-void nfa_add(struct nfa *n, const char *glob, uint32_t rule); /* full: there was no room for it */
+void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule); /* full: there was no room for all */
 /* 0, or -EINVAL with words in why. */
 int glob_check(const char *glob, char *why, size_t cap);
 
