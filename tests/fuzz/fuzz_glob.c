@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* "GLOB\0TEXT": the automaton, the direct matcher and a plain recursive one give the same answer. */
+#include "tests/fuzz/ask.h"
+
+#include "policy/dfa.h"
+#include "tests/fuzz/naive.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static bool by_automaton(char *glob, const char *text)
+{
+	char *paths[] = { glob, NULL };
+	struct rule u = { .paths = { paths, 1 }, .ops = 1 };
+	struct rules rules = { &u, 1 };
+	struct dfa d = { 0 };
+	bool hit = false;
+	int r = dfa_build(&rules, 0, 1, "/w", &d);
+
+	MUST(r == 0);
+	if (r == 0) {
+		uint32_t s = d.root;
+
+		for (; *text; text++)
+			s = d.next[(size_t)s * d.n_classes + d.class[(uint8_t)*text]];
+		hit = d.accept[(size_t)s * POL_OP__COUNT] == 0;
+	}
+	dfa_fini(&d);
+	return hit;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	const uint8_t *end = memchr(data, 0, n);
+	char *glob, *text, why[128];
+	int steps = 20000, want;
+
+	if (!end || n > 120)
+		return 0;
+	glob = strndup((const char *)data, n);
+	text = strndup((const char *)end + 1, n - 1 - (size_t)(end - data));
+	MUST(glob && text);
+	if (glob_check(glob, why, sizeof(why)) == 0) {
+		want = naive(glob, strlen(glob), text, '/', &steps);
+		if (steps > 0) {
+			MUST(by_automaton(glob, text) == want);
+			MUST(wild_match(glob, text, '/') == want);
+		}
+	}
+	free(glob);
+	free(text);
+	return 0;
+}
