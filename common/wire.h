@@ -12,7 +12,7 @@ struct wr { uint8_t *p, *base, *end; bool bad; };
 
 static inline struct rd rd_init(const void *p, size_t n)
 {
-	return (struct rd){ p, (const uint8_t *)p + n, false };
+	return (struct rd){ p, p ? (const uint8_t *)p + n : p, false };
 }
 /* All getters return 0 / "" once bad. */
 uint8_t rd_u8(struct rd *r);

@@ -53,10 +53,10 @@ int model_read_rules(struct rd *r, struct rules *ret);
 void model_write_dfa(struct wr *w, const struct dfa *d);
 int model_read_dfa(struct rd *r, struct dfa *ret);
 
-/* store.c, LMDB's home: records of one generation. */
+/* Records of one generation: store.c writes them (LMDB's home, compiler only), pages.c reads them. */
 struct record { const char *key; const void *data; size_t len; };
 int store_write(const struct record *v, size_t n, int *ret_fd, struct err *err);
-/* Copies the named records out of a generation that was hashed already; out[i].data owned by the caller. */
+/* Copies the named records out of a sealed generation; v[i].data owned by the caller, NULL where there is none. Bad pages: -EBADMSG. */
 int store_read(int fd, struct record *v, size_t n, struct err *err);
 
 /* regex.c and, for the compiler, regex_make.c: vectorscan's home. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One generation: an LMDB file, LMDB's home. It is read only after its hash was checked: LMDB 0.9 has no page checksums. */
+/* Writes one generation: an LMDB file, LMDB's home. Only the compiler links it; pages.c reads. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -74,51 +74,4 @@ int store_write(const struct record *v, size_t n, int *ret_fd, struct err *err)
 	unlink(path);
 	rmdir(dir);
 	return r;
-}
-
-int store_read(int fd, struct record *v, size_t n, struct err *err)
-{
-	char path[64];
-	MDB_env *env = NULL;
-	MDB_txn *txn = NULL;
-	MDB_dbi dbi;
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	r = mdb_env_create(&env);
-	if (r == 0)
-		r = mdb_env_set_mapsize(env, GENERATION_MAX);
-	if (r == 0)
-		r = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_RDONLY, 0);
-	if (r == 0)
-		r = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
-	if (r == 0)
-		r = mdb_dbi_open(txn, NULL, 0, &dbi);
-	for (size_t i = 0; i < n && r == 0; i++) {
-		MDB_val key = { strlen(v[i].key), (void *)(uintptr_t)v[i].key }, data;
-		void *copy;
-
-		r = mdb_get(txn, dbi, &key, &data);
-		if (r == MDB_NOTFOUND && i > 0) { /* only the first record must be there */
-			v[i].data = NULL;
-			v[i].len = 0;
-			r = 0;
-			continue;
-		}
-		if (r)
-			break;
-		copy = malloc(data.mv_size + 1);
-		if (!copy) {
-			r = ENOMEM;
-			break;
-		}
-		memcpy(copy, data.mv_data, data.mv_size);
-		v[i].data = copy;
-		v[i].len = data.mv_size;
-	}
-	if (txn)
-		mdb_txn_abort(txn);
-	if (env)
-		mdb_env_close(env);
-	return r ? err_set(err, -EBADMSG, "reading the generation: %s", mdb_strerror(r)) : 0;
 }

@@ -17,7 +17,7 @@ $(FUZZ_O)/%.o: %.c
 $(FUZZ_O)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  FUZZ $*")
-	$(Q)$(FUZZ_CC) $(FUZZ_CF) -fsanitize=fuzzer -o $@ $^ -lyaml $(LIBS_all)
+	$(Q)$(FUZZ_CC) $(FUZZ_CF) -fsanitize=fuzzer -o $@ $(filter %.c %.o,$^) -lyaml $(LIBS_all)
 .PRECIOUS: $(FUZZ_O)/%.o
 fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each; findings in build/fuzz/findings
 	$(Q)tests/lib/deps.sh $(DEPS) clang libclang-rt-14-dev llvm

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A generation that somebody changed and gave a right hash: opened or refused, never a read outside it. First byte: 0 the bytes are the
- * file, 1 they are patches {u24 offset, u8 length, bytes} of a good one, 2 they are patches and end it early. */
+ * file, 1 they are patches {u24 offset, u8 length, bytes} of a good one, 2 they are patches and end it early, 3 they are records. */
 #include "tests/fuzz/ask.h"
 
 #include <sys/mman.h>
@@ -8,6 +8,7 @@
 
 #include "common/evt.h"
 #include "common/ipc.h"
+#include "policy/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -51,9 +52,20 @@ static void try(const uint8_t *bytes, size_t n)
 	} else {
 		MUST(err.msg[0] && err.status < 0);
 	}
-	hash[0] ^= 1;
-	MUST(policy_open(fd, hash, &p, &err) < 0);
 	close(fd);
+}
+
+static void records(const uint8_t *data, size_t n)
+{
+	struct rd r = rd_init(data, n);
+	struct model m = { 0 };
+	struct dfa d = { 0 };
+
+	model_read_rules(&r, &m.execs);
+	model_fini(&m);
+	r = rd_init(data, n);
+	model_read_dfa(&r, &d);
+	dfa_fini(&d);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -62,6 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n < 2 || data[0] == 0) {
 		try(data + (n > 0), n - (n > 0));
+		return 0;
+	}
+	if (data[0] == 3) {
+		records(data + 1, n - 1);
 		return 0;
 	}
 	memcpy(copy, good, good_len);
