@@ -288,7 +288,7 @@ static bool in_cidr(const char *cidr, const uint8_t *addr, size_t len)
 static bool domain_match(const struct strs *v, const char *name)
 {
 	for (size_t i = 0; i < v->n; i++)
-		if (!strcmp(v->v[i], "*") || wild_match(v->v[i], name, '.'))
+		if (!strcmp(v->v[i], "*") || (wild_is(v->v[i]) ? wild_match(v->v[i], name, '.') : !strcmp(v->v[i], name)))
 			return true;
 	return false;
 }

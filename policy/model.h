@@ -66,7 +66,9 @@ int regex_open(const uint8_t *db, size_t n, struct regex **ret);
 bool regex_match(const struct regex *r, const char *text, size_t n);
 void regex_close(struct regex *r);
 
-/* wild.c: globs of names without an automaton: commands (sep 0 or '/') and domains (sep '.'). */
+/* wild.c: globs of names without an automaton: domains (sep ".") and commands (sep "/"; 0 for base names, which are given in lower case
+ * and compared without case). A glob longer than WILD_MAX matches nothing: the compiler refuses it. */
+#define WILD_MAX 1024
 bool wild_match(const char *glob, const char *text, char sep);
 bool wild_is(const char *s);
 

@@ -1,134 +1,191 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Globs matched directly, for short names: * stays between separators, ** crosses them, ?, [a-z], [!x], {a,b}, backslash. */
+/* Globs matched directly, for names without an automaton: * stays between separators, ** crosses them, ?, [a-z], [!x], {a,b}, backslash.
+ * All places that the glob can be at are followed at once, so no text makes it cost more than glob times text. */
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "policy/model.h"
 
-#define WILD_STEPS 200000 /* a hostile pattern costs this much and then does not match */
+enum piece { P_BYTE, P_ANY, P_STAR, P_SET, P_GROUP, P_JUMP };
+struct glob {
+	const char *g;
+	size_t n;
+	char sep;
+	uint8_t piece[WILD_MAX + 1];
+	uint16_t next[WILD_MAX + 1];    /* the place behind this piece */
+	uint16_t other[WILD_MAX + 1];   /* GROUP, and JUMP between alternatives: the separator that follows; 0 at the last */
+};
+struct places { uint16_t v[WILD_MAX + 1]; size_t n; bool in[WILD_MAX + 1]; };
 
 bool wild_is(const char *s)
 {
 	return strpbrk(s, "*?[{\\") != NULL;
 }
 
-/* One [set] against c; *end is behind the set. Returns -1 when the set is not closed. */
-static int set_match(const char *g, char c, const char **end)
+/* Behind the "]" of the set that begins at i; 0 when it is not closed before `to`. */
+static size_t set_end(const char *g, size_t i, size_t to)
 {
-	bool no = g[1] == '!', in = false;
-	const char *p = g + 1 + no;
+	size_t at = i + 1 + (i + 1 < to && g[i + 1] == '!');
 
-	for (bool first = true; *p && (first || *p != ']'); first = false) {
-		char lo = *p == '\\' && p[1] ? *++p : *p;
-		char hi = lo;
+	for (bool first = true; at < to && (first || g[at] != ']'); first = false)
+		at += g[at] == '\\' && at + 1 < to ? 2 : 1;
+	return at < to ? at + 1 : 0;
+}
 
-		p++;
-		if (p[0] == '-' && p[1] && p[1] != ']') {
-			hi = p[1];
-			p += 2;
+static size_t group_end(const char *g, size_t i, size_t to)
+{
+	int depth = 0;
+
+	for (; i < to; i++) {
+		if (g[i] == '\\')
+			i++;
+		else if (g[i] == '{')
+			depth++;
+		else if (g[i] == '}' && --depth == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+static void prepare(struct glob *w, size_t from, size_t to);
+
+/* The alternatives of the group [from, end): each place behind a piece is either in the same alternative or its separator. */
+static void prepare_group(struct glob *w, size_t from, size_t end)
+{
+	size_t last = from, begin = from + 1;
+	int depth = 0;
+
+	w->piece[from] = P_GROUP;
+	for (size_t i = from + 1; i < end; i++) {
+		if (w->g[i] == '\\') {
+			i++;
+			continue;
+		}
+		depth += w->g[i] == '{';
+		if ((w->g[i] == ',' && depth == 0) || i == end - 1) {
+			prepare(w, begin, i);
+			w->piece[i] = P_JUMP;
+			w->next[i] = (uint16_t)end;
+			w->other[last] = (uint16_t)i;
+			w->other[i] = 0;
+			last = i;
+			begin = i + 1;
+		}
+		depth -= w->g[i] == '}';
+	}
+}
+
+static void prepare(struct glob *w, size_t from, size_t to)
+{
+	const char *g = w->g;
+
+	for (size_t i = from; i < to;) {
+		size_t end = i + 1;
+
+		w->piece[i] = P_BYTE;
+		if (g[i] == '*') {
+			w->piece[i] = P_STAR;
+			while (end < to && g[end] == '*')
+				end++;
+		} else if (g[i] == '?') {
+			w->piece[i] = P_ANY;
+		} else if (g[i] == '[' && set_end(g, i, to)) {
+			w->piece[i] = P_SET;
+			end = set_end(g, i, to);
+		} else if (g[i] == '{' && group_end(g, i, to)) {
+			end = group_end(g, i, to);
+			prepare_group(w, i, end);
+		} else if (g[i] == '\\' && end < to) {
+			end++;
+		}
+		w->next[i] = (uint16_t)end;
+		i = end;
+	}
+}
+
+static void enter(const struct glob *w, struct places *p, size_t i)
+{
+	while (!p->in[i]) {
+		p->in[i] = true;
+		p->v[p->n++] = (uint16_t)i;
+		if (i == w->n || w->piece[i] == P_BYTE || w->piece[i] == P_ANY || w->piece[i] == P_SET)
+			return;
+		for (size_t s = i; w->piece[i] == P_GROUP && w->other[s]; s = w->other[s])
+			enter(w, p, s + 1);
+		if (w->piece[i] == P_GROUP)
+			return;
+		i = w->next[i];
+	}
+}
+
+static bool set_has(const char *g, size_t i, size_t end, unsigned char c)
+{
+	bool in = false;
+
+	for (i += 1 + (g[i + 1] == '!'); i + 1 < end;) {
+		unsigned char lo, hi;
+
+		i += g[i] == '\\' && i + 2 < end;
+		lo = hi = (unsigned char)g[i++];
+		if (i + 2 < end && g[i] == '-') {
+			i += 1 + (g[i + 1] == '\\' && i + 3 < end);
+			hi = (unsigned char)g[i++];
 		}
 		in |= c >= lo && c <= hi;
 	}
-	if (*p != ']')
-		return -1;
-	*end = p + 1;
-	return in != no;
+	return in;
 }
 
-static const char *brace_end(const char *g)
+static void step(const struct glob *w, struct places *to, size_t i, unsigned char c)
 {
-	int depth = 0;
+	const char *g = w->g;
+	bool sep = w->sep && c == (unsigned char)w->sep, fold = !w->sep;
+	unsigned char b;
 
-	for (; *g; g++) {
-		if (*g == '\\' && g[1])
-			g++;
-		else if (*g == '{')
-			depth++;
-		else if (*g == '}' && --depth == 0)
-			return g;
+	switch (w->piece[i]) {
+	case P_STAR:
+		if (!sep || w->next[i] - i > 1)
+			enter(w, to, i);
+		break;
+	case P_ANY:
+		if (!sep)
+			enter(w, to, w->next[i]);
+		break;
+	case P_SET:
+		if (!sep && (set_has(g, i, w->next[i], c) || (fold && set_has(g, i, w->next[i], (unsigned char)toupper(c)))) != (g[i + 1] == '!'))
+			enter(w, to, w->next[i]);
+		break;
+	case P_BYTE:
+		b = (unsigned char)g[w->next[i] - 1];
+		if (b == c || (fold && tolower(b) == c))
+			enter(w, to, w->next[i]);
+		break;
+	default:
+		break;
 	}
-	return NULL;
-}
-
-static bool match(const char *g, const char *t, char sep, int *steps);
-
-/* {a,b}rest: each alternative put before the rest. */
-static bool alternatives(const char *g, const char *t, char sep, int *steps)
-{
-	const char *end = brace_end(g), *from = g + 1;
-	char joined[1024];
-	int depth = 0;
-
-	if (!end)
-		return false;
-	for (const char *p = g + 1; p <= end; p++) {
-		if (*p == '\\' && p[1]) {
-			p++;
-			continue;
-		}
-		if (*p == '{')
-			depth++;
-		if (*p == '}' && p != end)
-			depth--;
-		if ((*p == ',' && depth == 0) || p == end) {
-			size_t n = (size_t)(p - from), rest = strlen(end + 1);
-
-			if (n + rest + 1 <= sizeof(joined)) {
-				memcpy(joined, from, n);
-				memcpy(joined + n, end + 1, rest + 1);
-				if (match(joined, t, sep, steps))
-					return true;
-			}
-			from = p + 1;
-		}
-	}
-	return false;
-}
-
-static bool match(const char *g, const char *t, char sep, int *steps)
-{
-	for (; *g; g++) {
-		const char *end;
-
-		if (--*steps < 0)
-			return false;
-		if (*g == '*') {
-			bool deep = g[1] == '*';
-
-			while (*g == '*')
-				g++;
-			for (;; t++) {
-				if (match(g, t, sep, steps))
-					return true;
-				if (!*t || (!deep && sep && *t == sep))
-					return false;
-			}
-		}
-		if (*g == '{')
-			return alternatives(g, t, sep, steps);
-		if (!*t)
-			return false;
-		if (*g == '[' && set_match(g, *t, &end) >= 0) {
-			if (!set_match(g, *t, &end) || (sep && *t == sep))
-				return false;
-			g = end - 1;
-		} else if (*g == '?') {
-			if (sep && *t == sep)
-				return false;
-		} else {
-			if (*g == '\\' && g[1])
-				g++;
-			if (*g != *t)
-				return false;
-		}
-		t++;
-	}
-	return !*t;
 }
 
 bool wild_match(const char *glob, const char *text, char sep)
 {
-	int steps = WILD_STEPS;
+	struct glob w = { .g = glob, .n = strlen(glob), .sep = sep };
+	struct places a, b, *now = &a, *then = &b;
 
-	return match(glob, text, sep, &steps);
+	if (w.n > WILD_MAX)
+		return false;
+	prepare(&w, 0, w.n);
+	memset(&a, 0, sizeof(a));
+	enter(&w, now, 0);
+	for (; *text && now->n; text++) {
+		struct places *t = then;
+
+		memset(then->in, 0, w.n + 1);
+		then->n = 0;
+		for (size_t i = 0; i < now->n; i++)
+			if (now->v[i] < w.n)
+				step(&w, then, now->v[i], (unsigned char)*text);
+		then = now;
+		now = t;
+	}
+	return now->in[w.n] && !*text;
 }

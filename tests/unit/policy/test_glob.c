@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Globs: the automaton, the direct matcher and a naive one agree on random patterns and on a table; no pattern is slow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/loop.h"
+#include "policy/dfa.h"
+#include "tests/fuzz/naive.h"
+
+static bool by_automaton(char *glob, const char *text)
+{
+	char *paths[] = { glob, NULL };
+	struct rule u = { .paths = { paths, 1 }, .ops = 1 };
+	struct rules rules = { &u, 1 };
+	struct dfa d = { 0 };
+	uint32_t s;
+
+	assert_int_equal(dfa_build(&rules, 0, 1, "/w", &d), 0);
+	s = d.root;
+	for (; *text; text++)
+		s = d.next[(size_t)s * d.n_classes + d.class[(uint8_t)*text]];
+	s = d.accept[(size_t)s * POL_OP__COUNT];
+	dfa_fini(&d);
+	return s == 0;
+}
+
+static void test_table(void **state UNUSED)
+{
+	static const struct { const char *glob, *text; bool yes; } t[] = {
+		{ "/a/*", "/a/b", true }, { "/a/*", "/a/b/c", false }, { "/a/**", "/a/b/c", true }, { "/a/**", "/a", false }, { "/a/**", "/a/", true },
+		{ "**/.env", "/x/y/.env", true }, { "**/.env", ".env", false }, { "/a/**/b", "/a/b", false }, { "/a?c", "/abc", true },
+		{ "/a?c", "/a/c", false }, { "/[a-c]x", "/bx", true }, { "/[!a-c]x", "/bx", false }, { "/[!a-c]x", "//x", false }, { "/[]]", "/]", true },
+		{ "/{a,bc}/d", "/bc/d", true }, { "/{a,bc}/d", "/ac/d", false }, { "/{a,{b,c}d}", "/cd", true }, { "/\\*", "/*", true }, { "/\\*", "/x", false },
+		{ "/[\\]a]", "/]", true }, { "/{}x", "/x", true }, { "/{a[,x}b]", "/a[b]", true }, { "/*\xff", "/\x80\xff", true }, { "/[\x80-\xff]", "/\xc3", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		char glob[64];
+		int steps = 100000;
+
+		snprintf(glob, sizeof(glob), "%s", t[i].glob);
+		if (by_automaton(glob, t[i].text) != t[i].yes || wild_match(glob, t[i].text, '/') != t[i].yes || naive(glob, t[i].text, '/', &steps) != t[i].yes)
+			fail_msg("%s on %s", t[i].glob, t[i].text);
+	}
+	assert_true(wild_match("*", "a.b", 0));
+	assert_false(wild_match("*", "a.b", '.'));
+	assert_true(wild_match("**.b", "x.a.b", '.'));
+	assert_true(wild_match("Git*", "gitk", 0));
+	assert_true(wild_match("[A-G]x", "ax", 0));
+	assert_false(wild_match("Git*", "gitk", '/'));
+}
+
+static uint32_t seed = 20240607;
+
+static unsigned random_of(unsigned n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % n;
+}
+
+static void random_text(char *out, const char *alphabet, unsigned max)
+{
+	unsigned n = random_of(max);
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = alphabet[random_of((unsigned)strlen(alphabet))];
+	out[n] = 0;
+}
+
+static void test_random(void **state UNUSED)
+{
+	char glob[16], text[12], why[128];
+	int asked = 0, yes = 0;
+
+	for (int i = 0; i < 4000; i++) {
+		random_text(glob, "ab/*?[]!-{},\\*", 15);
+		if (glob_check(glob, why, sizeof(why)) < 0)
+			continue;
+		for (int k = 0; k < 4; k++) {
+			int steps = 100000;
+			bool want;
+
+			random_text(text, "aab/b-],", 11);
+			want = naive(glob, text, '/', &steps);
+			if (steps < 0)
+				continue;
+			asked++;
+			yes += want;
+			if (wild_match(glob, text, '/') != want || (k == 0 && by_automaton(glob, text) != want))
+				fail_msg("\"%s\" on \"%s\" should be %d", glob, text, want);
+		}
+	}
+	assert_true(asked > 5000 && yes > 200);
+}
+
+/* What an agent names a program must not choose whether a rule is applied: no text is too hard. */
+static void test_never_gives_up(void **state UNUSED)
+{
+	char glob[WILD_MAX + 2], text[4097];
+	uint64_t start = clock_ms();
+
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	assert_true(wild_match("**a*a*a*a*a*a*a*a", text, '/'));
+	assert_false(wild_match("*a*a*a*a*a*a*a*b", text, '/'));
+	text[sizeof(text) - 2] = 'b';
+	assert_true(wild_match("*a*a*a*a*a*a*a*b", text, '/'));
+	for (size_t i = 0; i < WILD_MAX; i++)
+		glob[i] = "a*"[i % 2];
+	glob[WILD_MAX] = 0;
+	assert_true(wild_match(glob, text, 0));
+	for (size_t i = 0; i + 4 < WILD_MAX; i += 4)
+		memcpy(glob + i, i % 8 ? "{a}*" : "{,a}", 4);
+	assert_true(wild_match(glob, text, 0));
+	assert_true(clock_ms() - start < 3000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_table), cmocka_unit_test(test_random), cmocka_unit_test(test_never_gives_up) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
