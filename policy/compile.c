@@ -14,15 +14,8 @@
 #include "policy/nfa.h"
 #include "policy/parse.h"
 
-static void check_globs(struct diag *d, const struct model *m)
+static void check_meaning(struct diag *d, const struct model *m)
 {
-	char why[128];
-
-	for (size_t i = 0; i < m->files.n; i++)
-		for (size_t k = 0; k < m->files.v[i].paths.n; k++)
-			if (glob_check(m->files.v[i].paths.v[k], why, sizeof(why)) < 0)
-				diag_at(d, m->files.v[i].line, 1, "error", "rule \"%s\": path \"%s\": %s", m->files.v[i].name,
-					m->files.v[i].paths.v[k], why);
 	for (size_t i = 0; i < m->execs.n; i++)
 		if (m->execs.v[i].name && m->execs.v[i].decision == POL_SOFT_DELETE)
 			diag_at(d, m->execs.v[i].line, 1, "warning", "rule \"%s\": soft_delete means nothing for a command; it is allowed", m->execs.v[i].name);
@@ -36,7 +29,7 @@ static int read_model(const struct pol_source *src, struct diag *d, bool vars_ma
 
 	node_free(root);
 	if (r == 0)
-		check_globs(d, m);
+		check_meaning(d, m);
 	if (d->errors > DIAG_MAX)
 		buf_printf(d->out, "%s: and %zu more errors\n", src->file, d->errors - DIAG_MAX);
 	return d->errors ? -EINVAL : r;

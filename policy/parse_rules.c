@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/str.h"
+#include "policy/dfa.h"
 #include "policy/parse.h"
 
 enum { FILES = 1, NETS = 2, EXECS = 4 };
@@ -48,7 +49,7 @@ static void set_strs(struct ctx *c, const struct node *v, struct strs *out, bool
 	out->v = calloc(v->n + 1, sizeof(char *));
 	for (size_t i = 0; out->v && i < v->n; i++) {
 		if (!want_text(c, v->v[i]))
-			continue;
+			return; /* so that entry i of the list is entry i of out */
 		out->v[out->n] = expand ? parse_expand(c->p, v->v[i], true) : strdup(v->v[i]->text);
 		if (!out->v[out->n])
 			return;
@@ -61,14 +62,27 @@ static void set_strs(struct ctx *c, const struct node *v, struct strs *out, bool
 static void k_name(struct ctx *c, const struct node *v) { set_text(c, v, &c->r->name); }
 static void k_description(struct ctx *c, const struct node *v) { (void)want_text(c, v); }
 static void k_message(struct ctx *c, const struct node *v) { set_text(c, v, &c->r->message); }
-static void k_domains(struct ctx *c, const struct node *v) { set_strs(c, v, &c->r->domains, true, true); }
-static void k_commands(struct ctx *c, const struct node *v) { set_strs(c, v, &c->r->commands, false, false); }
+
+static void names(struct ctx *c, const struct node *v, struct strs *out, bool domains)
+{
+	set_strs(c, v, out, domains, domains);
+	for (size_t i = 0; i < out->n; i++)
+		if (strlen(out->v[i]) > WILD_MAX)
+			diag_error(c->p->d, v->v[i], "longer than %d bytes", WILD_MAX);
+}
+
+static void k_domains(struct ctx *c, const struct node *v) { names(c, v, &c->r->domains, true); }
+static void k_commands(struct ctx *c, const struct node *v) { names(c, v, &c->r->commands, false); }
 
 static void k_paths(struct ctx *c, const struct node *v)
 {
+	char why[128];
+
 	set_strs(c, v, &c->r->paths, true, false);
-	for (size_t i = 0; v->kind == NODE_LIST && i < c->r->paths.n && i < v->n; i++)
-		if (c->r->paths.v[i][0] != '/' && c->r->paths.v[i][0] != '*' && c->r->paths.v[i][0] != '{')
+	for (size_t i = 0; i < c->r->paths.n; i++)
+		if (glob_check(c->r->paths.v[i], why, sizeof(why)) < 0)
+			diag_error(c->p->d, v->v[i], "path \"%s\": %s", c->r->paths.v[i], why);
+		else if (c->r->paths.v[i][0] != '/' && c->r->paths.v[i][0] != '*' && c->r->paths.v[i][0] != '{')
 			diag_error(c->p->d, v->v[i], "path \"%s\" matches nothing: start it with / or **", c->r->paths.v[i]);
 }
 
@@ -130,7 +144,7 @@ static void k_ports(struct ctx *c, const struct node *v)
 static void k_cidrs(struct ctx *c, const struct node *v)
 {
 	set_strs(c, v, &c->r->cidrs, false, false);
-	for (size_t i = 0; v->kind == NODE_LIST && i < c->r->cidrs.n && i < v->n; i++) {
+	for (size_t i = 0; i < c->r->cidrs.n; i++) {
 		char copy[80], *slash;
 		uint8_t addr[16];
 		uint64_t bits = 0;
