@@ -222,7 +222,8 @@ static void http(const uint8_t *p, size_t n, struct hello *h)
 {
 	const uint8_t *end = memmem(p, n, "\r\n\r\n", 4), *line = p, *first_end = NULL;
 
-	if (memchr(p, 0, n)) {
+	/* A body may hold anything; it may stand in the same bytes. */
+	if (memchr(p, 0, end ? (size_t)(end - p) : n)) {
 		bad(h, "a NUL byte in the request head");
 		return;
 	}
@@ -255,6 +256,8 @@ void hello_parse(const uint8_t *p, size_t n, struct hello *ret)
 	*ret = (struct hello){ .kind = HELLO_MORE };
 	if (n == 0)
 		return;
+	/* The verdict must not depend on how the bytes came: what is further on is not looked at. */
+	n = n < HELLO_MAX ? n : HELLO_MAX;
 	m = p[0] == 22 ? 1 : method(p, n);
 	if (m == 0)
 		ret->kind = HELLO_OTHER;
