@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define HEADER 12
@@ -198,20 +197,30 @@ static bool reverse6(const char *name, struct addr *ret)
 	return !strcmp(name, "ip6.arpa");
 }
 
+/* A byte in decimal, without signs, spaces or leading zeros, and the dot behind it. */
+static const char *decimal(const char *s, uint8_t *ret)
+{
+	unsigned v = 0;
+	size_t n = strspn(s, "0123456789");
+
+	if (n == 0 || n > 3 || (n > 1 && *s == '0') || s[n] != '.')
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		v = v * 10 + (unsigned)(s[i] - '0');
+	*ret = (uint8_t)v;
+	return v < 256 ? s + n + 1 : NULL;
+}
+
 bool dns_reverse(const char *name, struct addr *ret)
 {
-	unsigned b[4];
-	int end = 0;
+	const char *s = name;
 
 	memset(ret, 0, sizeof(*ret));
-	if (sscanf(name, "%3u.%3u.%3u.%3u.in-addr.arpa%n", &b[3], &b[2], &b[1], &b[0], &end) == 4 && end && !name[end]) {
-		ret->len = 4;
-		for (int i = 0; i < 4; i++) {
-			if (b[i] > 255)
-				return false;
-			ret->b[i] = (uint8_t)b[i];
-		}
+	ret->len = 4;
+	for (int i = 3; i >= 0 && s; i--)
+		s = decimal(s, &ret->b[i]);
+	if (s && !strcmp(s, "in-addr.arpa"))
 		return true;
-	}
+	memset(ret, 0, sizeof(*ret));
 	return strlen(name) == 72 && reverse6(name, ret);
 }
