@@ -8,6 +8,7 @@
 
 #include "common/str.h"
 #include "policy/dfa.h"
+#include "policy/nfa.h"
 #include "policy/parse.h"
 
 enum { FILES = 1, NETS = 2, EXECS = 4 };
