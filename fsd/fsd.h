@@ -24,6 +24,10 @@ struct inode {
 	struct pol_state state;
 	uint64_t lookups, refs;        /* kernel's references; children that point here */
 	int tree;
+	uint32_t passed, cached;       /* opens whose data the kernel moves by itself; opens through our reads and writes: never both */
+	int backing;                   /* the kernel's number for the passed file */
+	struct sig { struct timespec mtime, ctime; off_t size; } sig; /* at the last cached open */
+	bool settled;                  /* sig was old enough then to tell a later change */
 };
 
 struct tree { char path[4096]; int fd; struct inode *root; };

@@ -140,7 +140,7 @@ static int walk(struct worker *w, uint32_t id, const char *at)
 
 static int mount_fuse(const char *at, struct err *err)
 {
-	char opts[128], spec[32];
+	char opts[128];
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
@@ -148,8 +148,7 @@ static int mount_fuse(const char *at, struct err *err)
 	snprintf(opts, sizeof(opts), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fd);
 	if (mount("agentsh", at, "fuse.agentsh", MS_NOSUID | MS_NODEV, opts) < 0)
 		return err_set(err, -errno, "mounting the workspace's file system: %s", strerror(errno));
-	snprintf(spec, sizeof(spec), "/dev/fd/%d", fd);
-	return fuse_session_mount(fsd.se, spec) < 0 ? err_set(err, -EIO, "starting the file system failed") : 0;
+	return dev_attach(fd) < 0 ? err_set(err, -EIO, "starting the file system failed") : 0;
 }
 
 int mount_make(struct worker *w, uint32_t id, struct err *err)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 
 #include "fsd/ops.h"
 
@@ -24,16 +23,6 @@ static int judge_open(fuse_req_t req, struct inode *i, int flags)
 	return r;
 }
 
-/* A program whose content changes loses the rights that its old content was given. */
-static void strip(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_ISUID | S_ISGID)))
-		fchmod(fd, st.st_mode & 0777 & 01777);
-	fremovexattr(fd, "security.capability");
-}
-
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct inode *i = ino_of(ino);
@@ -50,11 +39,9 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, errno);
 		return;
 	}
-	if ((fi->flags & O_ACCMODE) != O_RDONLY)
-		strip(fd);
-	fi->fh = (uint64_t)fd;
-	if (fuse_reply_open(req, fi) < 0)
-		close(fd);
+	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC))
+		strip(p);
+	dev_reply_open(req, i, fd, fi, NULL);
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
@@ -78,19 +65,18 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fuse_reply_err(req, r);
 		return;
 	}
-	fi->fh = (uint64_t)fd;
-	if (fuse_reply_create(req, &e, fi) < 0)
-		close(fd);
+	dev_reply_open(req, ino_of(e.ino), fd, fi, &e);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino UNUSED, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct fuse_bufvec b = FUSE_BUFVEC_INIT(size);
+	static char buf[IO_MAX];
+	ssize_t n = pread(fh_fd(fi->fh), buf, size < sizeof(buf) ? size : sizeof(buf), off);
 
-	b.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	b.buf[0].fd = (int)fi->fh;
-	b.buf[0].pos = off;
-	fuse_reply_data(req, &b, FUSE_BUF_SPLICE_MOVE);
+	if (n < 0)
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_buf(req, buf, (size_t)n);
 }
 
 void op_write_buf(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_bufvec *in, off_t off, struct fuse_file_info *fi)
@@ -99,7 +85,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_bufvec *in,
 	ssize_t n;
 
 	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	out.buf[0].fd = (int)fi->fh;
+	out.buf[0].fd = fh_fd(fi->fh);
 	out.buf[0].pos = off;
 	n = fuse_buf_copy(&out, in, 0);
 	if (n < 0)
@@ -108,15 +94,15 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_bufvec *in,
 		fuse_reply_write(req, (size_t)n);
 }
 
-void op_release(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_file_info *fi)
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	close((int)fi->fh);
+	dev_release(ino_of(ino), fi->fh);
 	fuse_reply_err(req, 0);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino UNUSED, int datasync, struct fuse_file_info *fi)
 {
-	int fd = (int)fi->fh;
+	int fd = fh_fd(fi->fh);
 
 	fuse_reply_err(req, (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? errno : 0);
 }
@@ -202,12 +188,12 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_file_info 
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino UNUSED, int mode, off_t off, off_t len, struct fuse_file_info *fi)
 {
-	fuse_reply_err(req, fallocate((int)fi->fh, mode, off, len) < 0 ? errno : 0);
+	fuse_reply_err(req, fallocate(fh_fd(fi->fh), mode, off, len) < 0 ? errno : 0);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino UNUSED, off_t off, int whence, struct fuse_file_info *fi)
 {
-	off_t r = lseek((int)fi->fh, off, whence);
+	off_t r = lseek(fh_fd(fi->fh), off, whence);
 
 	if (r < 0)
 		fuse_reply_err(req, errno);
