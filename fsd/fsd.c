@@ -178,6 +178,8 @@ static void gone(struct worker *w UNUSED, int sock)
 
 static void end(struct worker *w)
 {
+	fsd.ending = true;
+	approve_free(move_ptr(fsd.approve)); /* what is held is answered */
 	if (fsd.lease >= 0)
 		close(fsd.lease);
 	unlinkat(w->session_dir, "fuse", AT_REMOVEDIR);

@@ -47,20 +47,17 @@ struct fsd {
 	int trash;                     /* directory of what was deleted */
 	int lease;
 	struct fuse_session *se;
+	bool ending;                   /* nobody is asked any more */
 };
 extern struct fsd fsd;
 
 /* inode.c. get: the inode of name in dir (a new reference for the kernel), or negative errno. */
 int inode_get(struct inode *dir, const char *name, struct inode **ret, struct stat *st);
 void inode_forget(struct inode *i, uint64_t n);
+void inode_unref(struct inode *i); /* gives back one of refs */
 struct inode *inode_root(int tree, int fd, struct pol_state state);
 void inode_path(const struct inode *i, const char *name, char *out, size_t cap); /* the host's name, for records */
 void inode_moved(struct inode *i, struct inode *dir, const char *name, struct pol_state state);
-
-/* judge.c. 0 allowed (soft: *ret_soft set), else the errno to answer; records what the policy says to. dir+name or i with name NULL. */
-struct fuse_req;
-int judge(struct fuse_req *req, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft);
-struct pol_state judge_state(const struct inode *dir, const char *name);
 
 /* quarantine.c */
 int trash_open(void);

@@ -61,6 +61,12 @@ void inode_forget(struct inode *i, uint64_t n)
 	drop(i);
 }
 
+void inode_unref(struct inode *i)
+{
+	i->refs--;
+	drop(i);
+}
+
 struct inode *inode_root(int tree, int fd, struct pol_state state)
 {
 	struct inode *i = calloc(1, sizeof(*i));
@@ -134,8 +140,7 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 	i->parent = dir;
 	dir->refs++;
 	link_in(i);
-	old->refs--;
-	drop(old);
+	inode_unref(old);
 }
 
 void inode_path(const struct inode *i, const char *name, char *out, size_t cap)

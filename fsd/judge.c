@@ -1,38 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One operation to the policy's answer and its record. */
-#define FUSE_USE_VERSION 314
 #include <errno.h>
-#include <fuse_lowlevel.h>
 #include <string.h>
 
-#include "fsd/fsd.h"
+#include "fsd/ops.h"
+
+struct ask judge_ask;
 
 struct pol_state judge_state(const struct inode *dir, const char *name)
 {
 	return name ? policy_file_child(fsd.policy, dir->state, name, strlen(name)) : dir->state;
 }
 
-int judge(fuse_req_t req, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft)
+/* 1, 0, or HELD: nobody has been asked yet about this rule and place within this operation. */
+static int granted(struct call *c, const struct inode *i, const char *name, enum pol_op op, const struct pol_verdict *v)
+{
+	struct grant g = { .rule = v->rule, .i = i, .name = !name ? 0 : name == c->name ? 1 : 2 };
+
+	/* Looking does no harm, is never held (the kernel locks the directory meanwhile), and nothing could be asked about what cannot be seen. */
+	if (op == POL_OP_STAT || op == POL_OP_ACCESS)
+		return 1;
+	for (unsigned k = 0; k < c->n_grants; k++)
+		if (c->grants[k].rule == g.rule && c->grants[k].i == g.i && c->grants[k].name == g.name)
+			return c->grants[k].allow;
+	if (fsd.ending || c->n_grants == GRANTS_MAX)
+		return 0;
+	c->grants[c->n_grants++] = g;
+	return HELD;
+}
+
+/* redirect of files is not built: it is refused, and the record says by which rule. */
+static int allowed(struct call *c, const struct inode *i, const char *name, enum pol_op op, const struct pol_verdict *v)
+{
+	if (v->decision == POL_APPROVE)
+		return granted(c, i, name, op, v);
+	return v->decision == POL_ALLOW || v->decision == POL_AUDIT || v->decision == POL_SOFT_DELETE;
+}
+
+static void record(fuse_req_t req, enum pol_op op, const char *event, const struct pol_verdict *v, bool ok, const struct ask *a)
+{
+	struct evtlog *l = fsd.w->events;
+
+	evt_begin(l, event ? event : "file_access", a->command, fuse_req_ctx(req)->pid);
+	evt_str(l, "operation", pol_op_name(op));
+	evt_str(l, "path", a->path);
+	evt_policy(l, pol_decision_name(v->decision), ok ? "allow" : "deny", v->rule, a->message);
+	evt_end(l);
+}
+
+int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft)
 {
 	struct pol_verdict v = policy_file(fsd.policy, judge_state(i, name), op);
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	bool ok = v.decision == POL_ALLOW || v.decision == POL_AUDIT || (v.decision == POL_SOFT_DELETE);
-	char path[8192], command[ID_MAX], message[1024] = "";
-	struct pol_fields f = { .path = path, .operation = pol_op_name(op) };
+	struct pol_fields f = { .path = judge_ask.path, .operation = pol_op_name(op) };
+	int ok = allowed(c, i, name, op, &v);
 
 	if (ret_soft)
 		*ret_soft = v.decision == POL_SOFT_DELETE;
-	if (ok && !event)
+	if (ok == 1 && !event)
 		return 0;
-	inode_path(i, name, path, sizeof(path));
-	board_by_pid(fsd.board, ctx->pid, command);
+	if (ok != HELD && ++c->judged <= c->told)
+		return ok ? 0 : EACCES;
+	inode_path(i, name, judge_ask.path, sizeof(judge_ask.path));
+	board_by_pid(fsd.board, fuse_req_ctx(c->req)->pid, judge_ask.command);
+	judge_ask.message[0] = 0;
 	if (v.message)
-		pol_message(v.message, &f, message, sizeof(message));
-	evt_begin(fsd.w->events, event ? event : "file_access", command, ctx->pid);
-	evt_str(fsd.w->events, "operation", pol_op_name(op));
-	evt_str(fsd.w->events, "path", path);
-	/* approve and redirect of files hold no request here: they are refused, and the record says by which rule. */
-	evt_policy(fsd.w->events, pol_decision_name(v.decision), ok ? "allow" : "deny", v.rule, message);
-	evt_end(fsd.w->events);
+		pol_message(v.message, &f, judge_ask.message, sizeof(judge_ask.message));
+	if (ok == HELD) {
+		judge_ask.rule = v.rule;
+		judge_ask.timeout_ms = v.timeout_ms;
+		return HELD;
+	}
+	record(c->req, op, event, &v, ok, &judge_ask);
 	return ok ? 0 : EACCES;
 }

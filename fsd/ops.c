@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* FUSE operations on names and attributes; every one is judged, every request gets one reply. */
+/* What the library calls, and the operations on attributes. Every request gets one reply. */
 #include "fsd/ops.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#define GROUPS_MAX 128
 #define ENTRY_SECONDS 1.0 /* the host's editor may change what is below */
 
 /* The FUSE root holds one directory per tree, "0", "1" ...; only mount.c walks it. */
@@ -19,16 +20,40 @@ struct inode *ino_of(fuse_ino_t ino)
 	return ino == FUSE_ROOT_ID ? NULL : (struct inode *)(uintptr_t)ino;
 }
 
-void as_caller(fuse_req_t req)
+void reply_entry(fuse_req_t req, const struct fuse_entry_param *e)
 {
-	syscall(SYS_setfsgid, fuse_req_ctx(req)->gid);
-	syscall(SYS_setfsuid, fuse_req_ctx(req)->uid);
+	if (fuse_reply_entry(req, e) < 0 && e->ino)
+		inode_forget(ino_of(e->ino), 1); /* the caller was gone: the kernel does not know of it */
 }
 
-void as_self(void)
+static int make_as(struct call *c, int (*make)(struct call *), int n_groups, const gid_t *groups)
 {
+	const struct fuse_ctx *ctx = fuse_req_ctx(c->req);
+	int r;
+
+	/* By system call: the library's wrappers change all threads. */
+	if (n_groups)
+		syscall(SYS_setgroups, n_groups, groups);
+	syscall(SYS_setfsgid, ctx->gid);
+	syscall(SYS_setfsuid, ctx->uid);
+	r = make(c) < 0 ? errno : 0;
 	syscall(SYS_setfsuid, 0);
 	syscall(SYS_setfsgid, 0);
+	if (n_groups)
+		syscall(SYS_setgroups, 0, NULL);
+	return r;
+}
+
+int as_caller(struct call *c, int (*make)(struct call *))
+{
+	gid_t groups[GROUPS_MAX];
+	int n, r = make_as(c, make, 0, NULL);
+
+	/* Supplementary groups only where they decide: they are read from /proc. */
+	if (r != EACCES)
+		return r;
+	n = fuse_req_getgroups(c->req, GROUPS_MAX, groups);
+	return n > 0 ? make_as(c, make, n < GROUPS_MAX ? n : GROUPS_MAX, groups) : r;
 }
 
 void proc_path(int fd, char out[40])
@@ -66,32 +91,41 @@ int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e)
 	return r;
 }
 
-static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+static void lookup_tree(fuse_req_t req, const char *name)
 {
-	struct inode *dir = ino_of(parent);
 	struct fuse_entry_param e;
 	struct stat st;
-	int r;
+	uint64_t n;
 
-	if (!dir) {
-		uint64_t n;
-
-		if (str_to_u64(name, TREES_MAX, &n) < 0 || n >= fsd.n_trees || fstat(fsd.trees[n].fd, &st) < 0) {
-			fuse_reply_err(req, ENOENT);
-			return;
-		}
-		fsd.trees[n].root->lookups++;
-		fill(&e, fsd.trees[n].root, &st);
-		fuse_reply_entry(req, &e);
+	if (str_to_u64(name, TREES_MAX, &n) < 0 || n >= fsd.n_trees || fstat(fsd.trees[n].fd, &st) < 0) {
+		fuse_reply_err(req, ENOENT);
 		return;
 	}
-	r = judge(req, dir, name, POL_OP_STAT, NULL, NULL);
+	fsd.trees[n].root->lookups++;
+	fill(&e, fsd.trees[n].root, &st);
+	reply_entry(req, &e);
+}
+
+static int do_lookup(struct call *c)
+{
+	struct fuse_entry_param e;
+	int r = judge(c, c->a, c->name, POL_OP_STAT, NULL, NULL);
+
 	if (r == 0)
-		r = -entry_of(dir, name, &e);
-	if (r)
-		fuse_reply_err(req, r);
+		r = -entry_of(c->a, c->name, &e);
+	if (r == 0)
+		reply_entry(c->req, &e);
+	return r;
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct call c = { .req = req, .run = do_lookup, .a = ino_of(parent), .name = name };
+
+	if (!c.a)
+		lookup_tree(req, name);
 	else
-		fuse_reply_entry(req, &e);
+		call_run(&c);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
@@ -112,22 +146,24 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		fuse_reply_attr(req, &st, ENTRY_SECONDS);
 }
 
-static int set_owner_mode(fuse_req_t req, struct inode *i, const struct stat *a, int which)
+static int set_owner_mode(struct call *c)
 {
+	struct inode *i = c->a;
+	uid_t uid = c->which & FUSE_SET_ATTR_UID ? c->attr.st_uid : (uid_t)-1;
+	gid_t gid = c->which & FUSE_SET_ATTR_GID ? c->attr.st_gid : (gid_t)-1;
 	char p[40];
 	int r = 0;
 
 	proc_path(i->fd, p);
-	if (which & FUSE_SET_ATTR_MODE) {
-		r = judge(req, i, NULL, POL_OP_CHMOD, "file_chmod", NULL);
+	if (c->which & FUSE_SET_ATTR_MODE) {
+		r = judge(c, i, NULL, POL_OP_CHMOD, "file_chmod", NULL);
 		/* A set-id bit means nothing inside (nosuid) and must not be left behind for the host. */
-		if (r == 0 && chmod(p, a->st_mode & 01777) < 0)
+		if (r == 0 && chmod(p, c->attr.st_mode & 01777) < 0)
 			r = errno;
 	}
-	if (r == 0 && (which & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))) {
-		r = judge(req, i, NULL, POL_OP_CHOWN, "file_chown", NULL);
-		if (r == 0 && fchownat(i->fd, "", which & FUSE_SET_ATTR_UID ? a->st_uid : (uid_t)-1, which & FUSE_SET_ATTR_GID ? a->st_gid : (gid_t)-1,
-				       AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+	if (r == 0 && (c->which & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))) {
+		r = judge(c, i, NULL, POL_OP_CHOWN, "file_chown", NULL);
+		if (r == 0 && fchownat(i->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 			r = errno;
 		if (r == 0)
 			strip(p);
@@ -135,29 +171,31 @@ static int set_owner_mode(fuse_req_t req, struct inode *i, const struct stat *a,
 	return r;
 }
 
-static int set_size_times(fuse_req_t req, struct inode *i, const struct stat *a, int which)
+static int set_size_times(struct call *c)
 {
 	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
+	struct inode *i = c->a;
 	char p[40];
 	int r = 0;
 
+	/* Of a symbolic link too this names the link itself: what the descriptor holds, nothing is followed from there. */
 	proc_path(i->fd, p);
-	if (which & FUSE_SET_ATTR_SIZE) {
-		r = judge(req, i, NULL, POL_OP_WRITE, "file_truncate", NULL);
-		if (r == 0 && truncate(p, a->st_size) < 0)
+	if (c->which & FUSE_SET_ATTR_SIZE) {
+		r = judge(c, i, NULL, POL_OP_WRITE, "file_truncate", NULL);
+		if (r == 0 && truncate(p, c->attr.st_size) < 0)
 			r = errno;
 		if (r == 0)
 			strip(p);
 	}
-	if (r == 0 && (which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME))) {
-		r = judge(req, i, NULL, POL_OP_WRITE, NULL, NULL);
-		if (which & FUSE_SET_ATTR_ATIME)
-			t[0] = a->st_atim;
-		if (which & FUSE_SET_ATTR_MTIME)
-			t[1] = a->st_mtim;
-		if (which & FUSE_SET_ATTR_ATIME_NOW)
+	if (r == 0 && (c->which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME))) {
+		r = judge(c, i, NULL, POL_OP_WRITE, NULL, NULL);
+		if (c->which & FUSE_SET_ATTR_ATIME)
+			t[0] = c->attr.st_atim;
+		if (c->which & FUSE_SET_ATTR_MTIME)
+			t[1] = c->attr.st_mtim;
+		if (c->which & FUSE_SET_ATTR_ATIME_NOW)
 			t[0].tv_nsec = UTIME_NOW;
-		if (which & FUSE_SET_ATTR_MTIME_NOW)
+		if (c->which & FUSE_SET_ATTR_MTIME_NOW)
 			t[1].tv_nsec = UTIME_NOW;
 		if (r == 0 && utimensat(AT_FDCWD, p, t, 0) < 0)
 			r = errno;
@@ -165,215 +203,41 @@ static int set_size_times(fuse_req_t req, struct inode *i, const struct stat *a,
 	return r;
 }
 
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *a, int which, struct fuse_file_info *fi)
+/* Held between two of its parts, it does the first again: the same to the same effect. */
+static int do_setattr(struct call *c)
 {
-	struct inode *i = ino_of(ino);
-	int r = i ? set_owner_mode(req, i, a, which) : EACCES;
+	int r = set_owner_mode(c);
 
 	if (r == 0)
-		r = set_size_times(req, i, a, which);
-	if (r)
-		fuse_reply_err(req, r);
-	else
-		op_getattr(req, ino, fi);
-}
-
-static void op_readlink(fuse_req_t req, fuse_ino_t ino)
-{
-	struct inode *i = ino_of(ino);
-	char text[4097];
-	ssize_t n;
-	int r = i ? judge(req, i, NULL, POL_OP_READLINK, NULL, NULL) : EINVAL;
-
-	n = r ? -1 : readlinkat(i->fd, "", text, sizeof(text) - 1);
-	if (n < 0) {
-		fuse_reply_err(req, r ? r : errno);
-		return;
-	}
-	text[n] = 0;
-	fuse_reply_readlink(req, text);
-}
-
-static void reply_new(fuse_req_t req, struct inode *dir, const char *name, int r)
-{
-	struct fuse_entry_param e;
-
+		r = set_size_times(c);
 	if (r == 0)
-		r = -entry_of(dir, name, &e);
-	if (r)
-		fuse_reply_err(req, r);
-	else
-		fuse_reply_entry(req, &e);
-}
-
-static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-	struct inode *dir = ino_of(parent);
-	int r = dir ? judge(req, dir, name, POL_OP_MKDIR, "dir_create", NULL) : EACCES;
-
-	if (r == 0) {
-		as_caller(req);
-		if (mkdirat(dir->fd, name, mode) < 0)
-			r = errno;
-		as_self();
-	}
-	reply_new(req, dir, name, r);
-}
-
-static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev UNUSED)
-{
-	struct inode *dir = ino_of(parent);
-	int r = !dir || S_ISCHR(mode) || S_ISBLK(mode) ? EPERM : judge(req, dir, name, S_ISREG(mode) ? POL_OP_CREATE : POL_OP_MKNOD, "file_create", NULL);
-
-	if (r == 0) {
-		as_caller(req);
-		if (mknodat(dir->fd, name, mode & ~(mode_t)(S_ISUID | S_ISGID), 0) < 0)
-			r = errno;
-		as_self();
-	}
-	reply_new(req, dir, name, r);
-}
-
-static void op_symlink(fuse_req_t req, const char *to, fuse_ino_t parent, const char *name)
-{
-	struct inode *dir = ino_of(parent);
-	int r = dir ? judge(req, dir, name, POL_OP_SYMLINK, "symlink_create", NULL) : EACCES;
-
-	if (r == 0) {
-		as_caller(req);
-		if (symlinkat(to, dir->fd, name) < 0)
-			r = errno;
-		as_self();
-	}
-	reply_new(req, dir, name, r);
-}
-
-/* A second name must not be judged less strictly than the first: else a link would open what its source closes. */
-static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
-{
-	struct inode *i = ino_of(ino), *dir = ino_of(parent);
-	char p[40];
-	int r = i && dir ? judge(req, i, NULL, POL_OP_LINK, "file_link", NULL) : EACCES;
-
-	if (r == 0)
-		r = judge(req, dir, name, POL_OP_CREATE, "file_create", NULL);
-	if (r == 0 && !policy_file_rename_safe(fsd.policy, i->state, judge_state(dir, name), false))
-		r = EACCES;
-	if (r == 0) {
-		proc_path(i->fd, p);
-		if (linkat(AT_FDCWD, p, dir->fd, name, AT_SYMLINK_FOLLOW) < 0)
-			r = errno;
-	}
-	reply_new(req, dir, name, r);
-}
-
-/* Keeps what would be lost: name in dir goes to the trash. 0 or errno. */
-static int keep(fuse_req_t req, struct inode *dir, const char *name)
-{
-	char path[8192], command[ID_MAX], token[33];
-	int r;
-
-	inode_path(dir, name, path, sizeof(path));
-	board_by_pid(fsd.board, fuse_req_ctx(req)->pid, command);
-	r = trash_put(dir, name, path, command, token);
-	if (r < 0)
-		return -r;
-	evt_begin(fsd.w->events, "file_soft_deleted", command, fuse_req_ctx(req)->pid);
-	evt_str(fsd.w->events, "operation", "delete");
-	evt_str(fsd.w->events, "path", path);
-	evt_str(fsd.w->events, "token", token);
-	evt_policy(fsd.w->events, "soft_delete", "allow", NULL, NULL);
-	evt_end(fsd.w->events);
-	return 0;
-}
-
-static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct inode *dir = ino_of(parent);
-	bool soft = false;
-	int r = dir ? judge(req, dir, name, POL_OP_DELETE, "file_delete", &soft) : EACCES;
-
-	if (r == 0)
-		r = soft ? keep(req, dir, name) : unlinkat(dir->fd, name, 0) < 0 ? errno : 0;
-	fuse_reply_err(req, r);
-}
-
-static bool is_empty(struct inode *dir, const char *name)
-{
-	/* rmdir itself decides: a directory of the same kind, made and removed again, would not tell. Link count does not either on btrfs. */
-	auto_fd fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	char buf[1024];
-	long n;
-
-	while (fd >= 0 && (n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
-		for (long at = 0; at < n; at += *(unsigned short *)(void *)(buf + at + 16))
-			if (strcmp(buf + at + 19, ".") != 0 && strcmp(buf + at + 19, "..") != 0)
-				return false;
-	return fd >= 0;
-}
-
-static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct inode *dir = ino_of(parent);
-	bool soft = false;
-	int r = dir ? judge(req, dir, name, POL_OP_RMDIR, "dir_delete", &soft) : EACCES;
-
-	if (r == 0 && soft)
-		r = is_empty(dir, name) ? keep(req, dir, name) : ENOTEMPTY;
-	else if (r == 0)
-		r = unlinkat(dir->fd, name, AT_REMOVEDIR) < 0 ? errno : 0;
-	fuse_reply_err(req, r);
-}
-
-static int rename_judged(fuse_req_t req, struct inode *a, const char *from, struct inode *b, const char *to, unsigned flags, const struct stat *src)
-{
-	struct stat dst;
-	bool soft = false;
-	int r = judge(req, a, from, POL_OP_RENAME, "file_rename", NULL);
-
-	if (r == 0)
-		r = judge(req, b, to, POL_OP_RENAME, NULL, NULL);
-	if (r == 0)
-		r = judge(req, b, to, S_ISDIR(src->st_mode) ? POL_OP_MKDIR : POL_OP_CREATE, NULL, NULL);
-	/* What was closed under the old name must stay closed under the new one, all below it too. A copy is judged file by file: EXDEV. */
-	if (r == 0 && !policy_file_rename_safe(fsd.policy, judge_state(a, from), judge_state(b, to), S_ISDIR(src->st_mode)))
-		r = S_ISDIR(src->st_mode) ? EXDEV : EACCES;
-	if (r || (flags & 2) || fstatat(b->fd, to, &dst, AT_SYMLINK_NOFOLLOW) < 0)
-		return r;
-	if (flags & 1)
-		return EEXIST;
-	r = judge(req, b, to, S_ISDIR(dst.st_mode) ? POL_OP_RMDIR : POL_OP_DELETE, NULL, &soft);
-	if (r == 0 && soft && !S_ISDIR(dst.st_mode) && !(dst.st_ino == src->st_ino && dst.st_dev == src->st_dev))
-		r = keep(req, b, to);
+		op_getattr(c->req, (fuse_ino_t)(uintptr_t)c->a, NULL);
 	return r;
 }
 
-static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *from, fuse_ino_t newparent, const char *to, unsigned flags)
+static int do_readlink(struct call *c)
 {
-	struct inode *a = ino_of(parent), *b = ino_of(newparent), *i;
-	struct stat src;
-	int r = !a || !b ? EACCES : fstatat(a->fd, from, &src, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+	char text[4097];
+	ssize_t n;
+	int r = judge(c, c->a, NULL, POL_OP_READLINK, NULL, NULL);
 
-	/* An exchange is two moves: both names are judged as sources, both as destinations. */
-	if (r == 0 && (flags & 4))
-		r = EINVAL;
-	if (r == 0)
-		r = rename_judged(req, a, from, b, to, flags, &src);
-	if (r == 0 && (flags & 2)) {
-		struct stat other;
-
-		r = fstatat(b->fd, to, &other, AT_SYMLINK_NOFOLLOW) < 0 ? errno : rename_judged(req, b, to, a, from, flags, &other);
-	}
-	if (r == 0 && renameat2(a->fd, from, b->fd, to, flags) < 0)
-		r = errno;
-	fuse_reply_err(req, r);
-	if (r == 0 && inode_get(b, to, &i, &src) == 0)
-		inode_forget(i, 1); /* its place and state are now those of the new name */
+	if (r)
+		return r;
+	n = readlinkat(c->a->fd, "", text, sizeof(text) - 1);
+	if (n < 0)
+		return errno;
+	text[n] = 0;
+	fuse_reply_readlink(c->req, text);
+	return 0;
 }
 
-static void op_access(fuse_req_t req, fuse_ino_t ino, int mask UNUSED)
+static int do_access(struct call *c)
 {
-	fuse_reply_err(req, ino_of(ino) ? judge(req, ino_of(ino), NULL, POL_OP_ACCESS, NULL, NULL) : 0);
+	int r = judge(c, c->a, NULL, POL_OP_ACCESS, NULL, NULL);
+
+	if (r == 0)
+		fuse_reply_err(c->req, 0);
+	return r;
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -392,6 +256,77 @@ static void op_init(void *data UNUSED, struct fuse_conn_info *c)
 	/* Bulk data passes by the kernel; what is left is small, and two system calls cheaper through a buffer than through a pipe. */
 	c->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	c->max_write = IO_MAX;
+}
+
+/* What the library calls: the operation made a call, so that it can be held. */
+#define CALL(...) call_run(&(struct call){ .req = req, .a = ino_of(ino), __VA_ARGS__ })
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *a, int which, struct fuse_file_info *fi UNUSED)
+{
+	CALL(.run = do_setattr, .attr = *a, .which = which);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	CALL(.run = do_readlink);
+}
+
+static void op_access(fuse_req_t req, fuse_ino_t ino, int mask UNUSED)
+{
+	if (!ino_of(ino))
+		fuse_reply_err(req, 0);
+	else
+		CALL(.run = do_access);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode)
+{
+	CALL(.run = do_mkdir, .name = name, .mode = mode);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode, dev_t dev UNUSED)
+{
+	CALL(.run = do_mknod, .name = name, .mode = mode);
+}
+
+static void op_symlink(fuse_req_t req, const char *to, fuse_ino_t ino, const char *name)
+{
+	CALL(.run = do_symlink, .name = name, .to = to);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	CALL(.run = do_link, .b = ino_of(parent), .name = name);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	CALL(.run = do_unlink, .name = name);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	CALL(.run = do_rmdir, .name = name);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t ino, const char *name, fuse_ino_t parent, const char *to, unsigned flags)
+{
+	CALL(.run = do_rename, .name = name, .b = ino_of(parent), .to = to, .flags = flags);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	CALL(.run = do_open, .fi = *fi);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	CALL(.run = do_create, .name = name, .mode = mode, .fi = *fi);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	CALL(.run = do_opendir, .fi = *fi);
 }
 
 struct fuse_session *ops_session(void)

@@ -165,8 +165,11 @@ void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_in
 		fi->noflush = 1;
 		r = e ? fuse_reply_create(req, e, fi) : fuse_reply_open(req, fi);
 	}
-	if (r < 0) /* the caller was gone: no release will come */
+	if (r < 0) { /* the caller was gone: no release will come, and the kernel does not know of a new inode */
 		dev_release(i, fi->fh);
+		if (e)
+			inode_forget(i, 1);
+	}
 }
 
 void dev_release(struct inode *i, uint64_t fh)

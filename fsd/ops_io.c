@@ -10,62 +10,65 @@
 
 struct dir { DIR *d; struct dirent *held; off_t at; };
 
-static int judge_open(fuse_req_t req, struct inode *i, int flags)
+static void dir_free(struct dir *d)
 {
-	int acc = flags & O_ACCMODE, r = 0;
+	closedir(d->d);
+	free(d);
+}
+
+static int judge_open(struct call *c)
+{
+	int acc = c->fi.flags & O_ACCMODE, r = 0;
 
 	if (acc != O_WRONLY)
-		r = judge(req, i, NULL, POL_OP_READ, "file_read", NULL);
+		r = judge(c, c->a, NULL, POL_OP_READ, "file_read", NULL);
 	if (r == 0 && acc != O_WRONLY)
-		r = judge(req, i, NULL, POL_OP_OPEN, NULL, NULL);
-	if (r == 0 && (acc != O_RDONLY || (flags & O_TRUNC)))
-		r = judge(req, i, NULL, POL_OP_WRITE, "file_write", NULL);
+		r = judge(c, c->a, NULL, POL_OP_OPEN, NULL, NULL);
+	if (r == 0 && (acc != O_RDONLY || (c->fi.flags & O_TRUNC)))
+		r = judge(c, c->a, NULL, POL_OP_WRITE, "file_write", NULL);
 	return r;
 }
 
-void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+int do_open(struct call *c)
 {
-	struct inode *i = ino_of(ino);
 	char p[40];
-	int fd, r = i ? judge_open(req, i, fi->flags) : EISDIR;
+	int fd, r = judge_open(c);
 
-	if (r) {
-		fuse_reply_err(req, r);
-		return;
-	}
-	proc_path(i->fd, p);
-	fd = open(p, (fi->flags & ~(O_NOFOLLOW | O_CREAT | O_EXCL)) | O_CLOEXEC);
-	if (fd < 0) {
-		fuse_reply_err(req, errno);
-		return;
-	}
-	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC))
+	if (r)
+		return r;
+	proc_path(c->a->fd, p);
+	fd = open(p, (c->fi.flags & ~(O_NOFOLLOW | O_CREAT | O_EXCL)) | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	if ((c->fi.flags & O_ACCMODE) != O_RDONLY || (c->fi.flags & O_TRUNC))
 		strip(p);
-	dev_reply_open(req, i, fd, fi, NULL);
+	dev_reply_open(c->req, c->a, fd, &c->fi, NULL);
+	return 0;
 }
 
-void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+static int make_file(struct call *c)
 {
-	struct inode *dir = ino_of(parent);
-	struct fuse_entry_param e;
-	int fd = -1, r = dir ? judge(req, dir, name, POL_OP_CREATE, "file_create", NULL) : EACCES;
+	c->fd = openat(c->a->fd, c->name, (c->fi.flags & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, c->mode & 01777);
+	return c->fd;
+}
 
-	if (r == 0) {
-		as_caller(req);
-		fd = openat(dir->fd, name, (fi->flags & ~(O_TRUNC | O_APPEND)) | (fi->flags & O_APPEND) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			    mode & 01777);
-		r = fd < 0 ? errno : 0;
-		as_self();
-	}
+int do_create(struct call *c)
+{
+	struct fuse_entry_param e;
+	int r = judge(c, c->a, c->name, POL_OP_CREATE, "file_create", NULL);
+
+	c->fd = -1;
 	if (r == 0)
-		r = -entry_of(dir, name, &e);
-	if (r) {
-		if (fd >= 0)
-			close(fd);
-		fuse_reply_err(req, r);
-		return;
-	}
-	dev_reply_open(req, ino_of(e.ino), fd, fi, &e);
+		r = as_caller(c, make_file);
+	if (r == EEXIST && !(c->fi.flags & O_EXCL))
+		return ESTALE; /* made on the host since the kernel looked: it looks again, and opens */
+	if (r == 0)
+		r = -entry_of(c->a, c->name, &e);
+	if (r == 0)
+		dev_reply_open(c->req, ino_of(e.ino), c->fd, &c->fi, &e);
+	else if (c->fd >= 0)
+		close(c->fd);
+	return r;
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino UNUSED, size_t size, off_t off, struct fuse_file_info *fi)
@@ -107,24 +110,28 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino UNUSED, int datasync, struct fuse_f
 	fuse_reply_err(req, (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? errno : 0);
 }
 
-void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+int do_opendir(struct call *c)
 {
-	struct inode *i = ino_of(ino);
-	struct dir *d = calloc(1, sizeof(*d));
-	int fd, r = i ? judge(req, i, NULL, POL_OP_LIST, "dir_list", NULL) : EACCES;
+	struct dir *d;
+	int fd, r = judge(c, c->a, NULL, POL_OP_LIST, "dir_list", NULL);
 
-	if (r == 0 && d) {
-		fd = openat(i->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		d->d = fd < 0 ? NULL : fdopendir(fd);
-		r = d->d ? 0 : errno;
-	}
-	if (r || !d) {
+	if (r)
+		return r;
+	d = calloc(1, sizeof(*d));
+	fd = openat(c->a->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d && fd >= 0)
+		d->d = fdopendir(fd);
+	if (!d || !d->d) {
+		r = !d ? ENOMEM : errno;
+		if (fd >= 0)
+			close(fd);
 		free(d);
-		fuse_reply_err(req, r ? r : ENOMEM);
-		return;
+		return r;
 	}
-	fi->fh = (uint64_t)(uintptr_t)d;
-	fuse_reply_open(req, fi);
+	c->fi.fh = (uint64_t)(uintptr_t)d;
+	if (fuse_reply_open(c->req, &c->fi) < 0)
+		dir_free(d);
+	return 0;
 }
 
 static bool hidden_name(struct inode *dir, const struct dirent *e)
@@ -179,10 +186,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_file_info *fi)
 {
-	struct dir *d = (struct dir *)(uintptr_t)fi->fh;
-
-	closedir(d->d);
-	free(d);
+	dir_free((struct dir *)(uintptr_t)fi->fh);
 	fuse_reply_err(req, 0);
 }
 

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations that make, remove and move names. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "fsd/ops.h"
+
+static int reply_new(struct call *c, struct inode *dir, int r)
+{
+	struct fuse_entry_param e;
+
+	if (r == 0)
+		r = -entry_of(dir, c->name, &e);
+	if (r == 0)
+		reply_entry(c->req, &e);
+	return r;
+}
+
+static int make_dir(struct call *c)
+{
+	return mkdirat(c->a->fd, c->name, c->mode);
+}
+
+int do_mkdir(struct call *c)
+{
+	int r = judge(c, c->a, c->name, POL_OP_MKDIR, "dir_create", NULL);
+
+	return reply_new(c, c->a, r ? r : as_caller(c, make_dir));
+}
+
+static int make_node(struct call *c)
+{
+	return mknodat(c->a->fd, c->name, c->mode & ~(mode_t)(S_ISUID | S_ISGID), 0);
+}
+
+int do_mknod(struct call *c)
+{
+	int r = S_ISCHR(c->mode) || S_ISBLK(c->mode) ? EPERM : judge(c, c->a, c->name, S_ISREG(c->mode) ? POL_OP_CREATE : POL_OP_MKNOD, "file_create", NULL);
+
+	return reply_new(c, c->a, r ? r : as_caller(c, make_node));
+}
+
+static int make_symlink(struct call *c)
+{
+	return symlinkat(c->to, c->a->fd, c->name);
+}
+
+int do_symlink(struct call *c)
+{
+	int r = judge(c, c->a, c->name, POL_OP_SYMLINK, "symlink_create", NULL);
+
+	return reply_new(c, c->a, r ? r : as_caller(c, make_symlink));
+}
+
+/* A second name must not be judged less strictly than the first: else a link would open what its source closes. */
+int do_link(struct call *c)
+{
+	char p[40];
+	int r = c->b ? judge(c, c->a, NULL, POL_OP_LINK, "file_link", NULL) : EACCES;
+
+	if (r == 0)
+		r = judge(c, c->b, c->name, POL_OP_CREATE, "file_create", NULL);
+	if (r == 0 && !policy_file_rename_safe(fsd.policy, c->a->state, judge_state(c->b, c->name), false))
+		r = EACCES;
+	if (r == 0) {
+		proc_path(c->a->fd, p);
+		if (linkat(AT_FDCWD, p, c->b->fd, c->name, AT_SYMLINK_FOLLOW) < 0)
+			r = errno;
+	}
+	return reply_new(c, c->b, r);
+}
+
+/* Keeps what would be lost: name in dir goes to the trash. 0 or errno. */
+static int keep(struct call *c, struct inode *dir, const char *name)
+{
+	char path[8192], command[ID_MAX], token[33];
+	pid_t pid = fuse_req_ctx(c->req)->pid;
+	int r;
+
+	inode_path(dir, name, path, sizeof(path));
+	board_by_pid(fsd.board, pid, command);
+	r = trash_put(dir, name, path, command, token);
+	if (r < 0)
+		return -r;
+	evt_begin(fsd.w->events, "file_soft_deleted", command, pid);
+	evt_str(fsd.w->events, "operation", "delete");
+	evt_str(fsd.w->events, "path", path);
+	evt_str(fsd.w->events, "token", token);
+	evt_policy(fsd.w->events, "soft_delete", "allow", NULL, NULL);
+	evt_end(fsd.w->events);
+	return 0;
+}
+
+static int done(struct call *c, int r)
+{
+	if (r == 0)
+		fuse_reply_err(c->req, 0);
+	return r;
+}
+
+int do_unlink(struct call *c)
+{
+	bool soft = false;
+	int r = judge(c, c->a, c->name, POL_OP_DELETE, "file_delete", &soft);
+
+	if (r == 0)
+		r = soft ? keep(c, c->a, c->name) : unlinkat(c->a->fd, c->name, 0) < 0 ? errno : 0;
+	return done(c, r);
+}
+
+static bool is_empty(struct inode *dir, const char *name)
+{
+	/* rmdir itself decides: a directory of the same kind, made and removed again, would not tell. Link count does not either on btrfs. */
+	auto_fd fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char buf[1024];
+	long n;
+
+	while (fd >= 0 && (n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
+		for (long at = 0; at < n; at += *(unsigned short *)(void *)(buf + at + 16))
+			if (strcmp(buf + at + 19, ".") != 0 && strcmp(buf + at + 19, "..") != 0)
+				return false;
+	return fd >= 0;
+}
+
+int do_rmdir(struct call *c)
+{
+	bool soft = false;
+	int r = judge(c, c->a, c->name, POL_OP_RMDIR, "dir_delete", &soft);
+
+	if (r == 0 && soft)
+		r = is_empty(c->a, c->name) ? keep(c, c->a, c->name) : ENOTEMPTY;
+	else if (r == 0)
+		r = unlinkat(c->a->fd, c->name, AT_REMOVEDIR) < 0 ? errno : 0;
+	return done(c, r);
+}
+
+static int rename_judged(struct call *c, struct inode *a, const char *from, struct inode *b, const char *to, const struct stat *src)
+{
+	struct stat dst;
+	bool soft = false;
+	int r = judge(c, a, from, POL_OP_RENAME, "file_rename", NULL);
+
+	if (r == 0)
+		r = judge(c, b, to, POL_OP_RENAME, NULL, NULL);
+	if (r == 0)
+		r = judge(c, b, to, S_ISDIR(src->st_mode) ? POL_OP_MKDIR : POL_OP_CREATE, NULL, NULL);
+	/* What was closed under the old name must stay closed under the new one, all below it too. A copy is judged file by file: EXDEV. */
+	if (r == 0 && !policy_file_rename_safe(fsd.policy, judge_state(a, from), judge_state(b, to), S_ISDIR(src->st_mode)))
+		r = S_ISDIR(src->st_mode) ? EXDEV : EACCES;
+	if (r || (c->flags & RENAME_EXCHANGE) || fstatat(b->fd, to, &dst, AT_SYMLINK_NOFOLLOW) < 0)
+		return r;
+	if (c->flags & RENAME_NOREPLACE)
+		return EEXIST;
+	r = judge(c, b, to, S_ISDIR(dst.st_mode) ? POL_OP_RMDIR : POL_OP_DELETE, NULL, &soft);
+	if (r == 0 && soft && !S_ISDIR(dst.st_mode) && !(dst.st_ino == src->st_ino && dst.st_dev == src->st_dev))
+		r = keep(c, b, to);
+	return r;
+}
+
+int do_rename(struct call *c)
+{
+	struct inode *a = c->a, *b = c->b, *i;
+	struct stat src, other;
+	int r = !b ? EACCES : fstatat(a->fd, c->name, &src, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+
+	if (r == 0 && (c->flags & RENAME_WHITEOUT))
+		r = EINVAL;
+	if (r == 0)
+		r = rename_judged(c, a, c->name, b, c->to, &src);
+	/* An exchange is two moves: both names are judged as sources, both as destinations. */
+	if (r == 0 && (c->flags & RENAME_EXCHANGE)) {
+		r = fstatat(b->fd, c->to, &other, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+		if (r == 0)
+			r = rename_judged(c, b, c->to, a, c->name, &other);
+	}
+	if (r == 0 && renameat2(a->fd, c->name, b->fd, c->to, c->flags) < 0)
+		r = errno;
+	if (r)
+		return r;
+	fuse_reply_err(c->req, 0);
+	if (inode_get(b, c->to, &i, &src) == 0)
+		inode_forget(i, 1); /* its place and state are now those of the new name */
+	if ((c->flags & RENAME_EXCHANGE) && inode_get(a, c->name, &i, &src) == 0)
+		inode_forget(i, 1);
+	return 0;
+}
