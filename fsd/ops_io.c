@@ -8,6 +8,8 @@
 
 #include "fsd/ops.h"
 
+#define NOT_OURS (O_NOFOLLOW | O_DIRECT) /* our buffers are not aligned; what is passed through the kernel opens by the caller's flags */
+
 struct dir { DIR *d; struct dirent *held; off_t at; };
 
 static void dir_free(struct dir *d)
@@ -37,7 +39,7 @@ int do_open(struct call *c)
 	if (r)
 		return r;
 	proc_path(c->a->fd, p);
-	fd = open(p, (c->fi.flags & ~(O_NOFOLLOW | O_CREAT | O_EXCL)) | O_CLOEXEC);
+	fd = open(p, (c->fi.flags & ~(NOT_OURS | O_CREAT | O_EXCL)) | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
 	if ((c->fi.flags & O_ACCMODE) != O_RDONLY || (c->fi.flags & O_TRUNC))
@@ -48,7 +50,7 @@ int do_open(struct call *c)
 
 static int make_file(struct call *c)
 {
-	c->fd = openat(c->a->fd, c->name, (c->fi.flags & ~O_TRUNC) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, c->mode & 01777);
+	c->fd = openat(c->a->fd, c->name, (c->fi.flags & ~(NOT_OURS | O_TRUNC)) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, c->mode & 01777);
 	return c->fd;
 }
 
