@@ -8,13 +8,20 @@ Q     := $(if $(V),,@)
 PKGS  := libnetfilter_queue libnftnl libmnl libcares fuse3 libseccomp yaml-0.1 lmdb libcap nettle libcjson libhs
 WARN  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wvla \
          -Wpointer-arith -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers
-HARD  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
-SAN   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation
+# clang 14 and 15 want a second word before they zero automatic variables; gcc alone knows -Wno-format-truncation.
+CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+ZERO  := -ftrivial-auto-var-init=zero
+ifneq ($(CLANG),)
+ZERO  += $(if $(shell $(CC) $(ZERO) -fsyntax-only -x c /dev/null 2>&1),-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
+endif
+HARD  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection $(ZERO)
+SAN   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(if $(CLANG),,-Wno-format-truncation)
 OPT   := $(if $(filter asan,$(B)),$(SAN),$(HARD))
 SANL  := -fsanitize=address,undefined
 LINK  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(filter asan,$(B)),$(SANL))
 CF    := -std=gnu17 -g -fPIE -D_GNU_SOURCE -I. -I/usr/include/fuse3 $(WARN) $(OPT) -MMD -MP $(EXTRA_CFLAGS)
 
+say    = $(if $(V)$(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS)))),,@echo "  $(1)")
 src    = $(wildcard $(1)/*.c)
 main  := netd/netd.c fsd/fsd.c execd/execd.c cli/main.c cli/shim.c
 objs   = $(patsubst %.c,$(O)/%.o,$(filter-out $(main),$(call src,$(1))))
@@ -43,7 +50,7 @@ bins: $(BINS)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  CC $<")
+	$(call say,CC $<)
 	$(Q)$(CC) $(CF) -c -o $@ $<
 $(O)/cli/embed.o: private CF += -DEMBED_BIN='"$(out)"'
 $(O)/cli/embed.o: $(addprefix $(out)/agentsh-,execd fsd netd) policies/default.yaml policies/agent-sandbox.yaml

@@ -70,7 +70,8 @@ static void spawn_server(void)
 	snprintf(log, sizeof(log), "%s/server.log", dirs_run());
 	pid = fork();
 	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0640);
+		int null = open("/dev/null", O_RDWR);                           /* kept over exec */
+		int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0640);       /* kept over exec */
 
 		setsid();
 		if (fork() != 0)
@@ -117,7 +118,7 @@ static int start_all(struct err *err)
 int client_connect(const char *daemon, bool may_start, struct err *err)
 {
 	char path[4200];
-	int s, r = dirs_socket(daemon, path, sizeof(path));
+	int s = -1, r = dirs_socket(daemon, path, sizeof(path));
 
 	if (r == 0)
 		r = ipc_connect(path, &s, err);

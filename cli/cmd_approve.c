@@ -98,7 +98,8 @@ static int resolve(int argc, char **argv)
 
 static void answer(int s, cJSON *q)
 {
-	const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(q, "id")), *target = cJSON_GetStringValue(cJSON_GetObjectItem(q, "target"));
+	const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(q, "id")),
+		   *target = cJSON_GetStringValue(cJSON_GetObjectItem(q, "target"));
 	const char *rule = cJSON_GetStringValue(cJSON_GetObjectItem(q, "rule"));
 	uint8_t body[256];
 	struct wr w = wr_init(body, sizeof(body));

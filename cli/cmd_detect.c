@@ -76,7 +76,8 @@ int cmd_detect(int argc, char **argv)
 
 		good &= ok || !checks[i].needed;
 		if (!json)
-			printf("%-22s %s%s%s\n", checks[i].name, ok ? "ok" : checks[i].needed ? "MISSING" : "missing", ok ? "" : ": ", ok ? "" : checks[i].hint);
+			printf("%-22s %s%s%s\n", checks[i].name, ok ? "ok" : checks[i].needed ? "MISSING" : "missing", ok ? "" : ": ",
+			       ok ? "" : checks[i].hint);
 		cJSON_AddBoolToObject(all, checks[i].name, ok);
 	}
 	if (json)

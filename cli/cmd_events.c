@@ -85,7 +85,8 @@ int cmd_events(int argc, char **argv)
 	if (argc >= 3 && !strcmp(argv[1], "tail"))
 		return tail(argv[2], argc > 3 && !strcmp(argv[3], "--follow"));
 	if (argc < 2 || strcmp(argv[1], "query") != 0)
-		return complain("usage: agentsh events tail SID [--follow] | events query [--session S] [--type A,B] [--decision D] [--path-like P]");
+		return complain("usage: agentsh events tail SID [--follow] | events query [--session S] [--type A,B] [--decision D] "
+				"[--path-like P]");
 	for (int i = 2; i + 1 < argc; i += 2) {
 		if (!strcmp(argv[i], "--session"))
 			session = argv[i + 1];

@@ -178,7 +178,7 @@ static size_t split(char *line, char **w)
 			in = true;
 		}
 		if ((c == '\'' || c == '"') && (!quote || quote == c))
-			quote = quote ? 0 : c;
+			quote = (char)(quote ? 0 : c);
 		else
 			*out++ = c;
 	}
@@ -188,13 +188,16 @@ static int run_cases(const char *policy, const char *file)
 {
 	struct policy *p = open_policy(policy, "/workspace");
 	char line[8192], *w[WORDS];
-	FILE *f = fopen(file, "re");
 	int bad = 0, good = 0, at = 0;
+	FILE *f;
 
 	if (!p)
 		return EXIT_ERROR;
-	if (!f)
+	f = fopen(file, "re");
+	if (!f) {
+		policy_close(p);
 		return complain("%s: %s", file, strerror(errno));
+	}
 	while (fgets(line, sizeof(line), f)) {
 		size_t n = split(line, w), arrow = 0;
 		struct pol_verdict v = { 0 };
@@ -211,8 +214,8 @@ static int run_cases(const char *policy, const char *file)
 			continue;
 		}
 		if (strcmp(pol_decision_name(v.decision), w[arrow + 1]) != 0 || (arrow + 2 < n && strcmp(v.rule, w[arrow + 2]) != 0)) {
-			printf("%s:%d: expected %s %s, got %s %s\n", file, at, w[arrow + 1], arrow + 2 < n ? w[arrow + 2] : "", pol_decision_name(v.decision),
-			       v.rule);
+			printf("%s:%d: expected %s %s, got %s %s\n", file, at, w[arrow + 1], arrow + 2 < n ? w[arrow + 2] : "",
+			       pol_decision_name(v.decision), v.rule);
 			bad++;
 		} else {
 			good++;
@@ -227,7 +230,8 @@ static int run_cases(const char *policy, const char *file)
 static int explain(const char *policy, const char *workspace, int argc, char **argv)
 {
 	static const struct { const char *section, *who; } by[] = {
-		{ "file", "fsd (governed trees), execd's mount plan (uniform trees)" }, { "net", "netd: every connection out is refused in this version" },
+		{ "file", "fsd (governed trees), execd's mount plan (uniform trees)" },
+		{ "net", "netd: every connection out is refused in this version" },
 		{ "exec", "execd, at every exec" } };
 	char *w[WORDS], where[4500];
 	struct pol_verdict v = { 0 };
@@ -235,7 +239,8 @@ static int explain(const char *policy, const char *workspace, int argc, char **a
 	struct policy *p;
 	size_t n = 0;
 
-	if (argc > 0 && strcmp(argv[0], "net") != 0 && strcmp(argv[0], "dns") != 0 && strcmp(argv[0], "exec") != 0 && strcmp(argv[0], "file") != 0)
+	if (argc > 0 && strcmp(argv[0], "net") != 0 && strcmp(argv[0], "dns") != 0 && strcmp(argv[0], "exec") != 0 &&
+	    strcmp(argv[0], "file") != 0)
 		w[n++] = (char[]){ "file" };
 	for (int i = 0; i < argc && n < WORDS - 1; i++)
 		w[n++] = argv[i];
@@ -243,7 +248,8 @@ static int explain(const char *policy, const char *workspace, int argc, char **a
 	if (!p)
 		return EXIT_ERROR;
 	if (n < 2 || judge(p, w, n, &v, &section) < 0)
-		return complain("usage: agentsh policy explain [--policy P] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD ARGS...");
+		return complain(
+			"usage: agentsh policy explain [--policy P] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD ARGS...");
 	if (policy_rule_position(p, section, v.rule, where, sizeof(where)) < 0)
 		snprintf(where, sizeof(where), "implicit end");
 	printf("decision: %s\nrule: %s\nat: %s\n", pol_decision_name(v.decision), v.rule, where);
@@ -331,5 +337,6 @@ int cmd_policy(int argc, char **argv)
 		return run_cases(policy, argv[i]);
 	if (argc >= 2 && !strcmp(argv[1], "explain"))
 		return explain(policy, workspace, argc - i, argv + i);
-	return complain("usage: agentsh policy compile NAME | validate NAME|FILE... | show NAME | list | explain OP TARGET | test [--policy P] FILE.cases");
+	return complain("usage: agentsh policy compile NAME | validate NAME|FILE... | show NAME | list | explain OP TARGET | test "
+			"[--policy P] FILE.cases");
 }

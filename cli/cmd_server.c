@@ -51,6 +51,7 @@ static int stop_all(void)
 {
 	static struct ipc_frame f;
 	char path[4200], text[32] = "";
+	uint64_t pid;
 	struct err err = { 0 };
 	FILE *pidf;
 	int ended = 0;
@@ -58,8 +59,9 @@ static int stop_all(void)
 	/* The supervisor first, else it would start them again. */
 	snprintf(path, sizeof(path), "%s/server.pid", dirs_run());
 	pidf = fopen(path, "re");
-	if (pidf && fgets(text, sizeof(text), pidf) && atoi(text) > 1 && kill(atoi(text), SIGTERM) == 0) {
-		for (int i = 0; i < 1000 && kill(atoi(text), 0) == 0; i++)
+	if (pidf && fgets(text, sizeof(text), pidf) && str_lead_u64(text, INT32_MAX, &pid) == 0 && pid > 1 &&
+	    kill((pid_t)pid, SIGTERM) == 0) {
+		for (int i = 0; i < 1000 && kill((pid_t)pid, 0) == 0; i++)
 			usleep(5000);
 		ended++;
 	}
@@ -105,7 +107,8 @@ static void one_died(pid_t pid, int status)
 		if (stopping)
 			return;
 		fprintf(stderr, "agentsh: %s %s %d: its sessions have ended; starting it again\n", daemons[i],
-			WIFSIGNALED(status) ? "was killed by signal" : "ended with status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+			WIFSIGNALED(status) ? "was killed by signal" : "ended with status",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		usleep(RESTART_MS * 1000);
 		pids[i] = start_one(daemons[i]);
 	}

@@ -14,11 +14,10 @@ static struct ipc_frame frame;
 
 static void when(uint64_t ms, char out[40])
 {
-	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
+	char utc[UTC_MAX];
 
-	gmtime_r(&t, &tm);
-	strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	utc_text((int64_t)(ms / 1000), utc);
+	snprintf(out, 40, "%sZ", utc);
 }
 
 static int create(int argc, char **argv)
@@ -45,8 +44,9 @@ static int create(int argc, char **argv)
 	if (session_make(workspace, policy, verbose, &m, &err) < 0)
 		return complain("%s", err.msg);
 	if (!json) {
-		printf("Session %s started\n  Workspace: %s (also /workspace)\n  Policy: %s\n\nExport for agent:\n  export AGENTSH_SESSION_ID=%s\n", m.id,
-		       m.workspace, m.policy, m.id);
+		printf("Session %s started\n  Workspace: %s (also /workspace)\n  Policy: %s\n\nExport for agent:\n  export "
+		       "AGENTSH_SESSION_ID=%s\n",
+		       m.id, m.workspace, m.policy, m.id);
 		return 0;
 	}
 	when((uint64_t)time(NULL) * 1000, now);
@@ -194,7 +194,8 @@ static void report(const char *id)
 		blocked += eff && !strcmp(eff, "deny");
 		deleted += type && !strcmp(type, "file_soft_deleted");
 	}
-	fprintf(stderr, "agentsh: %d events, %d blocked, %d soft-deleted; records: %s/sessions/%s\n", all, blocked, deleted, dirs_data(), id);
+	fprintf(stderr, "agentsh: %d events, %d blocked, %d soft-deleted; records: %s/sessions/%s\n", all, blocked, deleted, dirs_data(),
+		id);
 	cJSON_Delete(events);
 }
 

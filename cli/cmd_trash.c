@@ -21,7 +21,7 @@ static void take(struct entries *l, const char *session)
 	uint32_t n = rd_u32(&b);
 
 	while (n-- && !b.bad && l->n < ENTRIES_MAX) {
-		struct entry e = { 0 };
+		struct entry e = { 0 }, *more;
 		char path[4096];
 
 		rd_strcpy(&b, e.token, sizeof(e.token));
@@ -32,12 +32,21 @@ static void take(struct entries *l, const char *session)
 		rd_strcpy(&b, e.command, sizeof(e.command));
 		snprintf(e.session, sizeof(e.session), "%s", session);
 		e.path = strdup(path);
-		l->v = realloc(l->v, (l->n + 1) * sizeof(e));
-		if (!l->v || !e.path)
+		more = realloc(l->v, (l->n + 1) * sizeof(e));
+		if (!more || !e.path)
 			abort();
+		l->v = more;
 		l->v[l->n++] = e;
 	}
 }
+
+static void entries_fini(struct entries *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].path);
+	free(l->v);
+}
+#define auto_entries __attribute__((cleanup(entries_fini))) struct entries
 
 static int by_path(const void *a, const void *b)
 {
@@ -73,7 +82,7 @@ static int collect(struct entries *l, const char *session, struct err *err)
 
 static int list(const char *session, bool json)
 {
-	struct entries l = { 0 };
+	auto_entries l = { 0 };
 	struct err err = { 0 };
 	cJSON *all;
 
@@ -85,8 +94,9 @@ static int list(const char *session, bool json)
 		cJSON *j;
 
 		if (!json) {
-			printf("%s\t%s\t%" PRIu64 " bytes\t%" PRIu64 "s ago\n", l.v[i].token, str_display(l.v[i].path, strlen(l.v[i].path), shown, sizeof(shown)),
-			       l.v[i].size, (uint64_t)time(NULL) - l.v[i].when / 1000);
+			printf("%s\t%s\t%" PRIu64 " bytes\t%" PRIu64 "s ago\n", l.v[i].token,
+			       str_display(l.v[i].path, strlen(l.v[i].path), shown, sizeof(shown)), l.v[i].size,
+			       (uint64_t)time(NULL) - l.v[i].when / 1000);
 			continue;
 		}
 		j = cJSON_CreateObject();
@@ -135,9 +145,9 @@ static int restore_one(const struct entry *e, const char *dest, bool force, int 
 
 static int restore(int argc, char **argv)
 {
-	const char *session = NULL, *dest = NULL, *command = NULL;
+	const char *session = NULL, *dest = NULL, *command = "";
 	bool force = false, all = false;
-	struct entries l = { 0 };
+	auto_entries l = { 0 };
 	struct err err = { 0 };
 	int bad = 0, done = 0, wanted = 0, taken = 0;
 
@@ -161,7 +171,7 @@ static int restore(int argc, char **argv)
 		return complain("%s", err.msg);
 	/* In order of path: a directory comes before what was in it. */
 	for (size_t k = 0; k < l.n; k++) {
-		bool take_it = all || (command && !strcmp(l.v[k].command, command));
+		bool take_it = all || (*command && !strcmp(l.v[k].command, command));
 
 		for (int i = 0; i < argc && !take_it; i++)
 			take_it = !strcmp(argv[i], l.v[k].token);
@@ -186,7 +196,8 @@ int cmd_trash(int argc, char **argv)
 	if (argc >= 3 && !strcmp(argv[1], "restore"))
 		return restore(argc - 2, argv + 2);
 	if (argc < 2 || strcmp(argv[1], "list") != 0)
-		return complain("usage: agentsh trash list [--session S] [--json] | trash restore TOKEN... (purge and empty are not built yet)");
+		return complain(
+			"usage: agentsh trash list [--session S] [--json] | trash restore TOKEN... (purge and empty are not built yet)");
 	for (int i = 2; i < argc; i++) {
 		if (!strcmp(argv[i], "--session") && i + 1 < argc)
 			session = argv[++i];

@@ -46,9 +46,14 @@ static void base64(const struct buf *in, struct buf *out)
 	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (size_t i = 0; i < in->len; i += 3) {
-		uint32_t v = (uint32_t)in->data[i] << 16 | (i + 1 < in->len ? (uint32_t)in->data[i + 1] << 8 : 0) | (i + 2 < in->len ? in->data[i + 2] : 0);
-		char c[4] = { set[v >> 18], set[v >> 12 & 63], i + 1 < in->len ? set[v >> 6 & 63] : '=', i + 2 < in->len ? set[v & 63] : '=' };
+		uint32_t v = (uint32_t)in->data[i] << 16 | (i + 1 < in->len ? (uint32_t)in->data[i + 1] << 8 : 0) |
+			     (i + 2 < in->len ? in->data[i + 2] : 0);
+		char c[4] = { set[v >> 18], set[v >> 12 & 63], set[v >> 6 & 63], set[v & 63] };
 
+		if (i + 1 >= in->len)
+			c[2] = '=';
+		if (i + 2 >= in->len)
+			c[3] = '=';
 		buf_put(out, c, 4);
 	}
 	buf_put(out, "", 0);
@@ -163,12 +168,10 @@ static void add_result(cJSON *j, const struct exec_done *d, struct capture cap[2
 void exec_json(const char *id, const char *cmd, const struct exec_opts *o, const struct exec_done *d, struct capture cap[2])
 {
 	cJSON *j = cJSON_CreateObject(), *q, *p;
-	char now[40];
-	time_t t = time(NULL);
-	struct tm tm;
+	char utc[UTC_MAX], now[UTC_MAX + 1];
 
-	gmtime_r(&t, &tm);
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	utc_text(time(NULL), utc);
+	snprintf(now, sizeof(now), "%sZ", utc);
 	cJSON_AddStringToObject(j, "command_id", cmd);
 	cJSON_AddStringToObject(j, "session_id", id);
 	cJSON_AddStringToObject(j, "timestamp", now);

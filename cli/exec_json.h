@@ -6,7 +6,7 @@
 #include "cli/cmd.h"
 #include "common/buf.h"
 
-#define CAPTURE_MAX (1u << 20)   /* kept per stream; the rest is counted */
+#define CAPTURE_MAX ((size_t)1 << 20)   /* kept per stream; the rest is counted */
 
 struct capture { int fd; struct buf kept; uint64_t total; };
 struct exec_done {

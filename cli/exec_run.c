@@ -26,9 +26,9 @@ static void on_int(int signo UNUSED)
 /* What a command needs of the caller's environment; secrets are nowhere in it. */
 static bool env_passes(const char *e)
 {
-	static const char *const names[] = { "PATH", "HOME", "LANG", "LANGUAGE", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "COLORTERM", "NO_COLOR", "CI",
-		"EDITOR", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL",
-		"GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "MAKEFLAGS", "DEBIAN_FRONTEND" };
+	static const char *const names[] = { "PATH", "HOME", "LANG", "LANGUAGE", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "COLORTERM",
+		"NO_COLOR", "CI", "EDITOR", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE",
+		"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "MAKEFLAGS", "DEBIAN_FRONTEND" };
 	size_t n = strcspn(e, "=");
 
 	if (!strncmp(e, "LC_", 3))
@@ -375,7 +375,8 @@ int exec_run(const char *id, const struct exec_opts *o)
 
 		if (again >= 0)
 			close(again);
-		return complain("%s%s%s", r == -ECONNRESET ? "execd ended the connection; the command was killed" : err.msg, why.msg[0] ? ": " : "", why.msg);
+		return complain("%s%s%s", r == -ECONNRESET ? "execd ended the connection; the command was killed" : err.msg,
+				why.msg[0] ? ": " : "", why.msg);
 	}
 	if (o->json)
 		exec_json(id, cmd, o, &d, cap);

@@ -18,14 +18,16 @@ static const struct command {
 	{ "run", cmd_run, "run [--policy P] [--workspace D] -- CMD...: session, command, report, end" },
 	{ "kill", cmd_kill, "kill SID [CMDID]: end a command's whole tree (all commands without CMDID)" },
 	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--limit N]" },
-	{ "trash", cmd_trash, "trash list [--session S] [--json] | trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
+	{ "trash", cmd_trash,
+	  "trash list [--session S] [--json] | trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
 	{ "policy", cmd_policy, "policy compile|validate|show|list|explain|test" },
 	{ "detect", cmd_detect, "detect [--json]: what this machine offers, and what is missing" },
 };
 
 /* Named by the contract; saying so clearly beats an unknown command. */
-static const char *const later[] = { "report", "proxy", "checkpoint", "undo", "top", "ui", "shim", "audit", "output", "config", "gateway", "mount",
+static const char *const later[] = { "report", "proxy", "checkpoint", "undo", "top", "ui", "shim", "audit", "output", "config", "gateway",
+	"mount",
 	"llm", "usage", "wrap" };
 
 int complain(const char *fmt, ...)

@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 
 	if (!id || !id[0] || !v) {
 		fputs("agentsh-shell-shim: AGENTSH_SESSION_ID is not set: this shell runs only inside a session\n", stderr);
+		free(v);
 		return 126;
 	}
 	v[n++] = agentsh;
@@ -24,5 +25,6 @@ int main(int argc, char **argv)
 		v[n++] = argv[i];
 	execvp(agentsh, v);
 	perror("agentsh-shell-shim: agentsh");
+	free(v);
 	return 126;
 }

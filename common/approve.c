@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define APPROVERS_MAX 32
-#define DEFAULT_MS (5 * 60 * 1000)
+#define DEFAULT_MS 300000u
 
 struct question {
 	struct approve *a;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/str.h"
 
 #define BOARD_MAGIC 0x31445242u
 #define BOARD_PROBES 64
@@ -157,6 +158,7 @@ static pid_t parent_of(pid_t pid)
 	char path[64], text[512];
 	const char *p;
 	auto_fd fd = -1;
+	uint64_t ppid;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -166,7 +168,7 @@ static pid_t parent_of(pid_t pid)
 		return 0;
 	text[n] = 0;
 	p = strrchr(text, ')'); /* the name may hold anything, parentheses too */
-	return p && p[1] && p[2] && p[3] ? (pid_t)atoi(p + 4) : 0;
+	return p && p[1] && p[2] && p[3] && str_lead_u64(p + 4, INT32_MAX, &ppid) == 0 ? (pid_t)ppid : 0;
 }
 
 void board_by_pid(const struct board *b, pid_t pid, char out[ID_MAX])

@@ -22,7 +22,8 @@ void board_close(struct board *b);
 int board_add(struct board *b, const char *command_id, uint64_t cgroup);
 void board_remove(struct board *b, int slot);       /* and its pid labels */
 void board_label(struct board *b, pid_t pid, int slot);
-/* Readers: writes the command id to out ("" if unknown). By pid: the label, else the nearest labelled parent in /proc (at most 64 steps). */
+/* Readers: writes the command id to out ("" if unknown). By pid: the label, else the nearest labelled parent in /proc (at most 64
+ * steps). */
 void board_by_pid(const struct board *b, pid_t pid, char out[ID_MAX]);
 void board_by_cgroup(const struct board *b, uint64_t cgroup, char out[ID_MAX]);
 /* The only running command, "" when there are none or several. */

@@ -399,7 +399,8 @@ static void on_listen(void *arg UNUSED, int fd, uint32_t events UNUSED)
 			continue;
 		}
 		*g = (struct greeter){ .sock = s };
-		if (loop_add(d.loop, s, EPOLLIN, on_greeter, g, &g->io) < 0 || loop_after(d.loop, GREET_MS, on_greeter_late, g, &g->timer) < 0)
+		if (loop_add(d.loop, s, EPOLLIN, on_greeter, g, &g->io) < 0 ||
+		    loop_after(d.loop, GREET_MS, on_greeter_late, g, &g->timer) < 0)
 			greeter_drop(g);
 	}
 }
@@ -411,7 +412,8 @@ static int make_dirs(struct err *err)
 	if (str_format(path, sizeof(path), "%s/sessions", dirs_data()) < 0)
 		return err_set(err, -ENAMETOOLONG, "data directory's path is too long");
 	if (mkdir(dirs_run(), 0755) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "making %s: %s (set AGENTSH_RUN_DIR to a directory that can be made)", dirs_run(), strerror(errno));
+		return err_set(err, -errno, "making %s: %s (set AGENTSH_RUN_DIR to a directory that can be made)", dirs_run(),
+			       strerror(errno));
 	if (mkdir(dirs_data(), 0755) < 0 && errno != EEXIST)
 		return err_set(err, -errno, "making %s: %s (set AGENTSH_DATA_DIR to a directory that can be made)", dirs_data(),
 			       strerror(errno));
@@ -430,7 +432,7 @@ static int parent_main(const struct daemon_ops *ops)
 	d.ops = ops;
 	for (size_t i = 0; i < GREETERS_MAX; i++)
 		d.greeters[i].sock = -1;
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	umask(022);
 	if (geteuid() != 0) {
 		log_error("the daemons need root: start them with sudo, or use a container's root");

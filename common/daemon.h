@@ -30,7 +30,8 @@ struct daemon_ops {
 	 * Non-zero: ERR was or will be sent with err's words and the worker ends. */
 	int (*start)(struct worker *w, struct err *err);
 	/* Worker, loop running: a request of a client. Must answer every request (OK/ERR), maybe later, on sock.
-	 * Takes f->fd over if it wants it (sets f->fd = -1). SYNC, when handler returns -ENOSYS for it, is answered OK. -ENOSYS: ERR is sent. */
+	 * Takes f->fd over if it wants it (sets f->fd = -1). SYNC, when handler returns -ENOSYS for it, is answered OK. -ENOSYS: ERR is
+	 * sent. */
 	int (*request)(struct worker *w, int sock, const struct ipc_cred *who, struct ipc_frame *f);
 	void (*gone)(struct worker *w, int sock);   /* that client's connection closed; may be NULL */
 	void (*end)(struct worker *w);              /* tear down everything of the session; then the process exits */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/str.h"
 
 #define EVT_FIELD_MAX 8192
 #define EVT_TAIL 256
@@ -92,17 +93,15 @@ static void key(struct evtlog *l, const char *k)
 void evt_begin(struct evtlog *l, const char *type, const char *command_id, pid_t pid)
 {
 	struct timespec t;
-	struct tm tm;
-	char id[ID_MAX], when[40];
+	char id[ID_MAX], when[UTC_MAX];
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	utc_text(t.tv_sec, when);
 	id_new("evt-", id);
 	buf_reset(&l->line);
 	l->cut = false;
-	buf_printf(&l->line, "{\"id\":\"%s\",\"timestamp\":\"%s.%06ldZ\",\"type\":\"%s\",\"session_id\":\"%s\"", id, when, t.tv_nsec / 1000, type,
-		   l->session);
+	buf_printf(&l->line, "{\"id\":\"%s\",\"timestamp\":\"%s.%06ldZ\",\"type\":\"%s\",\"session_id\":\"%s\"", id, when, t.tv_nsec / 1000,
+		   type, l->session);
 	if (command_id && command_id[0])
 		evt_str(l, "command_id", command_id);
 	buf_printf(&l->line, ",\"source\":\"%s\"", l->source);

@@ -15,7 +15,7 @@
 enum { IPC_MORE = 1 };                              /* flag: another frame of the same answer follows */
 
 enum ipc_type {
-#define MSG(num, name, min, max, fd, who) IPC_##name = num,
+#define MSG(num, name, min, max, fd, who) IPC_##name = (num),
 #include "common/ipc_msgs.def"
 #undef MSG
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "common/utf8.h"
 
@@ -56,6 +57,18 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
 	}
 	*ret = v;
 	return 0;
+}
+
+int str_lead_u64(const char *s, uint64_t max, uint64_t *ret)
+{
+	char digits[24];
+	size_t n = strspn(s, "0123456789");
+
+	if (n >= sizeof(digits))
+		return -ERANGE;
+	memcpy(digits, s, n);
+	digits[n] = 0;
+	return str_to_u64(digits, max, ret);
 }
 
 static uint64_t unit_ms(const char **s)
@@ -112,6 +125,15 @@ int str_format(char *out, size_t cap, const char *fmt, ...)
 	n = vsnprintf(out, cap, fmt, ap);
 	va_end(ap);
 	return n < 0 || (size_t)n >= cap ? -ENAMETOOLONG : 0;
+}
+
+void utc_text(int64_t seconds, char out[UTC_MAX])
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(out, UTC_MAX, "%Y-%m-%dT%H:%M:%S", &tm))
+		snprintf(out, UTC_MAX, "1970-01-01T00:00:00");
 }
 
 void hex_encode(const void *in, size_t n, char *out)

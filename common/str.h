@@ -12,6 +12,8 @@
 char *str_display(const char *in, size_t n, char *out, size_t cap);
 /* Decimal digits only, whole string, at most max. 0 or -EINVAL / -ERANGE. */
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
+/* The same for the digits that s begins with, whatever follows them: fields of /proc, a line with its end. */
+int str_lead_u64(const char *s, uint64_t max, uint64_t *ret);
 /* "1h2m3s", "500ms", "7d", plain number = seconds. Milliseconds out. 0 or -EINVAL / -ERANGE. */
 int str_to_ms(const char *s, uint64_t *ret_ms);
 /* snprintf that says whether all of it fitted: 0 or -ENAMETOOLONG. */
@@ -21,6 +23,9 @@ int str_format(char *out, size_t cap, const char *fmt, ...) __attribute__((forma
 void id_new(const char *prefix, char out[ID_MAX]);
 /* True if s is [A-Za-z0-9_-]{1,63}: safe as a file name. */
 bool id_valid(const char *s);
+/* "2024-02-29T23:59:59" in UTC, without a zone's letter; the epoch for what no calendar holds. */
+#define UTC_MAX 32
+void utc_text(int64_t seconds, char out[UTC_MAX]);
 /* 2*n hexadecimal digits and NUL. */
 void hex_encode(const void *in, size_t n, char *out);
 

@@ -156,11 +156,13 @@ static int make_dev(struct err *err)
 	return tmpfs_at("./dev/shm", "mode=1777", 0, err);
 }
 
-/* /proc of the new pid namespace. An agent of uid 0 has no capability, yet owns these files: what would act on the host is read-only or masked. */
+/* /proc of the new pid namespace. An agent of uid 0 has no capability, yet owns these files: what would act on the host is read-only or
+ * masked. */
 static int make_proc(struct err *err)
 {
 	static const char *const read_only[] = { "sys", "irq", "bus", "fs" };
-	static const char *const masked[] = { "kcore", "sysrq-trigger", "keys", "key-users", "timer_list", "sched_debug", "kmsg", "latency_stats",
+	static const char *const masked[] = { "kcore", "sysrq-trigger", "keys", "key-users", "timer_list", "sched_debug", "kmsg",
+		"latency_stats",
 					      "kpagecount", "kpageflags", "kpagecgroup", "vmallocinfo", "slabinfo", "config.gz" };
 	char p[64];
 
@@ -168,8 +170,9 @@ static int make_proc(struct err *err)
 		return err_set(err, -errno, "mounting proc: %s", strerror(errno));
 	for (size_t i = 0; i < ARRAY_LEN(read_only); i++) {
 		snprintf(p, sizeof(p), "./proc/%s", read_only[i]);
-		if (access(p, F_OK) == 0 && (mount(p, p, NULL, MS_BIND | MS_REC, NULL) < 0 ||
-					     mount(NULL, p, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0))
+		if (access(p, F_OK) == 0 &&
+		    (mount(p, p, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+		     mount(NULL, p, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0))
 			return err_set(err, -errno, "making %s read-only: %s", p + 1, strerror(errno));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
@@ -200,7 +203,8 @@ static int make_system(struct session *s, struct err *err)
 		return err->status;
 	if (make_parents("./sys/devices/system/cpu") < 0)
 		return err_set(err, -EIO, "making /sys");
-	return bind_tree("/sys/devices/system/cpu", "./sys/devices/system/cpu", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	return bind_tree("/sys/devices/system/cpu", "./sys/devices/system/cpu", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+			 err);
 }
 
 static int make_workspace(struct session *s, struct err *err)
@@ -209,7 +213,8 @@ static int make_workspace(struct session *s, struct err *err)
 	char at[4200];
 
 	for (size_t i = 0; i < ARRAY_LEN(no); i++)
-		if (!strcmp(s->workspace, no[i]) || (i > 0 && i < 5 && !strncmp(s->workspace, no[i], strlen(no[i])) && s->workspace[strlen(no[i])] == '/'))
+		if (!strcmp(s->workspace, no[i]) ||
+		    (i > 0 && i < 5 && !strncmp(s->workspace, no[i], strlen(no[i])) && s->workspace[strlen(no[i])] == '/'))
 			return err_set(err, -EINVAL, "%s cannot be a workspace: choose a project's directory", s->workspace);
 	snprintf(at, sizeof(at), ".%s", s->workspace);
 	if (make_parents(at) < 0)
@@ -273,7 +278,8 @@ static int put_file(struct session *s, struct err *err)
 		*slash = '/';
 		close(open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
 	}
-	if (mount(from, target, NULL, MS_BIND, NULL) < 0 || mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+	if (mount(from, target, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
 		return err_set(err, -errno, "putting %s in place: %s", s->file_path, strerror(errno));
 	unlink(from);
 	return 0;

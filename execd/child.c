@@ -77,7 +77,8 @@ static void drop(struct session *s)
 static void install_filter(struct session *s)
 {
 	struct sock_fprog prog = { s->bpf_len, s->bpf };
-	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+			  &prog);
 
 	if (fd < 0)
 		fail(126, "installing the seccomp filter", errno);
@@ -148,7 +149,7 @@ void child_main(struct session *s, const int fds[INIT_FDS])
 	fcntl(gate, F_SETFD, FD_CLOEXEC);
 	setsid();
 	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
+		sigaction(i, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	drop(s);

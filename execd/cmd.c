@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "common/log.h"
+#include "common/str.h"
 #include "execd/execd.h"
 
 #define PENDING_MAX WORKER_CLIENTS_MAX
@@ -165,25 +166,36 @@ void cmd_maybe_free(struct cmd *c)
 		cmd_free(c);
 }
 
+/* The newest pid of our pid namespace: /proc/loadavg's fifth word. 0 when it cannot be read. */
+static pid_t last_pid(void)
+{
+	FILE *f = fopen("/proc/loadavg", "re");
+	char line[128] = "";
+	const char *word;
+	uint64_t v = 0;
+
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = 0;
+	if (f)
+		fclose(f);
+	word = strrchr(line, ' ');
+	return word && str_lead_u64(word + 1, INT32_MAX, &v) == 0 ? (pid_t)v : 0;
+}
+
 /* Without cgroup v2: every process that the board or its parents give to this command, until a round finds none. */
 static void kill_by_label(struct cmd *c)
 {
 	for (int round = 0; round < KILL_ROUNDS; round++) {
 		int found = 0;
-		FILE *f = fopen("/proc/loadavg", "re");
-		long last = 0;
+		pid_t last = last_pid();
 
-		if (f && fscanf(f, "%*s %*s %*s %*s %ld", &last) != 1)
-			last = 0;
-		if (f)
-			fclose(f);
-		for (long pid = c->s->init + 1; pid <= last; pid++) {
+		for (pid_t pid = c->s->init + 1; pid <= last; pid++) {
 			char id[ID_MAX] = "";
 
-			if (kill((pid_t)pid, 0) < 0)
+			if (kill(pid, 0) < 0)
 				continue;
-			board_by_pid(c->s->board, (pid_t)pid, id);
-			if (!strcmp(id, c->id) && kill((pid_t)pid, SIGKILL) == 0)
+			board_by_pid(c->s->board, pid, id);
+			if (!strcmp(id, c->id) && kill(pid, SIGKILL) == 0)
 				found++;
 		}
 		if (!found)
@@ -348,9 +360,11 @@ static void precheck(struct cmd *c)
 		size_t at = 0;
 
 		for (size_t i = 0; c->argv[i] && at < sizeof(target) - 2; i++)
-			at += (size_t)snprintf(target + at, sizeof(target) - at, "%s%.*s", i ? " " : "", (int)(sizeof(target) - at - 2), c->argv[i]);
+			at += (size_t)snprintf(target + at, sizeof(target) - at, "%s%.*s", i ? " " : "", (int)(sizeof(target) - at - 2),
+					       c->argv[i]);
 		c->state = CMD_APPROVAL;
-		approve_ask(c->s->approve, "exec", target, c->verdict.rule, c->message, c->id, c->verdict.timeout_ms, on_approved, c, &c->approval);
+		approve_ask(c->s->approve, "exec", target, c->verdict.rule, c->message, c->id, c->verdict.timeout_ms, on_approved, c,
+			    &c->approval);
 		return;
 	}
 	launch(c);
@@ -396,8 +410,16 @@ int cmd_exec(struct session *s, int sock, struct ipc_frame *f)
 			c = &s->cmds[i];
 	if (!c || !p)
 		return ipc_send_err(sock, f->id, -EBUSY, "%d commands run in this session already", BOARD_CMDS);
-	*c = (struct cmd){ .s = s, .client = sock, .frame_id = f->id, .fds = { -1, -1, -1 }, .gate = -1, .listener = -1, .slot = -1, .cgroup = -1,
-			   .num = ++s->next_num, .started_ms = clock_ms() };
+	*c = (struct cmd){ .s = s,
+			   .client = sock,
+			   .frame_id = f->id,
+			   .fds = { -1, -1, -1 },
+			   .gate = -1,
+			   .listener = -1,
+			   .slot = -1,
+			   .cgroup = -1,
+			   .num = ++s->next_num,
+			   .started_ms = clock_ms() };
 	r = parse(c, f, p, &flags);
 	pending_drop(p);
 	if (r < 0) {

@@ -83,7 +83,7 @@ static int start(struct worker *w, struct err *err)
 	struct session *s = &session;
 
 	s->w = w;
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	if (session_start(s, err) < 0)
 		return err->status;
 	if (watch(s, err) < 0 ||

@@ -13,7 +13,7 @@
 
 #define MOUNTS_MAX 96              /* trees that fsd hands over */
 #define GROUPS_MAX 64              /* supplementary groups of the caller */
-#define ARGV_BYTES_MAX (2u << 20)  /* the kernel's own usual limit of arguments; longer ones are refused */
+#define ARGV_BYTES_MAX ((size_t)2 << 20)  /* the kernel's own usual limit of arguments; longer ones are refused */
 #define ARGV_MAX 65536
 #define TRACED_MAX 512             /* execs between their verdict and their exec stop; one more is refused */
 

@@ -51,7 +51,9 @@ int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *
 		facts_fini(facts);
 		return r;
 	}
-	*t = (struct traced){ .tid = tid, .cmd = c, .num = c->num, .first = !c->first_done, .approved = v->decision == POL_APPROVE, .facts = *facts };
+	*t = (struct traced){
+		.tid = tid, .cmd = c, .num = c->num, .first = !c->first_done, .approved = v->decision == POL_APPROVE, .facts = *facts
+	};
 	facts->argv = NULL;
 	facts->argc = 0;
 	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_SEND, &go) < 0) {

@@ -43,7 +43,7 @@ static int send_request(struct session *s, struct cmd *c, const int *fds, size_t
 	struct wr w = wr_init(body, sizeof(body));
 	struct iovec iov = { body, sizeof(body) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.bytes, .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
-	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	struct cmsghdr *h = &ctl.align;
 
 	wr_u32(&w, c->num);
 	h->cmsg_level = SOL_SOCKET;

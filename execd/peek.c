@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
+#include "common/str.h"
 #include "execd/execd.h"
 
 #define CHUNK 4096
@@ -114,7 +115,8 @@ static int peek_argv(pid_t pid, uint64_t at, struct exec_facts *f)
 static int ns_pid(pid_t pid)
 {
 	char path[64], line[256];
-	int v = -1;
+	uint64_t v;
+	int r = -1;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
@@ -123,11 +125,12 @@ static int ns_pid(pid_t pid)
 		if (!strncmp(line, "NSpid:", 6)) {
 			const char *last = strrchr(line, '\t');
 
-			v = last ? atoi(last + 1) : -1;
+			if (last && str_lead_u64(last + 1, INT32_MAX, &v) == 0)
+				r = (int)v;
 		}
 	if (f)
 		fclose(f);
-	return v;
+	return r;
 }
 
 /* /proc/self/exe, /proc/self/fd/N and their kin name no directory entry: the kernel jumps. Gives the host's name of the same jump. */
@@ -201,7 +204,7 @@ static int facts_of_fd(int fd, struct exec_facts *f)
 
 static int resolve(pid_t pid, int dirfd, bool empty, struct exec_facts *f)
 {
-	char path[8300], base[32], magic[4200];
+	char path[8300] = "", base[32], magic[4200];
 	auto_fd fd = -1;
 	int r = 0;
 

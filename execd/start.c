@@ -203,7 +203,8 @@ static int start_init(struct session *s, struct err *err)
 	pid_t pid;
 	int r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ready) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ready) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0)
 		return err_set(err, -errno, "socketpair: %s", strerror(errno));
 	pid = (pid_t)syscall(SYS_clone, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
@@ -219,7 +220,8 @@ static int start_init(struct session *s, struct err *err)
 		r = wait_words(ready[0], err);
 	s->init = pid;
 	s->init_sock = ctl[0];
-	/* Now in a user namespace without a map: give it the identity map, so every owner reads as it is and no id means more than before. */
+	/* Now in a user namespace without a map: give it the identity map, so every owner reads as it is and no id means more than
+	 * before. */
 	if (r == 0 && (write_map(pid, "uid_map") < 0 || write_map(pid, "gid_map") < 0))
 		r = err_set(err, -errno, "writing the user namespace's maps: %s", strerror(errno));
 	if (r == 0 && send(ready[0], "+", 1, MSG_NOSIGNAL) != 1)

@@ -16,7 +16,7 @@
 
 #define CONNS_MAX 1024
 #define SETUP_MS 15000           /* name, first bytes and dialling together */
-#define CHUNK (256 * 1024)
+#define CHUNK ((size_t)256 * 1024)
 #define PAUSE_MS 50
 #define ROUNDS 8                 /* chunks per turn, so that one flow does not hold up the others */
 
@@ -362,7 +362,7 @@ static void pause_listener(struct listener *l)
 
 static void on_listener(void *arg, int fd, uint32_t events UNUSED)
 {
-	struct sockaddr_in6 peer;
+	struct sockaddr_in6 peer = { 0 };
 	socklen_t len = sizeof(peer);
 	auto_fd s = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct addr dst;

@@ -119,8 +119,8 @@ void gate_connect_event(const struct pkt *k, const char *name, const char *comma
 	if (lost)
 		evt_int(l, "records_lost", (int64_t)lost);
 	if (message)
-		message = pol_message(message, &(struct pol_fields){ .domain = name && *name ? name : addr, .remote_addr = addr, .remote_port = port,
-								     .operation = "connect" }, text, sizeof(text));
+		message = pol_message(message, &(struct pol_fields){ .domain = name && *name ? name : addr, .remote_addr = addr,
+			.remote_port = port, .operation = "connect" }, text, sizeof(text));
 	evt_policy(l, decision, effective, rule, message);
 	evt_end(l);
 }

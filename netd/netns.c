@@ -185,8 +185,9 @@ int netns_make(unsigned uid, struct netns *n, struct err *err)
 		return err_set(err, -errno, "/proc/self/ns/net: %s", strerror(errno));
 	n->fd = owned_namespace(uid);
 	if (n->fd < 0)
-		return err_set(err, n->fd, "a new network namespace was refused: the daemons need CAP_SYS_ADMIN, and sysctl user.max_user_namespaces "
-					   "and user.max_net_namespaces above 0");
+		return err_set(err, n->fd,
+			       "a new network namespace was refused: the daemons need CAP_SYS_ADMIN, and sysctl user.max_user_namespaces "
+			       "and user.max_net_namespaces above 0");
 	if (setns(n->fd, CLONE_NEWNET) < 0)
 		return err_set(err, -errno, "entering the session's network namespace: %s", strerror(errno));
 	r = loopback_up();

@@ -18,7 +18,7 @@
 #include <time.h>
 
 #define TABLE "agentsh"
-#define BATCH_MAX (64 * 1024)
+#define BATCH_MAX ((size_t)64 * 1024)
 #define REG NFT_REG32_00
 
 struct xt_nfq_v3 { uint16_t queue, total, flags, pad; }; /* linux/netfilter/xt_NFQUEUE.h, struct xt_NFQ_info_v3, padded */
@@ -249,6 +249,7 @@ static void queue(struct load *l, bool native)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_TG_REV, 3);
 		nftnl_expr_set(e, NFTNL_EXPR_TG_INFO, info, sizeof(x)); /* keeps info; freed with the rule */
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the expression owns info now */
 	rule_end(l);
 }
 
@@ -440,5 +441,7 @@ int nft_load(struct err *err)
 
 	if (r == -ENOENT || r == -EOPNOTSUPP)
 		r = load(false);
-	return r < 0 ? err_set(err, r, "loading the session's packet filter: %s (the kernel needs nf_tables, nft_nat and NFQUEUE)", strerror(-r)) : 0;
+	if (r < 0)
+		err_set(err, r, "loading the session's packet filter: %s (the kernel needs nf_tables, nft_nat and NFQUEUE)", strerror(-r));
+	return r < 0 ? r : 0;
 }

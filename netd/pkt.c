@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -93,7 +94,7 @@ bool addr_eq(const struct addr *a, const struct addr *b)
 void addr_text(const struct addr *a, char out[46])
 {
 	if (!inet_ntop(a->len == 4 ? AF_INET : AF_INET6, a->b, out, 46))
-		strcpy(out, "?");
+		snprintf(out, 46, "?");
 }
 
 void addr_unmap(struct addr *a)
@@ -125,7 +126,8 @@ bool addr_special(const struct addr *a)
 {
 	static const struct range v4[] = {
 		{ { 0 }, 8 }, { { 10 }, 8 }, { { 100, 64 }, 10 }, { { 127 }, 8 }, { { 169, 254 }, 16 }, { { 172, 16 }, 12 },
-		{ { 192, 0, 0 }, 24 }, { { 192, 168 }, 16 }, { { 198, 18 }, 15 }, { { 224 }, 4 }, { { 240 }, 4 }, { { 168, 63, 129, 16 }, 32 },
+		{ { 192, 0, 0 }, 24 }, { { 192, 168 }, 16 }, { { 198, 18 }, 15 }, { { 224 }, 4 }, { { 240 }, 4 },
+		{ { 168, 63, 129, 16 }, 32 },
 	};
 	static const struct range v6[] = {
 		{ { 0 }, 96 }, { { [10] = 0xff, [11] = 0xff }, 96 }, { { 0xfc }, 7 }, { { 0xfe, 0x80 }, 10 }, { { 0xff }, 8 },

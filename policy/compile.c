@@ -18,7 +18,8 @@ static void check_meaning(struct diag *d, const struct model *m)
 {
 	for (size_t i = 0; i < m->execs.n; i++)
 		if (m->execs.v[i].name && m->execs.v[i].decision == POL_SOFT_DELETE)
-			diag_at(d, m->execs.v[i].line, 1, "warning", "rule \"%s\": soft_delete means nothing for a command; it is allowed", m->execs.v[i].name);
+			diag_at(d, m->execs.v[i].line, 1, "warning", "rule \"%s\": soft_delete means nothing for a command; it is allowed",
+				m->execs.v[i].name);
 }
 
 static int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
@@ -121,7 +122,8 @@ int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, 
 		if (r == 0)
 			r = hash_of(fd, hash);
 		if (r < 0)
-			buf_printf(diag, "%s:1:1: error: %s\n", src->file, err.msg[0] ? err.msg : r == -E2BIG ? "the path patterns are too many or too complex" : strerror(-r));
+			buf_printf(diag, "%s:1:1: error: %s\n", src->file,
+				   err.msg[0] ? err.msg : r == -E2BIG ? "the path patterns are too many or too complex" : strerror(-r));
 	}
 	for (size_t i = 0; i < POL_DFA_MAX; i++)
 		dfa_fini(&v[i]);

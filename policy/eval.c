@@ -9,13 +9,15 @@
 
 #include "common/evt.h"
 #include "common/ipc.h"
+#include "common/str.h"
 #include "policy/compile.h"
 #include "policy/model.h"
 
-#define READ_OPS (1u << POL_OP_READ | 1u << POL_OP_OPEN | 1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
+#define READ_OPS \
+	(1u << POL_OP_READ | 1u << POL_OP_OPEN | 1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
 /* What a path at or below a state can meet. */
 enum { TREE_READ_ALLOW = 1, TREE_READ_OTHER = 2, TREE_WRITE_ALLOW = 4, TREE_WRITE_DENY = 8, TREE_WRITE_OTHER = 16, TREE_READ_DENY = 32 };
-#define PAIRS_MAX 20000
+#define PAIRS_MAX ((size_t)20000)
 
 const char *pol_decision_name(enum pol_decision d)
 {
@@ -26,7 +28,8 @@ const char *pol_decision_name(enum pol_decision d)
 
 const char *pol_op_name(enum pol_op op)
 {
-	static const char *const names[] = { "read", "open", "stat", "list", "write", "create", "mkdir", "chmod", "chown", "rename", "delete", "rmdir",
+	static const char *const names[] = { "read", "open", "stat", "list", "write", "create", "mkdir", "chmod", "chown", "rename",
+		"delete", "rmdir",
 					     "readlink", "access", "link", "symlink", "mknod" };
 
 	return op < POL_OP__COUNT ? names[op] : "?";
@@ -37,7 +40,8 @@ static struct pol_verdict of_rule(const struct rule *u)
 	return (struct pol_verdict){ .decision = u->decision, .rule = u->name, .message = u->message, .timeout_ms = u->timeout_ms,
 				     .redirect_to = u->redirect_to, .preserve_tree = u->preserve_tree,
 				     .redirect_args = (const char *const *)u->redirect_args.v, .n_redirect_args = u->redirect_args.n,
-				     .redirect_append = (const char *const *)u->redirect_append.v, .n_redirect_append = u->redirect_append.n };
+				     .redirect_append = (const char *const *)u->redirect_append.v,
+				     .n_redirect_append = u->redirect_append.n };
 }
 
 static struct pol_verdict file_verdict(const struct policy *p, const struct pol_state *st, enum pol_op op)
@@ -151,7 +155,8 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 	/* The directory itself and what is below "/", not names that only begin alike. */
 	below = p->dfa[0].tree[walk1(&p->dfa[0], self, "/", 1)];
 	m = below | meets(p, &st);
-	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides nothing. */
+	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides
+	 * nothing. */
 	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW) || below == TREE_READ_ALLOW)
 		m = below;
 	switch (m) {
@@ -168,7 +173,8 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 
 static int strictness(enum pol_decision d)
 {
-	static const int rank[] = { [POL_ALLOW] = 0, [POL_AUDIT] = 0, [POL_SOFT_DELETE] = 1, [POL_REDIRECT] = 2, [POL_APPROVE] = 3, [POL_DENY] = 4 };
+	static const int rank[] = { [POL_ALLOW] = 0, [POL_AUDIT] = 0, [POL_SOFT_DELETE] = 1, [POL_REDIRECT] = 2, [POL_APPROVE] = 3,
+		[POL_DENY] = 4 };
 
 	return rank[d];
 }
@@ -269,17 +275,18 @@ static bool in_cidr(const char *cidr, const uint8_t *addr, size_t len)
 {
 	char copy[80], *slash;
 	uint8_t net[16];
-	unsigned bits = (unsigned)len * 8;
+	uint64_t bits = len * 8;
 
 	snprintf(copy, sizeof(copy), "%s", cidr);
 	slash = strchr(copy, '/');
 	if (slash) {
 		*slash = 0;
-		bits = (unsigned)atoi(slash + 1);
+		if (str_to_u64(slash + 1, len * 8, &bits) < 0)
+			return false;
 	}
 	if (inet_pton(len == 16 ? AF_INET6 : AF_INET, copy, net) != 1)
 		return false;
-	for (unsigned i = 0; i < bits && i < len * 8; i++)
+	for (unsigned i = 0; i < bits; i++)
 		if ((net[i / 8] ^ addr[i / 8]) >> (7 - i % 8) & 1)
 			return false;
 	return true;
@@ -350,7 +357,7 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 		if (!rec[4 + i].data || model_read_dfa(&r, &p->dfa[i]) < 0)
 			return err_set(err, -EBADMSG, "the generation's automaton is damaged");
 	}
-	p->regex = calloc(p->m.execs.n + 1, sizeof(*p->regex));
+	p->regex = calloc(p->m.execs.n + 1, sizeof(struct regex *));
 	for (size_t i = 0; p->regex && i < p->m.execs.n; i++)
 		if (p->m.execs.v[i].regex_len && regex_open(p->m.execs.v[i].regex, p->m.execs.v[i].regex_len, &p->regex[i]) < 0)
 			return err_set(err, -EPROTO, "an args_pattern was compiled for another processor: compile the policy again");

@@ -11,7 +11,8 @@
 #define WORDS_MAX 256
 
 static const char *const shells[] = { "sh", "bash", "dash", "ash", "mksh", "ksh", "zsh" };
-static const char *const wrappers[] = { "env", "nice", "nohup", "timeout", "xargs", "setsid", "stdbuf", "busybox", "sudo", "doas", "time", "command",
+static const char *const wrappers[] = { "env", "nice", "nohup", "timeout", "xargs", "setsid", "stdbuf", "busybox", "sudo", "doas", "time",
+	"command",
 	"exec", "chroot", "ionice", "taskset", "watch" };
 
 static const char *base(const char *s)
@@ -66,7 +67,8 @@ static const struct rule *first(const struct policy *p, const char *name, const 
 
 static int rank(enum pol_decision d)
 {
-	static const int v[] = { [POL_DENY] = 4, [POL_REDIRECT] = 3, [POL_SOFT_DELETE] = 0, [POL_APPROVE] = 2, [POL_AUDIT] = 1, [POL_ALLOW] = 0 };
+	static const int v[] = { [POL_DENY] = 4, [POL_REDIRECT] = 3, [POL_SOFT_DELETE] = 0, [POL_APPROVE] = 2, [POL_AUDIT] = 1,
+		[POL_ALLOW] = 0 };
 
 	return v[d];
 }
@@ -108,7 +110,7 @@ static size_t words_of(const char *script, char *store, size_t cap, const char *
 			in = true;
 		}
 		if ((*s == '\'' || *s == '"') && (!quote || quote == *s)) {
-			quote = quote ? 0 : *s;
+			quote = (char)(quote ? 0 : *s);
 			continue;
 		}
 		if (*s == '\\' && !quote && s[1])
@@ -119,7 +121,8 @@ static size_t words_of(const char *script, char *store, size_t cap, const char *
 	return quote ? 0 : n;
 }
 
-/* Where the wrapped command begins in argv, or 0. Options' own arguments are skipped by trying each further word as well (the caller does). */
+/* Where the wrapped command begins in argv, or 0. Options' own arguments are skipped by trying each further word as well (the caller
+ * does). */
 static size_t inner_at(const char *name, const char *const *argv, size_t argc)
 {
 	size_t i = 1;
@@ -131,8 +134,8 @@ static size_t inner_at(const char *name, const char *const *argv, size_t argc)
 	return i < argc ? i : 0;
 }
 
-static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc, uint32_t depth,
-			       int left);
+static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc,
+			       uint32_t depth, int left);
 
 static void stricter(struct pol_verdict *v, const struct pol_verdict *other)
 {
@@ -142,7 +145,8 @@ static void stricter(struct pol_verdict *v, const struct pol_verdict *other)
 		*v = *other;
 }
 
-static void through(const struct policy *p, struct pol_verdict *v, const char *name, const char *const *argv, size_t argc, uint32_t depth, int left)
+static void through(const struct policy *p, struct pol_verdict *v, const char *name, const char *const *argv, size_t argc, uint32_t depth,
+		    int left)
 {
 	if (among(name, shells, ARRAY_LEN(shells))) {
 		for (size_t i = 1; i + 1 < argc && argv[i][0] == '-'; i++) {
@@ -171,14 +175,15 @@ static void through(const struct policy *p, struct pol_verdict *v, const char *n
 			struct pol_verdict in = look(p, argv[at], NULL, argv + at, argc - at, depth, left - 1);
 
 			stricter(v, &in);
-			if (!isdigit((unsigned char)argv[at][0]) && argv[at][0] != '-' && !strchr(argv[at], '=') && strncmp(name, "ld", 2) != 0)
+			if (!isdigit((unsigned char)argv[at][0]) && argv[at][0] != '-' && !strchr(argv[at], '=') &&
+			    strncmp(name, "ld", 2) != 0)
 				break;
 		}
 	}
 }
 
-static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc, uint32_t depth,
-			       int left)
+static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc,
+			       uint32_t depth, int left)
 {
 	static char args[1u << 16];
 	const struct rule *a, *b = NULL;

@@ -18,7 +18,8 @@ static void rules_fini(struct rules *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct rule *u = &r->v[i];
-		struct strs *lists[] = { &u->paths, &u->domains, &u->cidrs, &u->commands, &u->args_patterns, &u->redirect_args, &u->redirect_append,
+		struct strs *lists[] = { &u->paths, &u->domains, &u->cidrs, &u->commands, &u->args_patterns, &u->redirect_args,
+			&u->redirect_append,
 					 &u->redirect_env };
 
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)

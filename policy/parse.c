@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const later[] = { "unix_socket_rules", "signal_rules", "dns_redirects", "connect_redirects", "resource_limits", "env_policy",
-	"env_inject", "audit", "transparent_commands", "http_services", "llm_budgets", "registry_rules", "process_contexts", "package_rules",
-	"mcp_rules", "db_services", "database_rules", "database_connection_rules", "providers", "policies", "process_identities", "metadata" };
+static const char *const later[] = { "unix_socket_rules", "signal_rules", "dns_redirects", "connect_redirects", "resource_limits",
+	"env_policy", "env_inject", "audit", "transparent_commands", "http_services", "llm_budgets", "registry_rules",
+	"process_contexts", "package_rules", "mcp_rules", "db_services", "database_rules", "database_connection_rules", "providers",
+	"policies", "process_identities", "metadata" };
 static const char *const top[] = { "version", "name", "description", "file_rules", "network_rules", "command_rules" };
 
 static size_t distance(const char *a, const char *b)
@@ -98,7 +99,8 @@ char *parse_expand(struct parse *p, const struct node *n, bool quote)
 		else if (p->vars_may_miss) /* stands for any value: a root where a path begins */
 			put_value(&b, root ? "/-" : "-", root ? 2 : 1, quote);
 		else
-			diag_error(p->d, n, "undefined variable ${%.*s}: give it a value or write ${%.*s:-fallback}", (int)len, s, (int)len, s);
+			diag_error(p->d, n, "undefined variable ${%.*s}: give it a value or write ${%.*s:-fallback}", (int)len, s, (int)len,
+				   s);
 		s = end + 1;
 	}
 	buf_put(&b, "", 0);

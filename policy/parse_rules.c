@@ -257,7 +257,8 @@ static void k_env(struct ctx *c, const struct node *v) { diag_warning(c->p->d, v
 
 static const struct { const char *key; unsigned in; key_fn fn; } keys[] = {
 	{ "name", 7, k_name }, { "description", 7, k_description }, { "decision", 7, k_decision }, { "message", 7, k_message },
-	{ "timeout", 7, k_timeout }, { "paths", FILES, k_paths }, { "operations", FILES, k_operations }, { "redirect_to", FILES | EXECS, k_redirect },
+	{ "timeout", 7, k_timeout }, { "paths", FILES, k_paths }, { "operations", FILES, k_operations },
+	{ "redirect_to", FILES | EXECS, k_redirect },
 	{ "preserve_tree", FILES, k_preserve }, { "domains", NETS, k_domains }, { "ports", NETS, k_ports }, { "cidrs", NETS, k_cidrs },
 	{ "commands", EXECS, k_commands }, { "args_patterns", EXECS, k_args_patterns }, { "context", EXECS, k_context },
 	{ "env_allow", EXECS, k_env }, { "env_deny", EXECS, k_env }, { "env_max_bytes", EXECS, k_env }, { "env_max_keys", EXECS, k_env },

@@ -60,7 +60,7 @@ static int node_add(struct node *n, struct node *item)
 {
 	if (n->n == n->cap) {
 		size_t cap = n->cap ? n->cap * 2 : 8;
-		struct node **v = realloc(n->v, cap * sizeof(*v));
+		struct node **v = realloc(n->v, cap * sizeof(struct node *));
 
 		if (!v) {
 			node_free(item);
@@ -141,7 +141,8 @@ static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth)
 	if (ev->type == YAML_ALIAS_EVENT || (ev->type == YAML_SCALAR_EVENT && ev->data.scalar.anchor) ||
 	    (ev->type == YAML_SEQUENCE_START_EVENT && ev->data.sequence_start.anchor) ||
 	    (ev->type == YAML_MAPPING_START_EVENT && ev->data.mapping_start.anchor)) {
-		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error", "anchors and aliases are not allowed: write the value out");
+		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error",
+			"anchors and aliases are not allowed: write the value out");
 		return NULL;
 	}
 	if (ev->type == YAML_SCALAR_EVENT)
@@ -205,6 +206,7 @@ struct node *yaml_read(const char *text, size_t len, struct diag *d)
 		} else if (ev.type == YAML_SCALAR_EVENT || ev.type == YAML_MAPPING_START_EVENT || ev.type == YAML_SEQUENCE_START_EVENT ||
 			   ev.type == YAML_ALIAS_EVENT) {
 			seen = true;
+			node_free(root);
 			root = read_node(&r, &ev, 0);
 			more = root != NULL;
 		}

@@ -9,7 +9,7 @@ pure_o := $(addprefix $(O)/netd/,pkt.o dns_wire.o hello.o dns_map.o)
 $(patsubst %,$(O)/unit/%,$(basename $(patsubst tests/unit/%,%,$(wildcard tests/unit/netd/test_*.c)))): $(pure_o)
 $(O)/unit/%: tests/unit/%.c $(call objs,common) $(comp_o) $(eval_o)
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  UNIT $*")
+	$(call say,UNIT $*)
 	$(Q)$(CC) $(CF) $(LINK) -o $@ $(filter %.c %.o,$^) -lcmocka -lyaml -lcjson $(LIBS_all)
 unit: $(UNIT_BIN)
 include tests/demo/demo.mk tests/bench/bench.mk tests/fuzz/fuzz.mk tests/lint/lint.mk

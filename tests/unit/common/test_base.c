@@ -35,12 +35,27 @@ static void test_numbers(void **state UNUSED)
 	assert_int_equal(str_to_u64("18446744073709551616", UINT64_MAX, &v), -ERANGE);
 	assert_int_equal(str_to_u64("-1", 10, &v), -EINVAL);
 	assert_int_equal(str_to_u64("", 10, &v), -EINVAL);
+	assert_int_equal(str_lead_u64("4242 (sh) S", INT32_MAX, &v), 0);
+	assert_int_equal(v, 4242);
+	assert_int_equal(str_lead_u64("x1", 10, &v), -EINVAL);
+	assert_int_equal(str_lead_u64("99999999999", INT32_MAX, &v), -ERANGE);
+	assert_int_equal(str_lead_u64("0000000000000000000000000001", 10, &v), -ERANGE);
 	assert_int_equal(str_to_ms("1h2m3s", &v), 0);
 	assert_int_equal(v, 3723000);
 	assert_int_equal(str_to_ms("500ms", &v), 0);
 	assert_int_equal(v, 500);
 	assert_int_equal(str_to_ms("7x", &v), -EINVAL);
 	assert_int_equal(str_to_ms("99999999999999999999d", &v), -ERANGE);
+}
+
+static void test_utc(void **state UNUSED)
+{
+	char t[UTC_MAX];
+
+	utc_text(1709251199, t);
+	assert_string_equal(t, "2024-02-29T23:59:59");
+	utc_text(INT64_MAX, t);
+	assert_string_equal(t, "1970-01-01T00:00:00");
 }
 
 static void test_ids(void **state UNUSED)
@@ -208,7 +223,7 @@ static void test_loop(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_display), cmocka_unit_test(test_numbers), cmocka_unit_test(test_ids),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_display), cmocka_unit_test(test_numbers), cmocka_unit_test(test_utc), cmocka_unit_test(test_ids),
 					    cmocka_unit_test(test_buf), cmocka_unit_test(test_wire), cmocka_unit_test(test_board),
 					    cmocka_unit_test(test_events), cmocka_unit_test(test_loop) };
 
