@@ -15,6 +15,7 @@
 #include "execd/execd.h"
 
 #define CHUNK 4096
+#define PROC_HOPS 8
 
 void facts_fini(struct exec_facts *f)
 {
@@ -184,6 +185,29 @@ static int absolute(pid_t pid, const char *base, const char *rel, char *out, siz
 	return str_format(out, cap, "%s/%s", dir, rel);
 }
 
+/* /proc/self/root/… and /proc/self/cwd/…, of any process: one root holds for the whole session, so what follows "root" is the path. Only for
+ * finding the file: what then runs is judged by itself. */
+static int through_proc(pid_t pid, char *path, size_t cap)
+{
+	for (int hops = 0; hops < PROC_HOPS && !strncmp(path, "/proc/", 6); hops++) {
+		const char *which = strchr(path + 6, '/'), *rest;
+		char copy[8300];
+		bool root = which && (!strncmp(which, "/root/", 6) || !strcmp(which, "/root"));
+		bool cwd = which && !strncmp(which, "/cwd/", 5) && (!strncmp(path, "/proc/self/", 11) || !strncmp(path, "/proc/thread-self/", 18));
+		int r;
+
+		if (!root && !cwd)
+			return 0;
+		rest = which + (root ? 5 : 4);
+		if (str_format(copy, sizeof(copy), "%s", rest[0] ? rest : "/") < 0)
+			return -ENAMETOOLONG;
+		r = root ? str_format(path, cap, "%s", copy) : absolute(pid, "cwd", copy + 1, path, cap);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int facts_of_fd(int fd, struct exec_facts *f)
 {
 	char link[64];
@@ -218,6 +242,9 @@ static int resolve(pid_t pid, int dirfd, bool empty, struct exec_facts *f)
 		r = str_format(path, sizeof(path), "%s", f->given);
 	else
 		r = absolute(pid, dirfd == AT_FDCWD ? "cwd" : base, f->given, path, sizeof(path));
+	if (r < 0)
+		return r;
+	r = through_proc(pid, path, sizeof(path));
 	if (r < 0)
 		return r;
 	if (magic_link(pid, path, magic, sizeof(magic)))

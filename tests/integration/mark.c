@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leaves a mark that says which program ran and with what argument. */
+/* Leaves a mark in DIR that says which program ran: MARK, or "evil" for that argument. */
 #include <fcntl.h>
-#include <unistd.h>
 #include <string.h>
-int main(int c,char**v){const char*n=v[0];const char*what=strstr(n,"forbidden")?"FORBIDDEN\n":(c>1&&!strcmp(v[1],"evil"))?"EVIL\n":"good\n";(void)c;
-#ifdef BAD
-what="FORBIDDEN\n";
-#endif
-int f=open("/tmp/marks",O_WRONLY|O_APPEND|O_CREAT,0666);write(f,what,strlen(what));return 0;}
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 && !strcmp(argv[1], "evil") ? "evil\n" : MARK;
+	int fd = open(DIR "/marks", O_WRONLY | O_APPEND | O_CREAT, 0666);
+
+	return write(fd, what, strlen(what)) < 0;
+}

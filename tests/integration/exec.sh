@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every way to run a program, tried with an allowed and with a denied one: the allowed one leaves its mark, so the way is a way; the denied one
+# leaves none.
+set -u
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
+W=$T/ws
+mkdir -p "$W/bin"
+for p in good bad; do gcc -O1 -DDIR='"/workspace"' -DMARK="\"$p\\n\"" -o "$W/bin/$p" "$top/tests/integration/mark.c"; done
+gcc -O1 -DDIR='"/workspace/bin"' -o "$W/bin/race" "$top/tests/integration/race.c" -lpthread
+cat >"$T/p.yaml" <<'P'
+version: 1
+name: exec
+file_rules: [{name: all, paths: ["/**"], decision: allow}]
+command_rules:
+  - {name: no-bad, commands: [bad], decision: deny, message: "use good"}
+  - {name: no-evil, commands: [good], args_patterns: ["evil"], decision: deny}
+  - {name: all, decision: allow}
+P
+SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
+check "a session is made" [ -n "$SID" ] || { cat "$T/err"; exit 1; }
+X() { timeout 60 "$A" exec "$SID" -- "$@"; }
+cat >"$W/way.py" <<'P'
+import ctypes, os, subprocess, sys, threading
+way, b = sys.argv[1], "/workspace/bin/" + sys.argv[2]
+libc = ctypes.CDLL(None, use_errno=True)
+argv, envp = (ctypes.c_char_p * 2)(b"x", None), (ctypes.c_char_p * 1)(None)
+def execveat(fd, path, flags): libc.syscall(322, fd, path, argv, envp, flags)
+def memfd():
+    m = os.memfd_create("good", 0)
+    os.write(m, open(b, "rb").read())
+    return m
+ways = {
+    "subprocess": lambda: subprocess.run([b]),
+    "system": lambda: os.system(b),
+    "spawn": lambda: os.waitpid(os.posix_spawn(b, ["x"], {}), 0),
+    "argv0": lambda: os.execve(b, ["good", "fine"], {}),
+    "fexecve": lambda: os.execve(os.open(b, os.O_RDONLY), ["x"], {}),
+    "fexecve-path": lambda: execveat(os.open(b, os.O_PATH), b"", 0x1000),
+    "dirfd": lambda: execveat(os.open("/workspace/bin", os.O_PATH), sys.argv[2].encode(), 0),
+    "proc-fd": lambda: os.execve("/proc/self/fd/%d" % os.open(b, os.O_RDONLY), ["x"], {}),
+    "dev-fd": lambda: os.execve("/dev/fd/%d" % os.open(b, os.O_RDONLY), ["x"], {}),
+    "proc-root": lambda: os.execve("/proc/self/root" + b, ["x"], {}),
+    "proc-pid-root": lambda: os.execve("/proc/%d/root%s" % (os.getpid(), b), ["x"], {}),
+    "proc-cwd": lambda: (os.chdir("/workspace/bin"), os.execve("/proc/self/cwd/" + sys.argv[2], ["x"], {})),
+    "relative": lambda: (os.chdir("/workspace/bin"), os.execve("../bin/./" + sys.argv[2], ["x"], {})),
+    "thread": lambda: [t.start() or t.join() for t in [threading.Thread(target=lambda: os.execve(b, ["x"], {}))]],
+    "memfd": lambda: os.execve(memfd(), ["x"], {}),
+    "memfd-proc": lambda: os.execve("/proc/self/fd/%d" % memfd(), ["x"], {}),
+    "deleted": lambda: (os.link(b, "/workspace/gone"), os.execve((f := os.open("/workspace/gone", os.O_RDONLY), os.unlink("/workspace/gone"))[0], ["x"], {})),
+}
+try: ways[way]()
+except OSError as e: sys.exit(str(e))
+P
+ln -s good "$W/bin/link-good"
+ln -s bad "$W/bin/link-bad"
+for p in good bad; do
+	printf '#!/workspace/bin/%s\n' $p >"$W/bin/script-$p"
+	printf '#!/workspace/bin/script-%s\n' $p >"$W/bin/script2-$p"
+	printf '#!/usr/bin/env -S %s\n' "/workspace/bin/$p" >"$W/bin/env-$p"
+	chmod +x "$W"/bin/script-$p "$W"/bin/script2-$p "$W"/bin/env-$p
+	printf 'x:\n\t/workspace/bin/%s\n' $p >"$W/$p.mk"
+	printf 'sh -c "sh -c /workspace/bin/%s"\n' $p >"$W/nest-$p.sh"
+done
+# @ stands for the program's name.
+cat >"$T/ways" <<'P'
+/workspace/bin/@
+sh -c /workspace/bin/@
+sh -c "cd bin && ./@"
+sh -c "PATH=/workspace/bin:$PATH; @"
+sh -c "true; (true && /workspace/bin/@) | cat"
+bash -c "exec -a good /workspace/bin/@"
+sh /workspace/nest-@.sh
+make -f @.mk
+find /workspace/way.py -exec /workspace/bin/@ ;
+xargs -a /workspace/way.py -n 1000 /workspace/bin/@
+env -i A=1 /workspace/bin/@
+env -S "/workspace/bin/@ fine"
+nice /workspace/bin/@
+timeout 5 /workspace/bin/@
+nohup /workspace/bin/@
+setsid -w /workspace/bin/@
+stdbuf -o0 /workspace/bin/@
+busybox sh -c /workspace/bin/@
+busybox env /workspace/bin/@
+/lib64/ld-linux-x86-64.so.2 /workspace/bin/@
+/lib64/ld-linux-x86-64.so.2 --argv0 good /workspace/bin/@
+/workspace/bin/link-@
+/workspace/bin/script-@
+/workspace/bin/script2-@
+/workspace/bin/env-@
+perl -e "exec q(/workspace/bin/@)"
+awk "BEGIN { system(\"/workspace/bin/@\") }"
+git -c alias.x=!/workspace/bin/@ x
+tar -cf /dev/null --checkpoint=1 --checkpoint-action=exec=/workspace/bin/@ /workspace/way.py
+python3 /workspace/way.py subprocess @
+python3 /workspace/way.py system @
+python3 /workspace/way.py spawn @
+python3 /workspace/way.py argv0 @
+python3 /workspace/way.py fexecve @
+python3 /workspace/way.py fexecve-path @
+python3 /workspace/way.py dirfd @
+python3 /workspace/way.py proc-fd @
+python3 /workspace/way.py dev-fd @
+python3 /workspace/way.py proc-root @
+python3 /workspace/way.py proc-pid-root @
+python3 /workspace/way.py proc-cwd @
+python3 /workspace/way.py relative @
+python3 /workspace/way.py thread @
+P
+try_way() { # PROGRAM LINE: the marks it left
+	X rm -f /workspace/marks
+	eval "X ${2//@/$1}" >"$T/out" 2>&1
+	cat "$W/marks" 2>/dev/null
+}
+while read -r line; do
+	# The quotes are the line's own; the session's shell expands its variables.
+	line=${line//\$PATH/'\$PATH'}
+	line=${line/%;/\\;}
+	check "control, allowed: $line" is "$(try_way good "$line" </dev/null)" good
+	check "denied: $line" is "$(try_way bad "$line" </dev/null)" ""
+done <"$T/ways"
+X /workspace/bin/bad 2>"$T/err"
+check "denied is 126" is $? 126
+check "denied says its rule" grep -q 'denied by policy (rule=no-bad)' "$T/err"
+check "and what to do instead" grep -q 'use good' "$T/err"
+X sh -c "/workspace/bin/bad" 2>"$T/err"
+X python3 /workspace/way.py subprocess bad 2>"$T/err"
+check "three levels deep it is said, too" grep -q 'refused: exec /.*/bad (rule=no-bad): use good' "$T/err"
+
+# A program without a name is refused whatever it holds: the control runs the same script outside.
+for way in memfd memfd-proc deleted; do
+	X rm -f /workspace/marks
+	X python3 /workspace/way.py $way good >/dev/null 2>&1
+	check "$way is refused" test ! -e "$W/marks"
+done
+check "control: outside, memfd runs" is "$(python3 -c "
+import os
+m = os.memfd_create('x', 0); os.write(m, open('/bin/echo', 'rb').read()); os.execve(m, ['echo', 'ran'], {})")" ran
+
+# Races: the path and an argument flip between allowed and denied while children that share the memory call execve.
+X rm -f /workspace/marks
+out=$(X /workspace/bin/race 3000 2>/dev/null)
+check "3000 racing execs: $out" test -n "$out"
+check "none ran the denied program or the denied argument" is "$(grep -cvx good "$W/marks")" 0
+check "control: allowed ones did" test "$(grep -cx good "$W/marks")" -gt 100
+# The same race by itself, on directories of its own.
+mkdir -p "$T/native"
+for p in good bad; do gcc -O1 -DDIR="\"$T/native\"" -DMARK="\"$p\\n\"" -o "$T/native/$p" "$top/tests/integration/mark.c"; done
+gcc -O1 -DDIR="\"$T/native\"" -o "$T/native/race" "$top/tests/integration/race.c" -lpthread
+"$T/native/race" 1000 >/dev/null
+check "control: without agentsh the same race runs the denied program" grep -q bad "$T/native/marks"
+the_end
