@@ -141,6 +141,8 @@ static bool magic_link(pid_t pid, const char *path, char *out, size_t cap)
 	const char *rest = NULL;
 	char own[32];
 
+	if (strncmp(path, "/proc/", 6) != 0 && strncmp(path, "/dev/fd/", 8) != 0)
+		return false; /* nearly every exec: its number in its own namespace, from a file of /proc, is not needed */
 	snprintf(own, sizeof(own), "/proc/%d/", ns_pid(pid));
 	for (size_t i = 0; i < ARRAY_LEN(self) && !rest; i++)
 		if (!strncmp(path, self[i], strlen(self[i])))

@@ -9,6 +9,7 @@
 
 #define LOOK_DEPTH 4
 #define WORDS_MAX 256
+#define PATH_NAME_MAX 4096
 
 static const char *const shells[] = { "sh", "bash", "dash", "ash", "mksh", "ksh", "zsh" };
 static const char *const wrappers[] = { "env", "nice", "nohup", "timeout", "xargs", "setsid", "stdbuf", "busybox", "sudo", "doas", "time",
@@ -30,22 +31,34 @@ static bool among(const char *s, const char *const *v, size_t n)
 	return false;
 }
 
-static bool command_match(const char *entry, const char *name)
-{
-	char lower[4096], b[4096];
+/* A command's name in the forms that entries are held against, made once a question. */
+struct name { const char *whole; char lower[PATH_NAME_MAX], base[PATH_NAME_MAX]; };
 
-	snprintf(lower, sizeof(lower), "%s", name);
-	for (char *c = lower; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	if (strchr(entry, '/'))
-		return !strcasecmp(entry, name) || (wild_is(entry) && wild_match(entry, name, '/'));
-	snprintf(b, sizeof(b), "%s", base(lower));
-	if (strlen(b) > 5 && !strcmp(b + strlen(b) - 5, ".real"))
-		b[strlen(b) - 5] = 0;
-	return !strcasecmp(entry, b) || (wild_is(entry) && wild_match(entry, b, 0));
+static void name_of(struct name *n, const char *s)
+{
+	size_t len = strnlen(s, sizeof(n->lower) - 1);
+
+	n->whole = s;
+	for (size_t i = 0; i < len; i++)
+		n->lower[i] = (char)tolower((unsigned char)s[i]);
+	n->lower[len] = 0;
+	len = strlen(base(n->lower));
+	memcpy(n->base, base(n->lower), len + 1);
+	if (len > 5 && !strcmp(n->base + len - 5, ".real"))
+		n->base[len - 5] = 0;
 }
 
-static bool rule_match(const struct policy *p, size_t i, const char *name, const char *args, uint32_t depth)
+static bool command_match(const char *entry, const struct name *n)
+{
+	bool path = strchr(entry, '/') != NULL;
+	const char *name = path ? n->whole : n->base;
+
+	if (tolower((unsigned char)entry[0]) == tolower((unsigned char)name[0]) && !strcasecmp(entry, name))
+		return true;
+	return wild_is(entry) && wild_match(entry, name, path ? '/' : 0);
+}
+
+static bool rule_match(const struct policy *p, size_t i, const struct name *name, const char *args, uint32_t depth)
 {
 	const struct rule *u = &p->m.execs.v[i];
 	bool hit = u->commands.n == 0;
@@ -57,10 +70,13 @@ static bool rule_match(const struct policy *p, size_t i, const char *name, const
 	return hit && (!p->regex[i] || regex_match(p->regex[i], args, strlen(args)));
 }
 
-static const struct rule *first(const struct policy *p, const char *name, const char *args, uint32_t depth)
+static const struct rule *first(const struct policy *p, const char *s, const char *args, uint32_t depth)
 {
+	static struct name name; /* one thread asks; 8 KiB need not be cleared each time */
+
+	name_of(&name, s);
 	for (size_t i = 0; i < p->m.execs.n; i++)
-		if (rule_match(p, i, name, args, depth))
+		if (rule_match(p, i, &name, args, depth))
 			return &p->m.execs.v[i];
 	return NULL;
 }
@@ -190,12 +206,15 @@ static struct pol_verdict look(const struct policy *p, const char *given, const 
 	struct pol_verdict v;
 	size_t at = 0;
 
-	args[0] = 0;
 	for (size_t i = 1; i < argc && at + 2 < sizeof(args); i++) {
-		int n = snprintf(args + at, sizeof(args) - at, "%s%s", i > 1 ? " " : "", argv[i]);
+		size_t n = strnlen(argv[i], sizeof(args) - at - 2);
 
-		at = n < 0 || (size_t)n >= sizeof(args) - at ? sizeof(args) - 1 : at + (size_t)n;
+		if (i > 1)
+			args[at++] = ' ';
+		memcpy(args + at, argv[i], n);
+		at += n;
 	}
+	args[at] = 0;
 	a = first(p, given, args, depth);
 	if (resolved)
 		b = first(p, resolved, args, depth);

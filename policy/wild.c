@@ -20,7 +20,10 @@ struct places { uint16_t v[WILD_MAX + 1]; size_t n; bool in[WILD_MAX + 1]; };
 
 bool wild_is(const char *s)
 {
-	return strpbrk(s, "*?[{\\") != NULL;
+	for (; *s; s++)
+		if (*s == '*' || *s == '?' || *s == '[' || *s == '{' || *s == '\\')
+			return true; /* strpbrk makes a table of 256 bytes at each call */
+	return false;
 }
 
 /* Behind the "]" of the set that begins at i; 0 when it is not closed before `to`. */
