@@ -213,18 +213,19 @@ static int through_proc(pid_t pid, char *path, size_t cap)
 static int facts_of_fd(int fd, struct exec_facts *f)
 {
 	char link[64];
-	struct stat st;
+	struct statx st;
 	ssize_t n;
 
-	if (fstat(fd, &st) < 0)
+	/* Which file it is does not change: nothing that fsd would have to be asked for. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0)
 		return -errno;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, f->resolved, sizeof(f->resolved) - 1);
 	if (n < 0)
 		return -errno;
 	f->resolved[n] = 0;
-	f->dev = st.st_dev;
-	f->ino = st.st_ino;
+	f->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	f->ino = st.stx_ino;
 	return 0;
 }
 
