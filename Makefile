@@ -18,7 +18,7 @@ HARD  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protecti
 SAN   := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(if $(CLANG),,-Wno-format-truncation)
 OPT   := $(if $(filter asan,$(B)),$(SAN),$(HARD))
 SANL  := -fsanitize=address,undefined
-LINK  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(filter asan,$(B)),$(SANL))
+LINK  := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,shstk -Wl,--as-needed $(if $(filter asan,$(B)),$(SANL))
 CF    := -std=gnu17 -g -fPIE -D_GNU_SOURCE -I. -I/usr/include/fuse3 $(WARN) $(OPT) -MMD -MP $(EXTRA_CFLAGS)
 
 say    = $(if $(V)$(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS)))),,@echo "  $(1)")

@@ -84,6 +84,7 @@ void loop_free(struct loop *l)
 	if (!l)
 		return;
 	while (l->timers.next != &l->timers)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): loop_cancel takes what it frees off the list */
 		loop_cancel(l->timers.next);
 	loop_del(l->sig_io);
 	reap_dead(l);
@@ -187,6 +188,7 @@ static int run_timers(struct loop *l)
 	while (l->timers.next != &l->timers && !l->stop) {
 		struct loop_timer *t = l->timers.next;
 		uint64_t now = clock_ms();
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): loop_cancel took the one before off the list */
 		loop_timer_fn fn = t->fn;
 		void *arg = t->arg;
 

@@ -279,6 +279,7 @@ int peek_exec(const struct seccomp_notif *req, struct exec_facts *f)
 	return r < 0 ? r : resolve(pid, dirfd, empty, f);
 }
 
+LEAKS_UNSEEN_BEGIN /* the strings belong to f: facts_fini */
 static int running_argv(pid_t pid, struct exec_facts *f)
 {
 	size_t cap = 16384, n = 0, count = 0;
@@ -309,12 +310,16 @@ static int running_argv(pid_t pid, struct exec_facts *f)
 	f->argv = calloc(count + 2, sizeof(char *));
 	for (size_t i = 0; f->argv && i < n && f->argc <= count; i += strlen(text + i) + 1) {
 		f->argv[f->argc] = strdup(text + i);
-		if (!f->argv[f->argc++])
-			break;
+		if (!f->argv[f->argc]) {
+			free(text);
+			return -ENOMEM; /* fewer arguments than run must not be judged as all of them */
+		}
+		f->argc++;
 	}
 	free(text);
 	return f->argv ? 0 : -ENOMEM;
 }
+LEAKS_UNSEEN_END
 
 int peek_running(pid_t pid, struct exec_facts *f)
 {

@@ -16,6 +16,7 @@
 
 static struct ipc_frame frame;
 
+LEAKS_UNSEEN_BEGIN /* the strings belong to v, which ends with the first NULL */
 char **strv_read(struct rd *r, uint32_t max)
 {
 	uint32_t n = rd_u32(r);
@@ -46,6 +47,7 @@ void strv_free(char **v)
 		free(*p);
 	free(v);
 }
+LEAKS_UNSEEN_END
 
 static int set_mount(struct session *s, struct rd *b, int *fd, struct err *err)
 {

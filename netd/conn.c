@@ -248,7 +248,7 @@ static void on_dialled(void *arg, int fd, uint32_t events UNUSED)
 static bool address_allowed(struct conn *c, const struct addr *a, const char **rule)
 {
 	struct pol_net q = { .domain = *c->f.name ? c->f.name : NULL, .addr = a->b, .addr_len = a->len, .port = c->f.pkt.dport };
-	struct pol_verdict v = policy_net(gate.policy, &q);
+	struct pol_verdict v = policy_net(gate.policy, &q), unnamed;
 
 	*rule = v.rule;
 	if (v.decision == POL_DENY || v.decision == POL_REDIRECT || v.decision == POL_SOFT_DELETE)
@@ -256,9 +256,9 @@ static bool address_allowed(struct conn *c, const struct addr *a, const char **r
 	if (!*c->f.name || !addr_special(a))
 		return true;
 	q.domain = NULL;
-	v = policy_net(gate.policy, &q);
+	unnamed = policy_net(gate.policy, &q);
 	*rule = "private-address";
-	return v.decision == POL_ALLOW || v.decision == POL_AUDIT;
+	return unnamed.decision == POL_ALLOW || unnamed.decision == POL_AUDIT;
 }
 
 static void dial(struct conn *c)

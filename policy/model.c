@@ -117,6 +117,7 @@ static char *get_opt(struct rd *r)
 	return NULL;
 }
 
+LEAKS_UNSEEN_BEGIN /* the strings belong to the rule: model_fini */
 static void get_strs(struct rd *r, struct strs *s)
 {
 	uint32_t n = rd_u32(r);
@@ -133,6 +134,7 @@ static void get_strs(struct rd *r, struct strs *s)
 		s->n = i + 1;
 	}
 }
+LEAKS_UNSEEN_END
 
 static void get_rule(struct rd *r, struct rule *u)
 {
@@ -159,6 +161,8 @@ static void get_rule(struct rd *r, struct rule *u)
 		return;
 	}
 	u->ports = calloc((size_t)n + 1, sizeof(uint16_t));
+	if (!u->ports)
+		r->bad = true; /* a rule without ports would hold for every port */
 	for (u->n_ports = 0; u->ports && u->n_ports < n; u->n_ports++)
 		u->ports[u->n_ports] = rd_u16(r);
 	u->min_depth = (int32_t)rd_u32(r);

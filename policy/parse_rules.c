@@ -24,11 +24,20 @@ static bool want_text(struct ctx *c, const struct node *v)
 	return false;
 }
 
+/* A list that is not there means "any": what could not be stored must not become that. */
+static void no_memory(struct ctx *c, const struct node *v)
+{
+	diag_error(c->p->d, v, "out of memory");
+}
+
+LEAKS_UNSEEN_BEGIN /* what is set below belongs to the rule: model_fini */
 static void set_text(struct ctx *c, const struct node *v, char **out)
 {
 	if (want_text(c, v)) {
 		free(*out);
 		*out = strdup(v->text);
+		if (!*out)
+			no_memory(c, v);
 	}
 }
 
@@ -48,12 +57,17 @@ static void set_strs(struct ctx *c, const struct node *v, struct strs *out, bool
 	if (!want_list(c, v))
 		return;
 	out->v = calloc(v->n + 1, sizeof(char *));
+	if (!out->v)
+		no_memory(c, v);
 	for (size_t i = 0; out->v && i < v->n; i++) {
 		if (!want_text(c, v->v[i]))
 			return; /* so that entry i of the list is entry i of out */
 		out->v[out->n] = expand ? parse_expand(c->p, v->v[i], true) : strdup(v->v[i]->text);
-		if (!out->v[out->n])
+		if (!out->v[out->n]) {
+			if (!c->p->d->errors)
+				no_memory(c, v);
 			return;
+		}
 		for (char *s = out->v[out->n]; lower && *s; s++)
 			*s = (char)tolower((unsigned char)*s);
 		out->n++;
@@ -130,6 +144,8 @@ static void k_ports(struct ctx *c, const struct node *v)
 	if (!want_list(c, v))
 		return;
 	c->r->ports = calloc(v->n + 1, sizeof(uint16_t));
+	if (!c->r->ports)
+		no_memory(c, v);
 	for (size_t i = 0; c->r->ports && i < v->n; i++) {
 		uint64_t port;
 
@@ -141,6 +157,7 @@ static void k_ports(struct ctx *c, const struct node *v)
 			c->r->ports[c->r->n_ports++] = (uint16_t)port;
 	}
 }
+LEAKS_UNSEEN_END
 
 static void k_cidrs(struct ctx *c, const struct node *v)
 {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every shell script that changed since it was last clean is given to shellcheck (build/lint/shellcheck is the mark). One line per finding.
+# Every shell script that changed since it was last clean is given to shellcheck (build/lint/shell is the mark). One line per finding.
 cd "$(dirname "$0")/../.." || exit 1
-mark=build/lint/shellcheck
+mark=build/lint/shell
 mkdir -p build/lint
 mapfile -t all < <(git ls-files -co --exclude-standard tests .ci | xargs -r ls -d 2>/dev/null | xargs -r grep -lE -m1 '^#!.*\b(ba|da)?sh\b')
 changed=()
