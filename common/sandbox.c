@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The posture of our own processes: capabilities, and one seccomp row per role. What is refused is what a taken-over worker
+/* The posture of our own processes: capabilities, and one seccomp row per role (Landlock's rows: landlock.c). What is refused is what a taken-over worker
  * would want first: new programs, new mounts, other processes' memory, kernel modules, bpf. */
 #include "common/sandbox.h"
 
@@ -121,9 +121,13 @@ static int fsd_ioctls(scmp_filter_ctx ctx)
 
 int sandbox_enter(enum sandbox_role role, struct err *err)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	int r = ctx ? 0 : -ENOMEM;
+	scmp_filter_ctx ctx;
+	int r;
 
+	if (landlock_enter(role, err) < 0)
+		return err->status;
+	ctx = seccomp_init(SCMP_ACT_ALLOW);
+	r = ctx ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(table); i++)
 		if (table[i].refused_in & (1u << role))
 			r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), table[i].nr, 0);

@@ -13,7 +13,10 @@ enum sandbox_role { SANDBOX_NETD_WORKER, SANDBOX_FSD_WORKER, SANDBOX_EXECD_WORKE
 /* Keeps only the capabilities in the mask (1ULL << CAP_*) in permitted and effective, empties inheritable, ambient and the
  * bounding set, sets no_new_privs and non-dumpable. uid/gid -1: unchanged; else all ids become these, groups emptied, first. */
 int priv_drop(uid_t uid, gid_t gid, uint64_t keep_caps, struct err *err);
-/* Loads the role's seccomp table: what a taken-over worker would want first (new programs, mounts, namespaces, other processes) is
+/* Puts the role's Landlock rules in force, for this thread and what it starts: files that the role has no row for cannot be opened by
+ * name. 0 also where the kernel has none (one line at info). Called by sandbox_enter. */
+int landlock_enter(enum sandbox_role role, struct err *err);
+/* Enters Landlock, then loads the role's seccomp table: what a taken-over worker would want first (new programs, mounts, namespaces, other processes) is
  * refused with EPERM, on all threads. Last step; afterwards the process cannot start a program. */
 int sandbox_enter(enum sandbox_role role, struct err *err);
 
