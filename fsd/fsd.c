@@ -131,8 +131,9 @@ static int start(struct worker *w, struct err *err)
 	fsd.w = w;
 	umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max; /* one descriptor per inode that the kernel remembers */
+		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
+		inode_limit(files.rlim_cur / 2); /* the other half for what the sandbox opens */
 	}
 	if (read_frames(w, &ws, &id, err) < 0)
 		return err->status;

@@ -18,9 +18,11 @@ struct inode {
 	struct inode *next;            /* hash chain */
 	struct inode *parent;          /* for showing a path only; NULL: a tree's root. Held by a reference */
 	char *name;
-	int fd;                        /* O_PATH */
+	int fd;                        /* O_PATH; -1: closed for room, inode_fd opens it again */
+	struct inode *older, *newer;   /* those with a descriptor that may be closed, by use */
 	dev_t dev;
 	ino_t ino;
+	struct timespec born;          /* a number may be given to another file while the descriptor is closed */
 	struct pol_state state;
 	uint64_t lookups, refs;        /* kernel's references; children that point here */
 	int tree;
@@ -53,6 +55,9 @@ extern struct fsd fsd;
 
 /* inode.c. get: the inode of name in dir (a new reference for the kernel), or negative errno. */
 int inode_get(struct inode *dir, const char *name, struct inode **ret, struct stat *st);
+void inode_limit(size_t n);        /* how many descriptors inodes may keep open */
+int inode_fd(struct inode *i);     /* i->fd, good until many others were asked for; or -ESTALE: it is not where it was */
+struct inode *inode_peek(struct inode *dir, const char *name); /* the one that is known there, or NULL; no reference */
 void inode_forget(struct inode *i, uint64_t n);
 void inode_unref(struct inode *i); /* gives back one of refs */
 struct inode *inode_root(int tree, int fd, struct pol_state state);

@@ -6,19 +6,122 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "fsd/fsd.h"
+
+#define FDS_MIN 256
+#define FDS_MAX 65536
+#define DEPTH_MAX 2048 /* directories that are opened again on the way to one */
+
+/* used.newer is the one used longest ago, used.older the last one. */
+static struct inode used = { .older = &used, .newer = &used };
+static size_t n_fds, max_fds = FDS_MIN;
+
+void inode_limit(size_t n)
+{
+	max_fds = n < FDS_MIN ? FDS_MIN : n > FDS_MAX ? FDS_MAX : n;
+}
+
+static void out_of_use(struct inode *i)
+{
+	if (!i->newer)
+		return;
+	i->newer->older = i->older;
+	i->older->newer = i->newer;
+	i->older = i->newer = NULL;
+	n_fds--;
+}
+
+static void into_use(struct inode *i)
+{
+	i->older = used.older;
+	i->newer = &used;
+	used.older->newer = i;
+	used.older = i;
+	n_fds++;
+}
+
+static void make_room(void)
+{
+	for (size_t tries = n_fds; n_fds >= max_fds && tries; tries--) {
+		struct inode *i = used.newer;
+
+		out_of_use(i);
+		if (i->passed || i->cached) { /* open, and perhaps without a name any more */
+			into_use(i);
+			continue;
+		}
+		close(i->fd);
+		i->fd = -1;
+	}
+}
+
+/* What name in the directory fd is (fd itself with name ""), and when it came to be. */
+static int look(int fd, const char *name, struct stat *st, struct timespec *born)
+{
+	struct statx x;
+
+	if (statx(fd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+		return -errno;
+	*st = (struct stat){
+		.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor), .st_ino = x.stx_ino, .st_mode = x.stx_mode, .st_nlink = x.stx_nlink,
+		.st_uid = x.stx_uid, .st_gid = x.stx_gid, .st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor), .st_size = (off_t)x.stx_size,
+		.st_blksize = x.stx_blksize, .st_blocks = (blkcnt_t)x.stx_blocks, .st_atim = { x.stx_atime.tv_sec, x.stx_atime.tv_nsec },
+		.st_mtim = { x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec }, .st_ctim = { x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec },
+	};
+	*born = x.stx_mask & STATX_BTIME ? (struct timespec){ x.stx_btime.tv_sec, x.stx_btime.tv_nsec } : (struct timespec){ 0 };
+	return 0;
+}
+
+static bool is(const struct inode *i, const struct stat *st, const struct timespec *born)
+{
+	return i->dev == st->st_dev && i->ino == st->st_ino && i->born.tv_sec == born->tv_sec && i->born.tv_nsec == born->tv_nsec;
+}
+
+static int fd_of(struct inode *i, unsigned depth)
+{
+	struct timespec born;
+	struct stat st;
+	auto_fd fd = -1;
+	int dir;
+
+	if (!i->parent)
+		return i->fd;
+	if (i->fd >= 0) {
+		out_of_use(i);
+		into_use(i);
+		return i->fd;
+	}
+	dir = depth < DEPTH_MAX ? fd_of(i->parent, depth + 1) : -ENAMETOOLONG;
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, i->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		return -errno;
+	if (fd < 0 || look(fd, "", &st, &born) < 0 || !is(i, &st, &born))
+		return -ESTALE; /* moved on the host: the kernel looks again */
+	i->fd = move_fd(&fd);
+	into_use(i);
+	make_room();
+	return i->fd;
+}
+
+int inode_fd(struct inode *i)
+{
+	return fd_of(i, 0);
+}
 
 static size_t bucket(dev_t dev, ino_t ino, const struct pol_state *st)
 {
 	return (size_t)((ino * 0x9e3779b97f4a7c15ull + dev * 31 + st->s[0] * 2654435761u) >> 20) % INODE_BUCKETS;
 }
 
-static struct inode *find(dev_t dev, ino_t ino, const struct pol_state *st, int tree)
+static struct inode *find(const struct stat *st, const struct timespec *born, const struct pol_state *state, int tree)
 {
-	struct inode *i = fsd.table[bucket(dev, ino, st)];
+	struct inode *i = fsd.table[bucket(st->st_dev, st->st_ino, state)];
 
-	while (i && !(i->dev == dev && i->ino == ino && i->tree == tree && pol_state_eq(i->state, *st)))
+	while (i && !(is(i, st, born) && i->tree == tree && pol_state_eq(i->state, *state)))
 		i = i->next;
 	return i;
 }
@@ -47,7 +150,9 @@ static void drop(struct inode *i)
 		struct inode *up = i->parent;
 
 		unlink_out(i);
-		close(i->fd);
+		out_of_use(i);
+		if (i->fd >= 0)
+			close(i->fd);
 		free(i->name);
 		free(i);
 		up->refs--;
@@ -70,13 +175,14 @@ void inode_unref(struct inode *i)
 struct inode *inode_root(int tree, int fd, struct pol_state state)
 {
 	struct inode *i = calloc(1, sizeof(*i));
+	struct timespec born;
 	struct stat st;
 
-	if (!i || fstat(fd, &st) < 0) {
+	if (!i || look(fd, "", &st, &born) < 0) {
 		free(i);
 		return NULL;
 	}
-	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .state = state, .tree = tree, .refs = 1 };
+	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .born = born, .state = state, .tree = tree, .refs = 1 };
 	link_in(i);
 	return i;
 }
@@ -89,31 +195,80 @@ static bool hidden(const struct stat *st)
 	return false;
 }
 
-int inode_get(struct inode *dir, const char *name, struct inode **ret, struct stat *st)
+/* The state of name in dir; met again below another tree, the workspace is still the workspace. */
+static struct pol_state state_of(const struct inode *dir, const char *name, const struct stat *st)
+{
+	if (st->st_dev == fsd.ws_dev && st->st_ino == fsd.ws_ino)
+		return policy_file_workspace(fsd.policy);
+	return policy_file_child(fsd.policy, dir->state, name, strlen(name));
+}
+
+static struct inode *known(const struct inode *dir, const char *name, struct stat *st)
+{
+	struct pol_state state;
+	struct timespec born;
+
+	if (look(dir->fd, name, st, &born) < 0)
+		return NULL;
+	state = state_of(dir, name, st);
+	return find(st, &born, &state, dir->tree);
+}
+
+struct inode *inode_peek(struct inode *dir, const char *name)
+{
+	struct stat st;
+
+	return inode_fd(dir) < 0 ? NULL : known(dir, name, &st);
+}
+
+static int first_seen(struct inode *dir, const char *name, struct inode **ret, struct stat *st)
 {
 	auto_fd fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct pol_state state = policy_file_child(fsd.policy, dir->state, name, strlen(name));
+	struct pol_state state;
+	struct timespec born;
 	struct inode *i;
 
-	if (fd < 0 || fstat(fd, st) < 0)
+	if (fd < 0)
 		return -errno;
+	if (look(fd, "", st, &born) < 0)
+		return -EIO;
 	if (hidden(st))
 		return -ENOENT;
-	/* Met again below another tree, the workspace is still the workspace. */
-	if (st->st_dev == fsd.ws_dev && st->st_ino == fsd.ws_ino)
-		state = policy_file_workspace(fsd.policy);
-	i = find(st->st_dev, st->st_ino, &state, dir->tree);
-	if (!i) {
-		i = calloc(1, sizeof(*i));
-		if (!i)
-			return -ENOMEM;
-		*i = (struct inode){ .fd = move_fd(&fd), .dev = st->st_dev, .ino = st->st_ino, .state = state, .tree = dir->tree, .parent = dir };
-		i->name = strdup(name);
-		dir->refs++;
-		link_in(i);
-	} else if (i->parent && (i->parent != dir || strcmp(i->name, name) != 0)) {
-		inode_moved(i, dir, name, state);
+	state = state_of(dir, name, st);
+	*ret = find(st, &born, &state, dir->tree);
+	if (*ret)
+		return 0;
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return -ENOMEM;
+	*i = (struct inode){ .fd = -1, .dev = st->st_dev, .ino = st->st_ino, .born = born, .state = state, .tree = dir->tree, .parent = dir };
+	i->name = strdup(name);
+	if (!i->name) {
+		free(i);
+		return -ENOMEM;
 	}
+	i->fd = move_fd(&fd);
+	into_use(i);
+	make_room();
+	dir->refs++;
+	link_in(i);
+	*ret = i;
+	return 0;
+}
+
+int inode_get(struct inode *dir, const char *name, struct inode **ret, struct stat *st)
+{
+	int r = inode_fd(dir);
+	struct inode *i;
+
+	if (r < 0)
+		return r;
+	i = known(dir, name, st);
+	r = i ? 0 : first_seen(dir, name, &i, st);
+	if (r < 0)
+		return r;
+	if (i->parent && (i->parent != dir || strcmp(i->name, name) != 0))
+		inode_moved(i, dir, name, i->state);
 	i->lookups++;
 	*ret = i;
 	return 0;

@@ -113,6 +113,10 @@ static int do_lookup(struct call *c)
 
 	if (r == 0)
 		r = -entry_of(c->a, c->name, &e);
+	if (r == ENOENT) { /* an answer too, for as long as another */
+		e = (struct fuse_entry_param){ .entry_timeout = ENTRY_SECONDS };
+		r = 0;
+	}
 	if (r == 0)
 		reply_entry(c->req, &e);
 	return r;
@@ -140,8 +144,10 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct inode *i = ino_of(ino);
 	struct stat st = { .st_mode = S_IFDIR | 0555, .st_nlink = 2, .st_ino = 1 };
 
-	if (i && fstat(i->fd, &st) < 0)
-		fuse_reply_err(req, errno);
+	int fd = i ? inode_fd(i) : 0;
+
+	if (fd < 0 || (i && fstat(fd, &st) < 0))
+		fuse_reply_err(req, fd < 0 ? -fd : errno);
 	else
 		fuse_reply_attr(req, &st, ENTRY_SECONDS);
 }
@@ -244,15 +250,18 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct statvfs st;
 
-	if (fstatvfs(ino_of(ino) ? ino_of(ino)->fd : fsd.trees[0].fd, &st) < 0)
-		fuse_reply_err(req, errno);
+	int fd = ino_of(ino) ? inode_fd(ino_of(ino)) : fsd.trees[0].fd;
+
+	if (fd < 0 || fstatvfs(fd, &st) < 0)
+		fuse_reply_err(req, fd < 0 ? -fd : errno);
 	else
 		fuse_reply_statfs(req, &st);
 }
 
 static void op_init(void *data UNUSED, struct fuse_conn_info *c)
 {
-	c->want |= c->capable & (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_ATOMIC_O_TRUNC);
+	c->want |= c->capable & (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_ATOMIC_O_TRUNC |
+				  FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
 	/* Bulk data passes by the kernel; what is left is small, and two system calls cheaper through a buffer than through a pipe. */
 	c->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	c->max_write = IO_MAX;
@@ -335,7 +344,7 @@ struct fuse_session *ops_session(void)
 		.init = op_init, .lookup = op_lookup, .forget = op_forget, .getattr = op_getattr, .setattr = op_setattr, .readlink = op_readlink,
 		.mkdir = op_mkdir, .mknod = op_mknod, .symlink = op_symlink, .link = op_link, .unlink = op_unlink, .rmdir = op_rmdir,
 		.rename = op_rename, .access = op_access, .statfs = op_statfs, .open = op_open, .create = op_create, .read = op_read,
-		.write_buf = op_write_buf, .release = op_release, .fsync = op_fsync, .opendir = op_opendir, .readdir = op_readdir,
+		.write_buf = op_write_buf, .release = op_release, .fsync = op_fsync, .opendir = op_opendir, .readdir = op_readdir, .readdirplus = op_readdirplus,
 		.releasedir = op_releasedir, .fallocate = op_fallocate, .lseek = op_lseek,
 	};
 	char name[] = "agentsh-fsd", opt[] = "-oallow_other";

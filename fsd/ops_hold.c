@@ -55,6 +55,15 @@ static void ask(struct call *h)
 		    &h->question);
 }
 
+static int run(struct call *c)
+{
+	int r = c->a ? inode_fd(c->a) : -EACCES;
+
+	if (r >= 0 && c->b)
+		r = inode_fd(c->b);
+	return r < 0 ? -r : c->run(c);
+}
+
 static void answered(void *arg, bool allow, const char *why UNUSED)
 {
 	struct call *h = arg;
@@ -63,7 +72,7 @@ static void answered(void *arg, bool allow, const char *why UNUSED)
 	h->question = 0;
 	h->judged = 0;
 	h->grants[h->n_grants - 1].allow = allow;
-	r = h->run(h);
+	r = run(h);
 	if (r == HELD) {
 		ask(h);
 		return;
@@ -147,7 +156,7 @@ static void hold(const struct call *c)
 
 void call_run(struct call *c)
 {
-	int r = c->a ? c->run(c) : EACCES;
+	int r = run(c);
 
 	if (r == HELD)
 		hold(c);

@@ -8,6 +8,7 @@
 
 #include "fsd/ops.h"
 
+#define LIST_MAX (64 * 1024) /* bytes of one answer */
 #define NOT_OURS (O_NOFOLLOW | O_DIRECT) /* our buffers are not aligned; what is passed through the kernel opens by the caller's flags */
 
 struct dir { DIR *d; struct dirent *held; off_t at; };
@@ -131,6 +132,7 @@ int do_opendir(struct call *c)
 		return r;
 	}
 	c->fi.fh = (uint64_t)(uintptr_t)d;
+	c->fi.cache_readdir = c->fi.keep_cache = 1; /* the kernel drops what it has when the directory's time changes */
 	if (fuse_reply_open(c->req, &c->fi) < 0)
 		dir_free(d);
 	return 0;
@@ -144,46 +146,72 @@ static bool hidden_name(struct inode *dir, const struct dirent *e)
 	return false;
 }
 
-void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+/* What look-up would answer, where it would; else the name alone. */
+static void plus_of(struct inode *dir, const struct dirent *d, const struct stat *st, struct fuse_entry_param *e)
 {
-	struct dir *d = (struct dir *)(uintptr_t)fi->fh;
-	char *buf = malloc(size);
+	bool dots = !strcmp(d->d_name, ".") || !strcmp(d->d_name, "..");
+	enum pol_decision v = dots ? POL_DENY : policy_file(fsd.policy, judge_state(dir, d->d_name), POL_OP_STAT).decision;
+
+	if (v == POL_DENY || v == POL_REDIRECT || entry_of(dir, d->d_name, e) < 0)
+		*e = (struct fuse_entry_param){ .attr = *st };
+}
+
+/* Entries from off on. plus: with what look-up would answer, and one reference each; given: those of the reply. */
+static size_t list(fuse_req_t req, struct inode *dir, struct dir *d, char *buf, size_t size, struct inode **given, size_t *n_given)
+{
+	struct dirent *e;
 	size_t at = 0;
 
-	if (!buf) {
-		fuse_reply_err(req, ENOMEM);
-		return;
+	for (; (e = d->held ? d->held : readdir(d->d)); d->held = NULL, d->at = e->d_off) {
+		struct stat st = { .st_ino = e->d_ino, .st_mode = (mode_t)e->d_type << 12 };
+		struct fuse_entry_param p = { 0 };
+		size_t n;
+
+		if (hidden_name(dir, e))
+			continue;
+		if (given)
+			plus_of(dir, e, &st, &p);
+		n = given ? fuse_add_direntry_plus(req, buf + at, size - at, e->d_name, &p, e->d_off)
+			  : fuse_add_direntry(req, buf + at, size - at, e->d_name, &st, e->d_off);
+		if (n > size - at) {
+			if (p.ino)
+				inode_forget(ino_of(p.ino), 1);
+			d->held = e;
+			break;
+		}
+		if (p.ino)
+			given[(*n_given)++] = ino_of(p.ino);
+		at += n;
 	}
+	return at;
+}
+
+static void reply_list(fuse_req_t req, struct inode *dir, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
+{
+	static char buf[LIST_MAX];
+	static struct inode *given[LIST_MAX / 128]; /* an entry with attributes takes more than that */
+	struct dir *d = (struct dir *)(uintptr_t)fi->fh;
+	size_t n_given = 0, n;
+
 	if (off != d->at) {
 		seekdir(d->d, off);
 		d->held = NULL;
 		d->at = off;
 	}
-	for (;;) {
-		struct dirent *e = d->held ? d->held : readdir(d->d);
-		struct stat st = { 0 };
-		size_t n;
+	n = list(req, dir, d, buf, size < sizeof(buf) ? size : sizeof(buf), plus ? given : NULL, &n_given);
+	if (fuse_reply_buf(req, buf, n) < 0)
+		while (n_given)
+			inode_forget(given[--n_given], 1);
+}
 
-		if (!e)
-			break;
-		if (hidden_name(ino_of(ino), e)) {
-			d->held = NULL;
-			d->at = e->d_off;
-			continue;
-		}
-		st.st_ino = e->d_ino;
-		st.st_mode = (mode_t)e->d_type << 12;
-		n = fuse_add_direntry(req, buf + at, size - at, e->d_name, &st, e->d_off);
-		if (n > size - at) {
-			d->held = e;
-			break;
-		}
-		d->held = NULL;
-		d->at = e->d_off;
-		at += n;
-	}
-	fuse_reply_buf(req, buf, at);
-	free(buf);
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	reply_list(req, ino_of(ino), size, off, fi, false);
+}
+
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	reply_list(req, ino_of(ino), size, off, fi, true);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_file_info *fi)

@@ -162,7 +162,7 @@ static int rename_judged(struct call *c, struct inode *a, const char *from, stru
 
 int do_rename(struct call *c)
 {
-	struct inode *a = c->a, *b = c->b, *i;
+	struct inode *a = c->a, *b = c->b, *i, *j;
 	struct stat src, other;
 	int r = !b ? EACCES : fstatat(a->fd, c->name, &src, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
 
@@ -176,14 +176,16 @@ int do_rename(struct call *c)
 		if (r == 0)
 			r = rename_judged(c, b, c->to, a, c->name, &other);
 	}
-	if (r == 0 && renameat2(a->fd, c->name, b->fd, c->to, c->flags) < 0)
-		r = errno;
 	if (r)
 		return r;
+	i = inode_peek(a, c->name);
+	j = c->flags & RENAME_EXCHANGE ? inode_peek(b, c->to) : NULL;
+	if (renameat2(a->fd, c->name, b->fd, c->to, c->flags) < 0)
+		return errno;
+	if (i)
+		inode_moved(i, b, c->to, judge_state(b, c->to));
+	if (j)
+		inode_moved(j, a, c->name, judge_state(a, c->name));
 	fuse_reply_err(c->req, 0);
-	if (inode_get(b, c->to, &i, &src) == 0)
-		inode_forget(i, 1); /* its place and state are now those of the new name */
-	if ((c->flags & RENAME_EXCHANGE) && inode_get(a, c->name, &i, &src) == 0)
-		inode_forget(i, 1);
 	return 0;
 }

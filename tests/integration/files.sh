@@ -45,7 +45,8 @@ file_rules:
 command_rules:
   - {name: all, decision: allow}
 P
-SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
+# Few descriptors: fsd must do with less than it knows files.
+SID=$(ulimit -n 800 && "$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
 check "a session is made" [ -n "$SID" ] || { cat "$T/err" "$T/run/server.log"; exit 1; }
 X() { timeout 60 "$A" exec "$SID" -- "$@"; }
 worker() { pgrep -P "$(pgrep -P "$(cat "$T/run/server.pid")" -x agentsh-fsd)"; }
@@ -81,6 +82,14 @@ check "the host's new file is seen" is "$(X sh -c 'cat /workspace/new; ls /works
 X ls /workspace/raced >/dev/null 2>&1
 X sh -c 'ls /workspace/raced; read x; echo more >>/workspace/raced' 2>/dev/null < <(sleep 0.3; echo host >"$W/raced"; echo go)
 check "a file that the host made first is not an error" is "$(tr '\n' ' ' <"$W/raced")" "host more "
+
+# More files than descriptors.
+mkdir "$W/many"
+(cd "$W/many" && for d in $(seq 30); do mkdir "d$d" && for f in $(seq 50); do echo "$d" >"d$d/f$f"; done; done)
+check "1500 files below 800 descriptors: sizes" is "$(X find /workspace/many -size -2 -type f | wc -l)" 1500
+check "and content" is "$(X cat -- /workspace/many/d{1..30}/f{1..50} | sort | uniq -c | awk '$1 == 50' | wc -l)" 30
+X sh -c 'mv /workspace/many/d1/f1 /workspace/many/d2/g && mv /workspace/many/d3 /workspace/many/e3 && cd /workspace/many/e3 && find /workspace/many -size +9 && cat f7 ../d2/g && rm -r /workspace/many/d4' >"$T/got" 2>&1
+check "and after moves" is "$(tr '\n' ' ' <"$T/got") $(ls "$W/many" | wc -l)" "3 1  29"
 
 # Passthrough: with fsd's worker stopped, an open file of 2 MB is still read, and one of 5 bytes is not.
 echo small >"$W/small"
