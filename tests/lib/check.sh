@@ -45,6 +45,15 @@ trap 'exit 1' INT TERM
 no_findings() { # a sanitizer's words in the daemons' log
 	! grep -qE 'AddressSanitizer|runtime error:' "$T/run/server.log" 2>/dev/null || { grep -E -A12 'AddressSanitizer|runtime error:' "$T/run/server.log" | head -40; false; }
 }
+# Our programs that run for this script's directory.
+ours() {
+	local p exe
+	for p in $(grep -lz "^AGENTSH_RUN_DIR=$T/run\$" /proc/[0-9]*/environ 2>/dev/null); do
+		p=${p%/environ}
+		exe=$(readlink "$p/exe") || continue
+		case $exe in "$bin"/agentsh* | /memfd:agentsh*) tr '\0' ' ' <"$p/cmdline" ;; esac
+	done
+}
 # Stops the daemons and looks for what they left. The last call of each script; its exit status is the script's.
 the_end() {
 	local ids
@@ -53,8 +62,7 @@ the_end() {
 	end_children
 	sleep 0.2
 	check "the daemons' log holds no sanitizer finding" no_findings
-	check "nothing is left: processes" is "$(pgrep -x 'agentsh|exe|agentsh-execd|agentsh-netd|agentsh-fsd' | while read -r p; do
-		tr '\0' '\n' 2>/dev/null <"/proc/$p/environ" | grep -qx "AGENTSH_RUN_DIR=$T/run" && tr "\0" " " <"/proc/$p/cmdline"; done)" ""
+	check "nothing is left: processes" is "$(ours)" ""
 	check "nothing is left: mounts" is "$(grep -c "$T/data" /proc/mounts)" 0
 	check "nothing is left: cgroups" is "$(for i in $ids; do find /sys/fs/cgroup -maxdepth 3 -name "agentsh-$i" 2>/dev/null; done | wc -l)" 0
 	exit $failed
