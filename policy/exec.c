@@ -2,6 +2,7 @@
 /* Commands: by name given and file resolved; through shells' -c and through wrappers, to a depth of 4. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -137,6 +138,26 @@ static size_t words_of(const char *script, char *store, size_t cap, const char *
 	return quote ? 0 : n;
 }
 
+/* The dynamic loader, ld.so(8) and musl's, loads a program without an exec: where its name stands in argv, or 0. */
+static size_t loaded_at(const char *const *argv, size_t argc)
+{
+	static const char *const valued[] = { "--library-path", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask", "--inhibit-rpath", "--audit",
+					      "--preload", "--argv0" };
+	size_t i = 1;
+
+	while (i < argc && argv[i][0] == '-') {
+		if (!strcmp(argv[i], "--"))
+			return i + 1 < argc ? i + 1 : 0;
+		i += among(argv[i], valued, ARRAY_LEN(valued)) ? 2 : 1;
+	}
+	return i < argc ? i : 0;
+}
+
+static bool is_loader(const char *name)
+{
+	return !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld.so", 5) || !strncmp(name, "ld-musl", 7) || !strncmp(name, "ld-2.", 5);
+}
+
 /* Where the wrapped command begins in argv, or 0. Options' own arguments are skipped by trying each further word as well (the caller
  * does). */
 static size_t inner_at(const char *name, const char *const *argv, size_t argc)
@@ -182,8 +203,15 @@ static void through(const struct policy *p, struct pol_verdict *v, const char *n
 			}
 			break;
 		}
-	} else if (among(name, wrappers, ARRAY_LEN(wrappers)) || !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld.so", 5) ||
-		   !strncmp(name, "ld-musl", 7)) {
+	} else if (is_loader(name)) {
+		size_t at = loaded_at(argv, argc);
+
+		if (at) {
+			struct pol_verdict in = look(p, argv[at], NULL, argv + at, argc - at, depth, left - 1);
+
+			stricter(v, &in);
+		}
+	} else if (among(name, wrappers, ARRAY_LEN(wrappers))) {
 		size_t at = inner_at(name, argv, argc);
 
 		/* An option may take a value ("nice -n 5 x"): every word from here on that could be the program is judged. */
@@ -191,30 +219,51 @@ static void through(const struct policy *p, struct pol_verdict *v, const char *n
 			struct pol_verdict in = look(p, argv[at], NULL, argv + at, argc - at, depth, left - 1);
 
 			stricter(v, &in);
-			if (!isdigit((unsigned char)argv[at][0]) && argv[at][0] != '-' && !strchr(argv[at], '=') &&
-			    strncmp(name, "ld", 2) != 0)
+			if (!isdigit((unsigned char)argv[at][0]) && argv[at][0] != '-' && !strchr(argv[at], '='))
 				break;
 		}
 	}
 }
 
+/* The arguments without argv[0], a space between them; all of them, or a pattern could be passed by what stands before it. Valid until the
+ * next call; NULL without memory. */
+static const char *joined(const char *const *argv, size_t argc)
+{
+	static char *text;
+	static size_t cap;
+	size_t need = 1, at = 0;
+
+	for (size_t i = 1; i < argc; i++)
+		need += strlen(argv[i]) + 1;
+	if (need > cap) {
+		char *more = realloc(text, need);
+
+		if (!more)
+			return NULL;
+		text = more;
+		cap = need;
+	}
+	for (size_t i = 1; i < argc; i++) {
+		size_t n = strlen(argv[i]);
+
+		if (i > 1)
+			text[at++] = ' ';
+		memcpy(text + at, argv[i], n);
+		at += n;
+	}
+	text[at] = 0;
+	return text;
+}
+
 static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc,
 			       uint32_t depth, int left)
 {
-	static char args[1u << 16];
+	const char *args = joined(argv, argc);
 	const struct rule *a, *b = NULL;
 	struct pol_verdict v;
-	size_t at = 0;
 
-	for (size_t i = 1; i < argc && at + 2 < sizeof(args); i++) {
-		size_t n = strnlen(argv[i], sizeof(args) - at - 2);
-
-		if (i > 1)
-			args[at++] = ' ';
-		memcpy(args + at, argv[i], n);
-		at += n;
-	}
-	args[at] = 0;
+	if (!args)
+		return (struct pol_verdict){ .decision = POL_DENY, .rule = "default-deny-commands", .message = "out of memory" };
 	a = first(p, given, args, depth);
 	if (resolved)
 		b = first(p, resolved, args, depth);
@@ -234,7 +283,15 @@ static struct pol_verdict look(const struct policy *p, const char *given, const 
 
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 {
-	return look(p, q->given, q->resolved, q->argv, q->argc, q->depth, LOOK_DEPTH);
+	struct pol_verdict v = look(p, q->given, q->resolved, q->argv, q->argc, q->depth, LOOK_DEPTH), w;
+	const char *zero = q->argc ? q->argv[0] : NULL;
+
+	/* A multi-call program does what argv[0] says. The name there can make a verdict stricter, never milder. */
+	if (!zero || !strcmp(base(zero), base(q->given)) || (q->resolved && !strcmp(base(zero), base(q->resolved))))
+		return v;
+	w = look(p, zero[0] == '-' ? zero + 1 : zero, NULL, q->argv, q->argc, q->depth, LOOK_DEPTH);
+	stricter(&v, &w);
+	return v;
 }
 
 char *pol_message(const char *tmpl, const struct pol_fields *f, char *out, size_t cap)

@@ -86,6 +86,8 @@ busybox sh -c /workspace/bin/@
 busybox env /workspace/bin/@
 /lib64/ld-linux-x86-64.so.2 /workspace/bin/@
 /lib64/ld-linux-x86-64.so.2 --argv0 good /workspace/bin/@
+/lib64/ld-linux-x86-64.so.2 --library-path /a --inhibit-rpath /b --argv0 c --glibc-hwcaps-mask d --audit "" --preload "" /workspace/bin/@
+bash -c "exec -a @ /workspace/bin/good"
 /workspace/bin/link-@
 /workspace/bin/script-@
 /workspace/bin/script2-@
@@ -121,6 +123,13 @@ while read -r line; do
 	check "control, allowed: $line" is "$(try_way good "$line" </dev/null)" good
 	check "denied: $line" is "$(try_way bad "$line" </dev/null)" ""
 done <"$T/ways"
+behind() { # LAST-ARGUMENT: the mark that good leaves with it behind 100,000 bytes of others
+	X rm -f /workspace/marks
+	X python3 -c "import os; os.execv('/workspace/bin/good', ['good', 'x' * 100000, '$1'])" >/dev/null 2>&1
+	cat "$W/marks" 2>/dev/null
+}
+check "control: an allowed argument behind 100,000 bytes" is "$(behind fine)" good
+check "a denied argument behind 100,000 bytes is found" is "$(behind evil)" ""
 X /workspace/bin/bad 2>"$T/err"
 check "denied is 126" is $? 126
 check "denied says its rule" grep -q 'denied by policy (rule=no-bad)' "$T/err"
