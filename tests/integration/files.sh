@@ -1,36 +1,11 @@
 #!/usr/bin/env bash
 # The governed file system, from outside: content, passthrough, set-id bits, approvals, the end. Each refusal has a control.
-# Prints "ok NAME" / "not ok NAME" per check; exit 1 if any failed. AGENTSH_BIN chooses other programs than those of bin/.
+# Prints "ok NAME" / "not ok NAME" per check; exit 1 if any failed.
 set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
-A=${AGENTSH_BIN:-$top/bin}/agentsh
-T=$(mktemp -d /var/tmp/agentsh-test.XXXXXX)
-export AGENTSH_RUN_DIR=$T/run AGENTSH_DATA_DIR=$T/data HOME=$T/home
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
 W=$T/ws
-failed=0
-check() { # NAME COMMAND...: ok if the command succeeds
-	local name=$1
-	shift
-	if "$@"; then echo "ok $name"; else
-		echo "not ok $name"
-		failed=1
-	fi
-}
-is() { [ "$1" = "$2" ] || { echo "  got: $1, expected: $2"; false; }; }
-soon() { # COMMAND...: becomes true within five seconds
-	for _ in $(seq 100); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	return 1
-}
-finish() {
-	[ -n "${watcher-}" ] && kill "$watcher" 2>/dev/null
-	"$A" server stop >/dev/null 2>&1
-	rm -rf "$T"
-}
-trap finish EXIT
-mkdir -p "$W/ask" "$W/secret" "$HOME"
+mkdir -p "$W/ask" "$W/secret"
 gcc -O1 -o "$W/fileops" "$top/tests/integration/fileops.c" || exit 1
 cat >"$T/p.yaml" <<'P'
 version: 1
@@ -48,7 +23,7 @@ P
 # Few descriptors: fsd must do with less than it knows files.
 SID=$(ulimit -n 800 && "$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
 check "a session is made" [ -n "$SID" ] || { cat "$T/err" "$T/run/server.log"; exit 1; }
-X() { timeout 60 "$A" exec "$SID" -- "$@"; }
+X() { timeout 120 "$A" exec "$SID" -- "$@"; }
 worker() { pgrep -P "$(pgrep -P "$(cat "$T/run/server.pid")" -x agentsh-fsd)"; }
 
 # Content: made by write, append, truncate, shared mapping and O_DIRECT on one side, read on the other, at sizes around the thresholds.
@@ -106,7 +81,7 @@ mkfifo "$T/in"
 X python3 /workspace/hold.py <"$T/in" >"$T/out" 2>&1 &
 job=$!
 exec 9>"$T/in"
-soon grep -q secret "$T/out"
+soon grep -qs secret "$T/out"
 fsd=$(worker)
 kill -STOP "$fsd"
 echo go >&9
@@ -148,7 +123,7 @@ asked() { [ -n "$(pending "$1")" ]; }
 quiet() { ! asked "$1"; }
 check "with nobody there: refused" is "$(X cat /workspace/ask/a 2>&1 | grep -c 'Permission denied')" 1
 "$A" approve watch </dev/null >"$T/watch" 2>&1 &
-watcher=$!
+child $!
 sleep 0.7
 held() { X "$@" >"$T/got" 2>&1 & job=$!; }
 held cat /workspace/ask/a
@@ -210,16 +185,9 @@ check "and its content stayed closed" is "$(grep -c CONTENT "$T/got")" 0
 # Death of the worker with a passed-through file open.
 X sh -c 'exec 3</workspace/big; sleep 77011' 2>/dev/null &
 job=$!
-soon pgrep -f '^sleep 7701[1]'
+soon pgrep -f '^sleep 7701[1]' >/dev/null
 kill -9 "$(worker)"
-soon sh -c "! pgrep -f '^sleep 7701[1]'"
+soon sh -c "! pgrep -f '^sleep 7701[1]' >/dev/null"
 check "kill -9 of the worker ends what has files open" is "$(pgrep -fc '^sleep 7701[1]')" 0
 wait "$job" 2>/dev/null
-kill "$watcher"
-wait "$watcher" 2>/dev/null
-watcher=
-"$A" server stop >/dev/null
-sleep 0.3
-check "nothing is left: mounts" is "$(grep -c "$T" /proc/mounts)" 0
-check "nothing is left: cgroups" is "$(find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID" 2>/dev/null | wc -l)" 0
-exit $failed
+the_end
