@@ -59,6 +59,9 @@ struct exec_opts { bool json; const char *events; uint64_t timeout_ms; char **ar
 int exec_run(const char *id, const struct exec_opts *o);
 
 /* events_read.c: events of a session from the three files, merged by time; filters may be NULL. cJSON array, owned by the caller. */
-cJSON *events_read(const char *id, const char *command_id);
+#define EVENT_SOURCES 3
+struct events_from { int64_t at[EVENT_SOURCES]; };      /* where each file ended when it was noted */
+void events_note(const char *id, struct events_from *ret);
+cJSON *events_read(const char *id, const char *command_id, const struct events_from *from);
 
 #endif

@@ -22,7 +22,7 @@ static int tail(const char *id, bool follow)
 	struct err err = { 0 };
 
 	for (;;) {
-		cJSON *all = events_read(id, NULL), *e;
+		cJSON *all = events_read(id, NULL, NULL), *e;
 
 		cJSON_ArrayForEach(e, all) {
 			const char *at = cJSON_GetStringValue(cJSON_GetObjectItem(e, "timestamp"));
@@ -108,7 +108,7 @@ int cmd_events(int argc, char **argv)
 	if (n < 0)
 		return complain("%s", err.msg);
 	for (int i = 0; i < n; i++) {
-		cJSON *all = events_read(ids[i], NULL), *e;
+		cJSON *all = events_read(ids[i], NULL, NULL), *e;
 
 		cJSON_ArrayForEach(e, all) {
 			if (q.limit > 0 && fits(e, &q)) {

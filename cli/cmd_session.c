@@ -182,7 +182,7 @@ int cmd_kill(int argc, char **argv)
 
 static void report(const char *id)
 {
-	cJSON *events = events_read(id, NULL), *e;
+	cJSON *events = events_read(id, NULL, NULL), *e;
 	int blocked = 0, deleted = 0, all = 0;
 
 	cJSON_ArrayForEach(e, events) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cmd.h"
 
@@ -38,14 +39,36 @@ static void add(struct many *m, cJSON *j)
 	m->n++;
 }
 
-static void read_file(struct many *m, const char *id, const char *source, const char *command)
+static const char *const sources[EVENT_SOURCES] = { "execd", "fsd", "netd" };
+
+static void path_of(const char *id, const char *source, char path[4400])
+{
+	snprintf(path, 4400, "%s/sessions/%s/events-%s.jsonl", dirs_data(), id, source);
+}
+
+void events_note(const char *id, struct events_from *ret)
+{
+	char path[4400];
+	struct stat st;
+
+	for (size_t i = 0; i < EVENT_SOURCES; i++) {
+		path_of(id, sources[i], path);
+		ret->at[i] = stat(path, &st) == 0 ? st.st_size : 0;
+	}
+}
+
+static void read_file(struct many *m, const char *id, const char *source, const char *command, int64_t from)
 {
 	char path[4400], *line = NULL;
 	size_t cap = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/sessions/%s/events-%s.jsonl", dirs_data(), id, source);
+	path_of(id, source, path);
 	f = fopen(path, "re");
+	if (f && fseeko(f, from, SEEK_SET) < 0) {
+		fclose(f);
+		return;
+	}
 	while (f && getline(&line, &cap, f) > 0) {
 		cJSON *j;
 
@@ -70,16 +93,15 @@ static void read_file(struct many *m, const char *id, const char *source, const 
 		fclose(f);
 }
 
-cJSON *events_read(const char *id, const char *command_id)
+cJSON *events_read(const char *id, const char *command_id, const struct events_from *from)
 {
-	static const char *const sources[] = { "execd", "fsd", "netd" };
 	struct many m = { 0 };
 	cJSON *all = cJSON_CreateArray();
 
 	if (!id_valid(id))
 		return all;
-	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
-		read_file(&m, id, sources[i], command_id);
+	for (size_t i = 0; i < EVENT_SOURCES; i++)
+		read_file(&m, id, sources[i], command_id, from ? from->at[i] : 0);
 	if (m.n)
 		qsort(m.v, m.n, sizeof(*m.v), by_time);
 	for (size_t i = 0; i < m.n; i++) {

@@ -105,7 +105,7 @@ static bool wanted(const cJSON *e, const char *level)
 	return false;
 }
 
-static void add_events(cJSON *j, const char *id, const char *cmd, const char *level)
+static void add_events(cJSON *j, const char *id, const char *cmd, const struct exec_done *d, const char *level)
 {
 	cJSON *all, *counts = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(j, "events"), *e, *next;
 	int n = 0, shown = 0, file = 0, net = 0, process = 0, stop = 0;
@@ -113,7 +113,7 @@ static void add_events(cJSON *j, const char *id, const char *cmd, const char *le
 
 	client_sync("fsd", id);
 	client_sync("netd", id);
-	all = events_read(id, cmd);
+	all = events_read(id, cmd, &d->from);
 	for (e = all->child; e; e = next) {
 		const char *source = cJSON_GetStringValue(cJSON_GetObjectItem(e, "source"));
 
@@ -188,7 +188,7 @@ void exec_json(const char *id, const char *cmd, const struct exec_opts *o, const
 	if (d->message[0])
 		cJSON_AddStringToObject(p, "message", d->message);
 	add_result(j, d, cap);
-	add_events(j, id, cmd, o->events);
+	add_events(j, id, cmd, d, o->events);
 	q = cJSON_AddObjectToObject(j, "resources");
 	cJSON_AddNumberToObject(q, "cpu_user_ms", (double)d->user_us / 1000);
 	cJSON_AddNumberToObject(q, "cpu_system_ms", (double)d->system_us / 1000);

@@ -14,6 +14,7 @@ struct exec_done {
 	bool timeout, denied, not_started;
 	char decision[32], effective[32], rule[512], message[4096], words[2048];
 	uint64_t user_us, system_us, maxrss_kb, duration_ms;
+	struct events_from from;         /* the session's records before the command */
 };
 void capture_read(struct capture *c);
 void exec_json(const char *id, const char *cmd, const struct exec_opts *o, const struct exec_done *d, struct capture cap[2]);

@@ -329,7 +329,7 @@ static void say_hints(const char *id, const char *cmd, const struct exec_done *d
 		fprintf(stderr, "agentsh: %s\n", str_display(d->words, strlen(d->words), a, sizeof(a)));
 	if (client_sync("fsd", id) < 0 || client_sync("netd", id) < 0)
 		return;
-	events = events_read(id, cmd);
+	events = events_read(id, cmd, &d->from);
 	if (!d->denied)
 		say_refusals(events);
 	say_deletes(events, id);
@@ -349,6 +349,7 @@ int exec_run(const char *id, const struct exec_opts *o)
 	if (s < 0)
 		return complain("%s", err.msg);
 	id_new("cmd-", cmd);
+	events_note(id, &d.from);
 	for (int i = 0; o->json && i < 2; i++) {
 		if (pipe2(pipes[i], O_CLOEXEC) < 0)
 			return complain("pipe: %s", strerror(errno));
