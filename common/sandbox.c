@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The posture of our own processes: capabilities, and one seccomp row per role (Landlock's rows: landlock.c). What is refused is what a taken-over worker
- * would want first: new programs, new mounts, other processes' memory, kernel modules, bpf. */
+/* The posture of our own processes: capabilities, and one seccomp row per role (Landlock's rows: landlock.c). What is
+ * refused is what a taken-over worker would want first: new programs, new mounts, other processes' memory, kernel modules, bpf. */
 #include "common/sandbox.h"
 
 #include <errno.h>

@@ -16,8 +16,8 @@ int priv_drop(uid_t uid, gid_t gid, uint64_t keep_caps, struct err *err);
 /* Puts the role's Landlock rules in force, for this thread and what it starts: files that the role has no row for cannot be opened by
  * name. 0 also where the kernel has none (one line at info). Called by sandbox_enter. */
 int landlock_enter(enum sandbox_role role, struct err *err);
-/* Enters Landlock, then loads the role's seccomp table: what a taken-over worker would want first (new programs, mounts, namespaces, other processes) is
- * refused with EPERM, on all threads. Last step; afterwards the process cannot start a program. */
+/* Enters Landlock, then loads the role's seccomp table: what a taken-over worker would want first (new programs, mounts,
+ * namespaces, other processes) is refused with EPERM, on all threads. Last step; afterwards the process cannot start a program. */
 int sandbox_enter(enum sandbox_role role, struct err *err);
 
 #endif
