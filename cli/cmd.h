@@ -35,7 +35,8 @@ int client_list(char ids[][ID_MAX], size_t max, struct err *err); /* number of s
 char *self_dir(void);                                   /* directory of this program; static */
 
 /* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed. */
-/* Name or file to path: AGENTSH_POLICY_DIR, ~/.config/agentsh/policies, /etc/agentsh/policies, beside the program; else "(built-in) NAME". */
+/* Name or file to path: AGENTSH_POLICY_DIR, ~/.config/agentsh/policies, /etc/agentsh/policies, beside the program; else
+ * "(built-in) NAME". */
 int policy_find(const char *name, char *path, size_t cap, struct err *err);
 int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err);
 /* PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables; v has room for POLICY_VARS_MAX. Valid as long as the environment. */

@@ -185,7 +185,9 @@ static int restore(int argc, char **argv)
 	if (done < wanted || !done)
 		return complain("no such token in the trash of a running session: list them with: agentsh trash list");
 	if (taken)
-		fprintf(stderr, "agentsh: %d earlier contents of names that are in use stay in the trash: give one back with its token and --dest or --force\n",
+		fprintf(stderr,
+			"agentsh: %d earlier contents of names that are in use stay in the trash: "
+			"give one back with its token and --dest or --force\n",
 			taken);
 	return bad;
 }

@@ -270,12 +270,14 @@ static void say_refusals(const cJSON *events)
 
 	cJSON_ArrayForEach(e, events) {
 		const cJSON *p = cJSON_GetObjectItem(e, "policy");
-		const char *effective = text_of(p, "effective_decision"), *message = text_of(p, "message"), *operation = text_of(e, "operation");
+		const char *effective = text_of(p, "effective_decision"), *message = text_of(p, "message");
+		const char *operation = text_of(e, "operation");
 		const char *type = text_of(e, "type"), *rule = text_of(p, "rule");
 		struct refusal r = { operation ? operation : type, target_of(e), rule ? rule : "" };
 		bool known = false;
 
-		if (!type || !effective || strcmp(effective, "deny") != 0 || !strncmp(type, "command_", 8) || !strncmp(type, "approval_", 9))
+		if (!type || !effective || strcmp(effective, "deny") != 0 || !strncmp(type, "command_", 8) ||
+		    !strncmp(type, "approval_", 9))
 			continue;
 		for (size_t i = 0; i < n; i++)
 			known |= same_refusal(&said[i], &r);
@@ -301,7 +303,8 @@ static void say_deletes(const cJSON *events, const char *id)
 	int said = 0;
 
 	cJSON_ArrayForEach(e, events) {
-		const char *type = text_of(e, "type"), *path = text_of(e, "path"), *token = text_of(e, "token"), *operation = text_of(e, "operation");
+		const char *type = text_of(e, "type"), *path = text_of(e, "path");
+		const char *token = text_of(e, "token"), *operation = text_of(e, "operation");
 
 		/* What a rename replaced is kept as well, but nobody deleted it. */
 		if (!type || strcmp(type, "file_soft_deleted") != 0 || !path || !token || !operation || strcmp(operation, "delete") != 0)

@@ -187,15 +187,16 @@ static int absolute(pid_t pid, const char *base, const char *rel, char *out, siz
 	return str_format(out, cap, "%s/%s", dir, rel);
 }
 
-/* /proc/self/root/… and /proc/self/cwd/…, of any process: one root holds for the whole session, so what follows "root" is the path. Only for
- * finding the file: what then runs is judged by itself. */
+/* /proc/self/root/… and /proc/self/cwd/…, of any process: one root holds for the whole session, so what follows "root" is
+ * the path. Only for finding the file: what then runs is judged by itself. */
 static int through_proc(pid_t pid, char *path, size_t cap)
 {
 	for (int hops = 0; hops < PROC_HOPS && !strncmp(path, "/proc/", 6); hops++) {
 		const char *which = strchr(path + 6, '/'), *rest;
 		char copy[8300];
 		bool root = which && (!strncmp(which, "/root/", 6) || !strcmp(which, "/root"));
-		bool cwd = which && !strncmp(which, "/cwd/", 5) && (!strncmp(path, "/proc/self/", 11) || !strncmp(path, "/proc/thread-self/", 18));
+		bool cwd = which && !strncmp(which, "/cwd/", 5) &&
+			   (!strncmp(path, "/proc/self/", 11) || !strncmp(path, "/proc/thread-self/", 18));
 		int r;
 
 		if (!root && !cwd)

@@ -9,7 +9,8 @@
 #define NONE 0xffffffffu
 
 enum kind { N_SET, N_SPLIT, N_ACCEPT };
-/* SET: on a byte of set to a; SPLIT: to a and b at once; a SPLIT without a rule is a start. sticky: from here on its glob has matched for good. */
+/* SET: on a byte of set to a; SPLIT: to a and b at once; a SPLIT without a rule is a start. sticky: from here on its glob
+ * has matched for good. */
 struct nnode { enum kind kind; bool sticky; uint8_t set[32]; uint32_t a, b, rule; };
 struct nfa { struct nnode *v; uint32_t n, cap, rule; bool full; };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a generation's LMDB file (format 1, 64 bit) page by page. The library believes what is on a page; who hands a generation to a daemon
- * also says its hash, so here every offset is checked before it is followed. Reading only, one database, no duplicates. */
+/* Reads a generation's LMDB file (format 1, 64 bit) page by page. The library believes what is on a page; who hands a generation to a
+ * daemon also says its hash, so here every offset is checked before it is followed. Reading only, one database, no duplicates. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -45,8 +45,9 @@ int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, c
 		flags[i] = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
 		ids[i] = (unsigned)i;
 	}
-	if (l && flags && ids && l->compile((const char *const *)patterns->v, flags, ids, (unsigned)patterns->n, HS_MODE_BLOCK, NULL, &db, &error) !=
-				    HS_SUCCESS) {
+	if (l && flags && ids &&
+	    l->compile((const char *const *)patterns->v, flags, ids, (unsigned)patterns->n, HS_MODE_BLOCK, NULL, &db, &error) !=
+		    HS_SUCCESS) {
 		snprintf(why, cap, "%s", error ? error->message : "cannot be compiled");
 		*ret_which = error && error->expression >= 0 ? (size_t)error->expression : 0;
 		l->free_error(error);

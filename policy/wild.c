@@ -156,7 +156,8 @@ static void step(const struct glob *w, struct places *to, size_t i, unsigned cha
 			enter(w, to, w->next[i]);
 		break;
 	case P_SET:
-		if (!sep && (set_has(g, i, w->next[i], c) || (fold && set_has(g, i, w->next[i], (unsigned char)toupper(c)))) != (g[i + 1] == '!'))
+		if (!sep && (set_has(g, i, w->next[i], c) || (fold && set_has(g, i, w->next[i], (unsigned char)toupper(c)))) !=
+				    (g[i + 1] == '!'))
 			enter(w, to, w->next[i]);
 		break;
 	case P_BYTE:

@@ -11,5 +11,6 @@ done
 [ ${#changed[@]} -eq 0 ] && exit 0
 touch $mark.new
 # SC2317: functions that a trap or a table of checks calls look unreachable to it.
-shellcheck -f gcc -e SC2317 "${changed[@]}" || exit 1
+# SC2016: sh -c '...' in a sandbox is to expand there, not here.
+shellcheck -x -f gcc -e SC2317 -e SC2016 "${changed[@]}" || exit 1
 mv $mark.new $mark
