@@ -33,34 +33,17 @@ static int fill(MDB_env *env, const struct record *v, size_t n)
 	return mdb_txn_commit(txn);
 }
 
-static int to_memfd(const char *path, int *ret_fd)
-{
-	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	void *m;
-	int r;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size <= 0 || (uint64_t)st.st_size > GENERATION_MAX)
-		return -EFBIG;
-	m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (m == MAP_FAILED)
-		return -errno;
-	r = memfd_sealed("agentsh-policy", m, (size_t)st.st_size, ret_fd);
-	munmap(m, (size_t)st.st_size);
-	return r;
-}
-
+/* LMDB writes into the memory file itself: no directory to make, no journal to wait for, nothing to copy. */
 int store_write(const struct record *v, size_t n, int *ret_fd, struct err *err)
 {
-	char dir[] = "/tmp/agentsh-policy-XXXXXX", path[64];
+	auto_fd fd = memfd_create("agentsh-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	MDB_env *env = NULL;
+	char path[64];
 	int r;
 
-	if (!mkdtemp(dir))
-		return err_set(err, -errno, "making a temporary directory: %s", strerror(errno));
-	snprintf(path, sizeof(path), "%s/gen", dir);
+	if (fd < 0)
+		return err_set(err, -errno, "making the generation: %s", strerror(errno));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	r = mdb_env_create(&env);
 	if (r == 0)
 		r = mdb_env_set_mapsize(env, GENERATION_MAX);
@@ -70,8 +53,10 @@ int store_write(const struct record *v, size_t n, int *ret_fd, struct err *err)
 		r = fill(env, v, n);
 	if (env)
 		mdb_env_close(env);
-	r = r ? err_set(err, -EFBIG, "writing the generation: %s", mdb_strerror(r)) : to_memfd(path, ret_fd);
-	unlink(path);
-	rmdir(dir);
-	return r;
+	if (r)
+		return err_set(err, -EFBIG, "writing the generation: %s", mdb_strerror(r));
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		return err_set(err, -errno, "sealing the generation: %s", strerror(errno));
+	*ret_fd = move_fd(&fd);
+	return 0;
 }
