@@ -13,6 +13,7 @@ export AGENTSH_RUN_DIR=$T/run AGENTSH_DATA_DIR=$T/data HOME=$T/home
 unset AGENTSH_SESSION_ID AGENTSH_NO_AUTO AGENTSH_POLICY_NAME AGENTSH_POLICY_DIR AGENTSH_OUTPUT AGENTSH_EVENTS
 server=
 finish() {
+	trap "" INT TERM # a second one must not cut this short
 	"$here/../../bin/agentsh" server stop >/dev/null 2>&1
 	[ -n "$server" ] && kill "$server" 2>/dev/null
 	rm -rf "$T"
