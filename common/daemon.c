@@ -446,6 +446,8 @@ static int parent_main(const struct daemon_ops *ops)
 	if (loop_new(&d.loop) < 0 || loop_signals(d.loop, signos, 3, on_signal, NULL) < 0 ||
 	    loop_add(d.loop, d.listen, EPOLLIN, on_listen, NULL, NULL) < 0)
 		return 1;
+	if (ops->prepare)
+		ops->prepare();
 	code = loop_run(d.loop);
 	unlink(d.path);
 	if (d.stop_sock >= 0)

@@ -26,6 +26,7 @@ struct worker {
 
 struct daemon_ops {
 	const char *name;           /* "fsd" */
+	void (*prepare)(void);      /* parent, before the first session: what is worth knowing once. May be NULL */
 	/* Worker, privileged: read set-up frames from w->setup until START, build, answer HAND_* frames and OK; then drop rights.
 	 * Non-zero: ERR was or will be sent with err's words and the worker ends. */
 	int (*start)(struct worker *w, struct err *err);

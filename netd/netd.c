@@ -12,6 +12,7 @@
 #include "common/board.h"
 #include "common/sandbox.h"
 #include "netd/gate.h"
+#include "netd/nft.h"
 #include "policy/policy.h"
 
 #define NOBODY 65534
@@ -137,7 +138,8 @@ static void end(struct worker *w UNUSED)
 
 int main(int argc, char **argv)
 {
-	static const struct daemon_ops ops = { .name = "netd", .start = start, .request = request, .gone = gone, .end = end };
+	static const struct daemon_ops ops = { .name = "netd", .prepare = nft_probe, .start = start, .request = request, .gone = gone,
+					       .end = end };
 
 	return daemon_main(&ops, argc, argv);
 }

@@ -14,10 +14,14 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define TABLE "agentsh"
+#define KNOWN "AGENTSH_NFT_QUEUE" /* from the daemon to its workers: "native" or "target" */
 #define BATCH_MAX ((size_t)64 * 1024)
 #define REG NFT_REG32_00
 
@@ -437,11 +441,23 @@ static int load(bool native)
 
 int nft_load(struct err *err)
 {
-	int r = load(true);
+	const char *known = getenv(KNOWN);
+	bool native = !known || !strcmp(known, "native");
+	int r = load(native);
 
 	if (r == -ENOENT || r == -EOPNOTSUPP)
-		r = load(false);
-	if (r < 0)
-		err_set(err, r, "loading the session's packet filter: %s (the kernel needs nf_tables, nft_nat and NFQUEUE)", strerror(-r));
-	return r < 0 ? r : 0;
+		r = load(!native);
+	return r < 0 ? err_set(err, r, "loading the session's packet filter: %s (the kernel needs nf_tables, nft_nat and NFQUEUE)", strerror(-r)) : 0;
+}
+
+void nft_probe(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWNET) < 0 ? 2 : load(true) < 0);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 2)
+		return;
+	setenv(KNOWN, WEXITSTATUS(status) == 0 ? "native" : "target", 1);
 }

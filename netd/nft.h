@@ -19,5 +19,8 @@ enum nft_mark { NFT_MARK_ALLOW = 1, NFT_MARK_REFUSE = 2 };
  *   nat    -100: port 53 to the DNS proxy, allowed TCP to the relay
  * Uses nft's `queue`, or the xt target NFQUEUE where the kernel lacks it. */
 int nft_load(struct err *err);
+/* Finds out, in a namespace of its own, whether the kernel has `queue`, and leaves the answer in the environment for the workers: a try
+ * that fails costs each session ten milliseconds. Needs CAP_SYS_ADMIN; without an answer nft_load tries both. */
+void nft_probe(void);
 
 #endif
