@@ -113,10 +113,11 @@ static int hand_lease(struct worker *w, uint32_t id)
 }
 
 /*
- * What the worker keeps. CAP_SYS_ADMIN is for one thing: the kernel wants it (in the host's user namespace) of who registers a backing
- * file, at each open. Another process could hold it for us, for two more switches an open; but the worker already acts on the host's files as
- * root, so that what bounds it is the seccomp table: no mounts, namespaces, programs, bpf, quota, swap or log, and of ioctls only
- * those of the FUSE device. Not CAP_FSETID: without it the kernel takes set-id bits off whatever we, or a passed-through write in our name, change.
+ * What the worker keeps. CAP_SYS_ADMIN is for one thing: the kernel wants it (in the host's user namespace) of who registers a
+ * backing file, at each open. Another process could hold it for us, for two more switches an open; but the worker already acts on
+ * the host's files as root, so that what bounds it is the seccomp table: no mounts, namespaces, programs, bpf, quota, swap or log, and
+ * of ioctls only those of the FUSE device. Not CAP_FSETID: without it the kernel takes set-id bits off whatever we, or a
+ * passed-through write in our name, change.
  */
 static const uint64_t caps = 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_FOWNER | 1ULL << CAP_CHOWN |
 			     1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETFCAP | 1ULL << CAP_SYS_ADMIN;

@@ -62,15 +62,19 @@ static int look(int fd, const char *name, struct stat *st, struct timespec *born
 {
 	struct statx x;
 
+	*st = (struct stat){ 0 };
+	*born = (struct timespec){ 0 };
 	if (statx(fd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
 		return -errno;
 	*st = (struct stat){
 		.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor), .st_ino = x.stx_ino, .st_mode = x.stx_mode, .st_nlink = x.stx_nlink,
-		.st_uid = x.stx_uid, .st_gid = x.stx_gid, .st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor), .st_size = (off_t)x.stx_size,
-		.st_blksize = x.stx_blksize, .st_blocks = (blkcnt_t)x.stx_blocks, .st_atim = { x.stx_atime.tv_sec, x.stx_atime.tv_nsec },
-		.st_mtim = { x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec }, .st_ctim = { x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec },
+		.st_uid = x.stx_uid, .st_gid = x.stx_gid, .st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
+		.st_size = (off_t)x.stx_size, .st_blksize = x.stx_blksize, .st_blocks = (blkcnt_t)x.stx_blocks,
+		.st_atim = { x.stx_atime.tv_sec, x.stx_atime.tv_nsec }, .st_mtim = { x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec },
+		.st_ctim = { x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec },
 	};
-	*born = x.stx_mask & STATX_BTIME ? (struct timespec){ x.stx_btime.tv_sec, x.stx_btime.tv_nsec } : (struct timespec){ 0 };
+	if (x.stx_mask & STATX_BTIME)
+		*born = (struct timespec){ x.stx_btime.tv_sec, x.stx_btime.tv_nsec };
 	return 0;
 }
 
@@ -114,7 +118,7 @@ int inode_fd(struct inode *i)
 
 static size_t bucket(dev_t dev, ino_t ino, const struct pol_state *st)
 {
-	return (size_t)((ino * 0x9e3779b97f4a7c15ull + dev * 31 + st->s[0] * 2654435761u) >> 20) % INODE_BUCKETS;
+	return (size_t)((ino * 0x9e3779b97f4a7c15ull + dev * 31 + st->s[0] * 2654435761ull) >> 20) % INODE_BUCKETS;
 }
 
 static struct inode *find(const struct stat *st, const struct timespec *born, const struct pol_state *state, int tree)
@@ -241,7 +245,8 @@ static int first_seen(struct inode *dir, const char *name, struct inode **ret, s
 	i = calloc(1, sizeof(*i));
 	if (!i)
 		return -ENOMEM;
-	*i = (struct inode){ .fd = -1, .dev = st->st_dev, .ino = st->st_ino, .born = born, .state = state, .tree = dir->tree, .parent = dir };
+	*i = (struct inode){ .fd = -1, .dev = st->st_dev, .ino = st->st_ino, .born = born, .state = state, .tree = dir->tree };
+	i->parent = dir;
 	i->name = strdup(name);
 	if (!i->name) {
 		free(i);

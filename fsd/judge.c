@@ -17,7 +17,7 @@ static int granted(struct call *c, const struct inode *i, const char *name, enum
 {
 	struct grant g = { .rule = v->rule, .i = i, .name = !name ? 0 : name == c->name ? 1 : 2 };
 
-	/* Looking does no harm, is never held (the kernel locks the directory meanwhile), and nothing could be asked about what cannot be seen. */
+	/* Looking does no harm, is never held (the kernel locks the directory meanwhile), and what is not seen is not asked about. */
 	if (op == POL_OP_STAT || op == POL_OP_ACCESS)
 		return 1;
 	for (unsigned k = 0; k < c->n_grants; k++)

@@ -86,6 +86,7 @@ int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e)
 	struct stat st;
 	int r = inode_get(dir, name, &i, &st);
 
+	*e = (struct fuse_entry_param){ 0 };
 	if (r == 0)
 		fill(e, i, &st);
 	return r;
@@ -341,10 +342,12 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 struct fuse_session *ops_session(void)
 {
 	static const struct fuse_lowlevel_ops ops = {
-		.init = op_init, .lookup = op_lookup, .forget = op_forget, .getattr = op_getattr, .setattr = op_setattr, .readlink = op_readlink,
+		.init = op_init, .lookup = op_lookup, .forget = op_forget, .getattr = op_getattr, .setattr = op_setattr,
+		.readlink = op_readlink,
 		.mkdir = op_mkdir, .mknod = op_mknod, .symlink = op_symlink, .link = op_link, .unlink = op_unlink, .rmdir = op_rmdir,
 		.rename = op_rename, .access = op_access, .statfs = op_statfs, .open = op_open, .create = op_create, .read = op_read,
-		.write_buf = op_write_buf, .release = op_release, .fsync = op_fsync, .opendir = op_opendir, .readdir = op_readdir, .readdirplus = op_readdirplus,
+		.write_buf = op_write_buf, .release = op_release, .fsync = op_fsync, .opendir = op_opendir, .readdir = op_readdir,
+		.readdirplus = op_readdirplus,
 		.releasedir = op_releasedir, .fallocate = op_fallocate, .lseek = op_lseek,
 	};
 	char name[] = "agentsh-fsd", opt[] = "-oallow_other";

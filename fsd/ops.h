@@ -35,7 +35,8 @@ struct call {
 	struct loop_timer *watch;
 };
 
-/* judge.c. 0 allowed (soft: *ret_soft set), else the errno to answer or HELD; records what the policy says to. dir+name, or i with name NULL. */
+/* judge.c. 0 allowed (soft: *ret_soft set), else the errno to answer or HELD; records what the policy says to.
+ * dir+name, or i with name NULL. */
 int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft);
 struct pol_state judge_state(const struct inode *dir, const char *name);
 /* What the judgement that was HELD last wants to know. */

@@ -22,7 +22,7 @@ struct backing_map { int32_t fd; uint32_t flags; uint64_t padding; };
 #define BACKING_OPEN _IOW(229, 1, struct backing_map)
 #define BACKING_CLOSE _IOW(229, 2, uint32_t)
 
-#define PASS_MIN (64 * 1024)   /* below, a read costs less than registering the file */
+#define PASS_MIN 65536   /* below, a read costs less than registering the file */
 #define STACK_DEPTH 2          /* the backing file may itself lie on an overlay, as in a container */
 #define SETTLED_NS 20000000    /* a change within the clock's tick of another leaves the same time stamp */
 
@@ -92,7 +92,9 @@ static bool pass_take(struct inode *i, int fd, int flags, const struct stat *st)
 	struct backing_map map = { .fd = fd };
 
 	if (!i->passed) {
-		if (!init.pass || i->cached || !S_ISREG(st->st_mode) || ((flags & O_ACCMODE) == O_RDONLY && st->st_size < PASS_MIN) || !pass_policy(i))
+		if (!init.pass || i->cached || !S_ISREG(st->st_mode) || !pass_policy(i))
+			return false;
+		if ((flags & O_ACCMODE) == O_RDONLY && st->st_size < PASS_MIN)
 			return false;
 		i->backing = ioctl(fuse_session_fd(fsd.se), BACKING_OPEN, &map);
 		if (i->backing <= 0) {
@@ -126,7 +128,8 @@ static void attr_of(const struct stat *st, struct fuse_attr *a)
 	*a = (struct fuse_attr){
 		.ino = st->st_ino, .size = (uint64_t)st->st_size, .blocks = (uint64_t)st->st_blocks,
 		.atime = (uint64_t)st->st_atim.tv_sec, .mtime = (uint64_t)st->st_mtim.tv_sec, .ctime = (uint64_t)st->st_ctim.tv_sec,
-		.atimensec = (uint32_t)st->st_atim.tv_nsec, .mtimensec = (uint32_t)st->st_mtim.tv_nsec, .ctimensec = (uint32_t)st->st_ctim.tv_nsec,
+		.atimensec = (uint32_t)st->st_atim.tv_nsec, .mtimensec = (uint32_t)st->st_mtim.tv_nsec,
+		.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
 		.mode = st->st_mode, .nlink = (uint32_t)st->st_nlink, .uid = st->st_uid, .gid = st->st_gid, .rdev = (uint32_t)st->st_rdev,
 		.blksize = (uint32_t)st->st_blksize,
 	};
@@ -136,7 +139,8 @@ static int reply_passed(fuse_req_t req, const struct inode *i, int fd, const str
 {
 	struct { struct fuse_entry_out e; struct fuse_open_out o; } out = { 0 };
 
-	out.o = (struct fuse_open_out){ .fh = FH_PASSED | (uint64_t)fd, .open_flags = OPEN_PASSTHROUGH | FOPEN_NOFLUSH, .padding = (uint32_t)i->backing };
+	out.o = (struct fuse_open_out){ .fh = FH_PASSED | (uint64_t)fd, .open_flags = OPEN_PASSTHROUGH | FOPEN_NOFLUSH };
+	out.o.padding = (uint32_t)i->backing; /* backing_id since 7.40 */
 	if (!e)
 		return fuse_reply_buf(req, (const char *)&out.o, sizeof(out.o));
 	out.e.nodeid = e->ino;

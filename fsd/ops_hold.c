@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations that wait for a person. The request is kept with all that it needs and the loop goes on; with the answer the operation runs
- * again from its start. Bounded by APPROVE_PENDING_MAX. What cannot be avoided: the kernel holds a directory's lock during a creation, removal
- * or rename in it, so that other changes and first look-ups of the sandbox in that one directory wait too. */
+/* Operations that wait for a person. The request is kept with all that it needs and the loop goes on; with the answer the operation
+ * runs again from its start. Bounded by APPROVE_PENDING_MAX. What cannot be avoided: the kernel holds a directory's lock during a
+ * creation, removal or rename in it, so that other changes and first look-ups of the sandbox in that one directory wait too. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,8 +51,8 @@ static void answered(void *arg, bool allow, const char *why);
 static void ask(struct call *h)
 {
 	h->told = h->judged;
-	approve_ask(fsd.approve, "file", judge_ask.path, judge_ask.rule, judge_ask.message, judge_ask.command, judge_ask.timeout_ms, answered, h,
-		    &h->question);
+	approve_ask(fsd.approve, "file", judge_ask.path, judge_ask.rule, judge_ask.message, judge_ask.command, judge_ask.timeout_ms,
+		    answered, h, &h->question);
 }
 
 static int run(struct call *c)
@@ -116,7 +116,7 @@ static void on_watch(void *arg)
 		withdraw(h);
 }
 
-/* execd stops each exec by a trap that waits for the program's start, and that trap interrupts the open: the caller does not want to leave. */
+/* execd stops each exec by a trap that waits for the program's start, and that trap interrupts the open: the caller stays. */
 static bool is_exec(const struct call *c)
 {
 	return c->run == do_open && (c->fi.flags & OPEN_EXEC);

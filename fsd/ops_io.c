@@ -51,7 +51,9 @@ int do_open(struct call *c)
 
 static int make_file(struct call *c)
 {
-	c->fd = openat(c->a->fd, c->name, (c->fi.flags & ~(NOT_OURS | O_TRUNC)) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, c->mode & 01777);
+	int flags = (c->fi.flags & ~(NOT_OURS | O_TRUNC)) | O_CREAT | O_EXCL | O_NOFOLLOW;
+
+	c->fd = openat(c->a->fd, c->name, flags | O_CLOEXEC, c->mode & 01777);
 	return c->fd;
 }
 

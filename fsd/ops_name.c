@@ -38,7 +38,8 @@ static int make_node(struct call *c)
 
 int do_mknod(struct call *c)
 {
-	int r = S_ISCHR(c->mode) || S_ISBLK(c->mode) ? EPERM : judge(c, c->a, c->name, S_ISREG(c->mode) ? POL_OP_CREATE : POL_OP_MKNOD, "file_create", NULL);
+	enum pol_op op = S_ISREG(c->mode) ? POL_OP_CREATE : POL_OP_MKNOD;
+	int r = S_ISCHR(c->mode) || S_ISBLK(c->mode) ? EPERM : judge(c, c->a, c->name, op, "file_create", NULL);
 
 	return reply_new(c, c->a, r ? r : as_caller(c, make_node));
 }
@@ -113,7 +114,7 @@ int do_unlink(struct call *c)
 
 static bool is_empty(struct inode *dir, const char *name)
 {
-	/* rmdir itself decides: a directory of the same kind, made and removed again, would not tell. Link count does not either on btrfs. */
+	/* Asked by reading: the link count does not tell on every file system. */
 	auto_fd fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	char buf[1024];
 	long n;
