@@ -66,12 +66,13 @@ check "and content" is "$(X cat -- /workspace/many/d{1..30}/f{1..50} | sort | un
 X sh -c 'mv /workspace/many/d1/f1 /workspace/many/d2/g && mv /workspace/many/d3 /workspace/many/e3 && cd /workspace/many/e3 && find /workspace/many -size +9 && cat f7 ../d2/g && rm -r /workspace/many/d4' >"$T/got" 2>&1
 check "and after moves" is "$(tr '\n' ' ' <"$T/got") $(find "$W/many" -mindepth 1 -maxdepth 1 | wc -l)" "3 1  29"
 
-# Passthrough: with fsd's worker stopped, an open file of 2 MB is still read, and one of 5 bytes is not.
+# Passthrough: with fsd's worker stopped, an open file of 2 MB is still read, and one of 6 bytes is not. Nobody has read them before.
 echo small >"$W/small"
+cp "$W/big" "$W/passed"
 echo TOPSECRET >"$W/secret/a"
 cat >"$W/hold.py" <<'P'
 import os, sys
-b = os.open("/workspace/big", os.O_RDONLY); s = os.open("/workspace/small", os.O_RDONLY)
+b = os.open("/workspace/passed", os.O_RDONLY); s = os.open("/workspace/small", os.O_RDONLY)
 try: os.open("/workspace/secret/a", os.O_RDONLY); print("secret open", flush=True)
 except PermissionError: print("secret closed", flush=True)
 sys.stdin.readline(); print("big", len(os.pread(b, 1000000, 500000)), flush=True)
