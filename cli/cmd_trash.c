@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trash list|restore over the sessions of this user. */
+/* trash list|restore over this user's sessions, also those that have ended. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,10 @@
 #include "cli/cmd.h"
 
 #define ENTRIES_MAX 100000
+#define SESSIONS_MAX 1024
+#define TRIES 20
+#define TRY_US 20000
+#define TOKEN_OK 35 /* 32 hexadecimal digits and ".ok" */
 
 struct entry { char token[64], *path, session[ID_MAX], command[ID_MAX]; uint64_t size, when; uint32_t mode; };
 struct entries { struct entry *v; size_t n; };
@@ -55,17 +61,123 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct entry *)a)->path, ((const struct entry *)b)->path);
 }
 
+/* The workspace of a session, from its first records; "" when they do not say. */
+static void workspace_of(const char *id, char *out, size_t cap)
+{
+	char path[4400], *line = NULL;
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/sessions/%s/events-execd.jsonl", dirs_data(), id);
+	f = fopen(path, "re");
+	out[0] = 0;
+	while (f && !out[0] && getline(&line, &n, f) > 0) {
+		cJSON *j = cJSON_Parse(line);
+		const char *w = cJSON_GetStringValue(cJSON_GetObjectItem(j, "workspace"));
+
+		if (w)
+			snprintf(out, cap, "%s", w);
+		cJSON_Delete(j);
+	}
+	free(line);
+	if (f)
+		fclose(f);
+}
+
+/* A worker for the trash of a session that has ended. */
+static int open_ended(const char *id, struct err *err)
+{
+	uint8_t body[9000];
+	struct wr w = wr_init(body, sizeof(body));
+	char workspace[4096];
+	auto_fd s = -1, ws = -1;
+
+	workspace_of(id, workspace, sizeof(workspace));
+	ws = workspace[0] ? open(workspace, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (ws < 0)
+		return err_set(err, -ENOENT, "unknown session \"%s\", or its workspace is gone", id);
+	s = client_connect("fsd", true, err);
+	if (s < 0)
+		return s;
+	wr_str(&w, id);
+	ipc_send_wr(s, IPC_OPEN, 0, 1, &w, -1);
+	w = wr_init(body, sizeof(body));
+	wr_str(&w, workspace);
+	wr_str(&w, "");
+	ipc_send_wr(s, IPC_SET_WORKSPACE, 0, 1, &w, ws);
+	ipc_send(s, IPC_START, 0, 2, NULL, 0, -1);
+	return ipc_answer(s, &frame, err) == 1 ? move_fd(&s) : -EAGAIN;
+}
+
+/* One connection per session for the whole command: the worker for an ended session ends with it. Not to be closed. */
+static int trash_connect(const char *id, struct err *err)
+{
+	static struct { char id[ID_MAX]; int s; } open_now[SESSIONS_MAX];
+	static size_t n_open;
+	int s;
+
+	for (size_t i = 0; i < n_open; i++)
+		if (!strcmp(open_now[i].id, id))
+			return open_now[i].s;
+	s = client_attach("fsd", id, err);
+	/* The worker of a command just before this one may be on its way out. */
+	for (int tries = 0; s < 0 && err->status != -EPERM && tries < TRIES; tries++) {
+		usleep(tries ? TRY_US : 0);
+		s = open_ended(id, err);
+		if (s == -ENOENT)
+			return s;
+	}
+	if (s >= 0 && n_open < SESSIONS_MAX) {
+		snprintf(open_now[n_open].id, ID_MAX, "%.60s", id);
+		open_now[n_open++].s = s;
+	}
+	return s;
+}
+
+/* Sessions that have ended and keep something: only root may look; others name theirs. */
+static int ended(char ids[][ID_MAX], int n, int max)
+{
+	char path[4400];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/sessions", dirs_data());
+	d = opendir(path);
+	while (d && n < max && (e = readdir(d))) {
+		bool known = !id_valid(e->d_name);
+		struct dirent *f;
+		DIR *t;
+
+		for (int i = 0; i < n && !known; i++)
+			known = !strcmp(ids[i], e->d_name);
+		snprintf(path, sizeof(path), "%s/sessions/%s/trash", dirs_data(), e->d_name);
+		t = known ? NULL : opendir(path);
+		while (t && !known && (f = readdir(t)))
+			if (strlen(f->d_name) == TOKEN_OK && !strcmp(f->d_name + TOKEN_OK - 3, ".ok")) {
+				snprintf(ids[n++], ID_MAX, "%.60s", e->d_name);
+				known = true;
+			}
+		if (t)
+			closedir(t);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
 static int collect(struct entries *l, const char *session, struct err *err)
 {
-	static char ids[256][ID_MAX];
+	static char ids[SESSIONS_MAX][ID_MAX];
 	int n = 1;
 
 	if (session)
 		snprintf(ids[0], ID_MAX, "%.60s", session);
 	else
-		n = client_list(ids, ARRAY_LEN(ids), err);
+		n = client_list(ids, SESSIONS_MAX, err);
+	if (!session && n >= 0)
+		n = ended(ids, n, SESSIONS_MAX);
 	for (int i = 0; i < n; i++) {
-		int s = client_attach("fsd", ids[i], err);
+		int s = trash_connect(ids[i], err);
 
 		if (s < 0) {
 			if (session)
@@ -75,7 +187,6 @@ static int collect(struct entries *l, const char *session, struct err *err)
 		ipc_send(s, IPC_TRASH_LIST, 0, 1, NULL, 0, -1);
 		while (ipc_answer(s, &frame, err) == 1 && (frame.flags & IPC_MORE))
 			take(l, ids[i]);
-		close(s);
 	}
 	if (l->n)
 		qsort(l->v, l->n, sizeof(*l->v), by_path);
@@ -123,7 +234,7 @@ static int restore_one(const struct entry *e, const char *dest, bool force, int 
 	struct wr w = wr_init(body, sizeof(body));
 	struct err err = { 0 };
 	char path[4096], shown[8192];
-	int s = client_attach("fsd", e->session, &err), r;
+	int s = trash_connect(e->session, &err), r;
 	struct rd b;
 
 	if (s < 0)
@@ -132,7 +243,6 @@ static int restore_one(const struct entry *e, const char *dest, bool force, int 
 	wr_str(&w, dest ? dest : "");
 	wr_u8(&w, force);
 	r = ipc_call(s, IPC_TRASH_RESTORE, &w, -1, &frame, &err);
-	close(s);
 	if (r == -EEXIST && taken) {
 		(*taken)++;
 		return 0;
@@ -183,7 +293,7 @@ static int restore(int argc, char **argv)
 		bad |= restore_one(&l.v[k], dest, force, all ? &taken : NULL);
 	}
 	if (done < wanted || !done)
-		return complain("no such token in the trash of a running session: list them with: agentsh trash list");
+		return complain("no such token: list them with: agentsh trash list (with --session for a session that has ended)");
 	if (taken)
 		fprintf(stderr,
 			"agentsh: %d earlier contents of names that are in use stay in the trash: "

@@ -18,6 +18,7 @@
 #define GREETERS_MAX 256      /* connections that have not said what they want yet */
 #define GREET_MS 5000         /* and how long they may take */
 #define EPITAPHS 256          /* ended sessions whose reason is remembered */
+#define OWNER "owner"         /* file in a session's directory */
 #define STOP_MS 3000          /* workers that are not gone by then are killed */
 
 struct session {
@@ -175,10 +176,28 @@ static void on_signal(void *arg UNUSED, int signo)
 	maybe_stopped();
 }
 
+/* The user whose session it is, in decimal: who opens the directory of a session that has ended must be the same. */
+static int owner_write(int dir, uid_t uid)
+{
+	char text[16];
+	auto_fd fd = openat(dir, OWNER, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	int n = snprintf(text, sizeof(text), "%u", (unsigned)uid);
+
+	return fd >= 0 && write(fd, text, (size_t)n) == n ? 0 : -EIO;
+}
+
+static bool owner_is(int dir, uid_t uid)
+{
+	char text[16] = "";
+	auto_fd fd = openat(dir, OWNER, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t v;
+
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && str_to_u64(text, UINT32_MAX, &v) == 0 && v == uid;
+}
+
 static int session_dir(const char *id, const struct ipc_cred *who, int *ret_fd)
 {
 	char path[4300];
-	struct stat st;
 	bool made;
 	int fd;
 
@@ -192,7 +211,7 @@ static int session_dir(const char *id, const struct ipc_cred *who, int *ret_fd)
 		return -errno;
 	if (made && fchown(fd, (uid_t)-1, who->gid) < 0 && errno != EPERM)
 		log_warn("group of %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || (!made && who->uid != 0 && st.st_gid != who->gid)) {
+	if (made ? owner_write(fd, who->uid) < 0 : who->uid != 0 && !owner_is(fd, who->uid)) {
 		close(fd);
 		return -EPERM;
 	}

@@ -58,7 +58,8 @@ static int read_frames(struct worker *w, int *ws, uint32_t *id, struct err *err)
 			return r;
 	}
 	*id = frame.id;
-	if (!fsd.policy || !fsd.board || *ws < 0)
+	fsd.trash_only = !fsd.policy && !fsd.board;
+	if (*ws < 0 || (!fsd.trash_only && (!fsd.policy || !fsd.board)))
 		return err_set(err, -EINVAL, "policy, board and workspace are needed");
 	return 0;
 }
@@ -122,12 +123,45 @@ static int hand_lease(struct worker *w, uint32_t id)
 static const uint64_t caps = 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_FOWNER | 1ULL << CAP_CHOWN |
 			     1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETFCAP | 1ULL << CAP_SYS_ADMIN;
 
+/* Of a session that has ended only the trash is left: no mount, no rights beyond files, and the end with the one client. */
+static int serve_trash(struct worker *w, uint32_t id, struct err *err)
+{
+	int r = trash_open();
+
+	if (r < 0)
+		return err_set(err, r, "opening the trash: %s", strerror(-r));
+	if (priv_drop((uid_t)-1, (gid_t)-1, caps & ~(1ULL << CAP_SYS_ADMIN), err) < 0 || sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
+		return err->status;
+	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
+}
+
+static int serve_session(struct worker *w, uint32_t id, struct err *err)
+{
+	int r;
+
+	fsd.trees[0].root = inode_root(0, fsd.trees[0].fd, policy_file_workspace(fsd.policy));
+	r = fsd.trees[0].root ? trash_open() : -ENOMEM;
+	if (r < 0)
+		return err_set(err, r, "making the trash: %s", strerror(-r));
+	if (approve_new(w, &fsd.approve) < 0 || mount_make(w, id, err) < 0)
+		return err->status ? err->status : -ENOMEM;
+	fcntl(fuse_session_fd(fsd.se), F_SETFL, O_NONBLOCK);
+	r = loop_add(w->loop, fuse_session_fd(fsd.se), EPOLLIN, on_fuse, NULL, NULL);
+	if (r == 0)
+		r = hand_lease(w, id);
+	if (r < 0)
+		return err_set(err, r, "starting: %s", strerror(-r));
+	if (priv_drop((uid_t)-1, (gid_t)-1, caps, err) < 0 || sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
+		return err->status;
+	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
+}
+
 static int start(struct worker *w, struct err *err)
 {
 	struct rlimit files;
 	struct stat st;
 	uint32_t id = 0;
-	int ws = -1, r;
+	int ws = -1;
 
 	fsd.w = w;
 	umask(0);
@@ -145,22 +179,8 @@ static int start(struct worker *w, struct err *err)
 	fsd.ws_ino = st.st_ino;
 	fsd.trees[0].fd = ws;
 	snprintf(fsd.trees[0].path, sizeof(fsd.trees[0].path), "%s", fsd.workspace);
-	fsd.trees[0].root = inode_root(0, ws, policy_file_workspace(fsd.policy));
 	fsd.n_trees = 1;
-	r = fsd.trees[0].root ? trash_open() : -ENOMEM;
-	if (r < 0)
-		return err_set(err, r, "making the trash: %s", strerror(-r));
-	if (approve_new(w, &fsd.approve) < 0 || mount_make(w, id, err) < 0)
-		return err->status ? err->status : -ENOMEM;
-	fcntl(fuse_session_fd(fsd.se), F_SETFL, O_NONBLOCK);
-	r = loop_add(w->loop, fuse_session_fd(fsd.se), EPOLLIN, on_fuse, NULL, NULL);
-	if (r == 0)
-		r = hand_lease(w, id);
-	if (r < 0)
-		return err_set(err, r, "starting: %s", strerror(-r));
-	if (priv_drop((uid_t)-1, (gid_t)-1, caps, err) < 0 || sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
-		return err->status;
-	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
+	return fsd.trash_only ? serve_trash(w, id, err) : serve_session(w, id, err);
 }
 
 static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who UNUSED, struct ipc_frame *f)
@@ -169,11 +189,13 @@ static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who
 		return trash_list(sock, f->id);
 	if (f->type == IPC_TRASH_RESTORE)
 		return trash_restore(sock, f->id, f);
-	return approve_request(fsd.approve, sock, f);
+	return fsd.approve ? approve_request(fsd.approve, sock, f) : -ENOSYS;
 }
 
-static void gone(struct worker *w UNUSED, int sock)
+static void gone(struct worker *w, int sock)
 {
+	if (fsd.trash_only && sock == w->setup)
+		worker_end(w, "its trash was looked through");
 	if (fsd.approve)
 		approve_gone(fsd.approve, sock);
 }

@@ -34,6 +34,7 @@ static int judge_open(struct call *c)
 
 int do_open(struct call *c)
 {
+	struct stat st;
 	char p[40];
 	int fd, r = judge_open(c);
 
@@ -43,6 +44,11 @@ int do_open(struct call *c)
 	fd = open(p, (c->fi.flags & ~(NOT_OURS | O_CREAT | O_EXCL)) | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
+	/* Removed on the host since the kernel looked: what is written would go nowhere. The kernel looks again, and creates. */
+	if (!c->a->unlinked && fstat(fd, &st) == 0 && st.st_nlink == 0) {
+		close(fd);
+		return ESTALE;
+	}
 	if ((c->fi.flags & O_ACCMODE) != O_RDONLY || (c->fi.flags & O_TRUNC))
 		strip(p);
 	dev_reply_open(c->req, c->a, fd, &c->fi, NULL);

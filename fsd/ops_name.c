@@ -74,8 +74,8 @@ int do_link(struct call *c)
 	return reply_new(c, c->b, r);
 }
 
-/* Keeps what would be lost: name in dir goes to the trash. 0 or errno. */
-static int keep(struct call *c, struct inode *dir, const char *name)
+/* Keeps what would be lost: name in dir goes to the trash. operation: "delete", or "overwrite" by a rename. 0 or errno. */
+static int keep(struct call *c, struct inode *dir, const char *name, enum pol_op op, const char *operation)
 {
 	char path[8192], command[ID_MAX], token[33];
 	pid_t pid = fuse_req_ctx(c->req)->pid;
@@ -87,10 +87,10 @@ static int keep(struct call *c, struct inode *dir, const char *name)
 	if (r < 0)
 		return -r;
 	evt_begin(fsd.w->events, "file_soft_deleted", command, pid);
-	evt_str(fsd.w->events, "operation", "delete");
+	evt_str(fsd.w->events, "operation", operation);
 	evt_str(fsd.w->events, "path", path);
 	evt_str(fsd.w->events, "token", token);
-	evt_policy(fsd.w->events, "soft_delete", "allow", NULL, NULL);
+	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, judge_state(dir, name), op).rule, NULL);
 	evt_end(fsd.w->events);
 	return 0;
 }
@@ -102,13 +102,24 @@ static int done(struct call *c, int r)
 	return r;
 }
 
+static int remove_name(struct inode *dir, const char *name)
+{
+	struct inode *i = inode_peek(dir, name);
+
+	if (unlinkat(dir->fd, name, 0) < 0)
+		return errno;
+	if (i)
+		i->unlinked = true;
+	return 0;
+}
+
 int do_unlink(struct call *c)
 {
 	bool soft = false;
 	int r = judge(c, c->a, c->name, POL_OP_DELETE, "file_delete", &soft);
 
 	if (r == 0)
-		r = soft ? keep(c, c->a, c->name) : unlinkat(c->a->fd, c->name, 0) < 0 ? errno : 0;
+		r = soft ? keep(c, c->a, c->name, POL_OP_DELETE, "delete") : remove_name(c->a, c->name);
 	return done(c, r);
 }
 
@@ -132,7 +143,7 @@ int do_rmdir(struct call *c)
 	int r = judge(c, c->a, c->name, POL_OP_RMDIR, "dir_delete", &soft);
 
 	if (r == 0 && soft)
-		r = is_empty(c->a, c->name) ? keep(c, c->a, c->name) : ENOTEMPTY;
+		r = is_empty(c->a, c->name) ? keep(c, c->a, c->name, POL_OP_RMDIR, "delete") : ENOTEMPTY;
 	else if (r == 0)
 		r = unlinkat(c->a->fd, c->name, AT_REMOVEDIR) < 0 ? errno : 0;
 	return done(c, r);
@@ -157,13 +168,13 @@ static int rename_judged(struct call *c, struct inode *a, const char *from, stru
 		return EEXIST;
 	r = judge(c, b, to, S_ISDIR(dst.st_mode) ? POL_OP_RMDIR : POL_OP_DELETE, NULL, &soft);
 	if (r == 0 && soft && !S_ISDIR(dst.st_mode) && !(dst.st_ino == src->st_ino && dst.st_dev == src->st_dev))
-		r = keep(c, b, to);
+		r = keep(c, b, to, POL_OP_DELETE, "overwrite");
 	return r;
 }
 
 int do_rename(struct call *c)
 {
-	struct inode *a = c->a, *b = c->b, *i, *j;
+	struct inode *a = c->a, *b = c->b, *i, *j, *over;
 	struct stat src, other;
 	int r = !b ? EACCES : fstatat(a->fd, c->name, &src, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
 
@@ -181,8 +192,11 @@ int do_rename(struct call *c)
 		return r;
 	i = inode_peek(a, c->name);
 	j = c->flags & RENAME_EXCHANGE ? inode_peek(b, c->to) : NULL;
+	over = j ? NULL : inode_peek(b, c->to);
 	if (renameat2(a->fd, c->name, b->fd, c->to, c->flags) < 0)
 		return errno;
+	if (over && over != i)
+		over->unlinked = true;
 	if (i)
 		inode_moved(i, b, c->to, judge_state(b, c->to));
 	if (j)
