@@ -29,7 +29,7 @@ static size_t bucket(const struct addr *dst, uint16_t dport, uint16_t sport)
 	return h % FLOWS_MAX;
 }
 
-static bool flow_put(const struct flow *f)
+static struct flow *flow_put(const struct flow *f)
 {
 	size_t b = bucket(&f->pkt.dst, f->pkt.dport, f->pkt.sport);
 	uint64_t now = clock_ms();
@@ -41,10 +41,10 @@ static bool flow_put(const struct flow *f)
 		if (flows[at].until < now || (k->sport == f->pkt.sport && k->dport == f->pkt.dport && addr_eq(&k->dst, &f->pkt.dst))) {
 			flows[at].f = *f;
 			flows[at].until = now + FLOW_LIFE_MS;
-			return true;
+			return &flows[at].f;
 		}
 	}
-	return false;
+	return NULL;
 }
 
 bool flow_take(const struct addr *dst, uint16_t dport, uint16_t sport, struct flow *ret)
@@ -136,12 +136,29 @@ static void refuse(uint32_t id, const struct flow *f, const char *message, const
 	gate_connect_event(&f->pkt, f->name, f->command_id, f->decision, "deny", f->rule, message, reason);
 }
 
+static void whose(struct flow *f)
+{
+	struct sock_owner o;
+
+	f->command_id[0] = 0;
+	if (sockdiag_owner(gate.ns.diag, &f->pkt, &o) == 0 && o.cgroup)
+		board_by_cgroup(gate.board, o.cgroup, f->command_id);
+	if (!f->command_id[0])
+		board_single(gate.board, f->command_id);
+}
+
+/* The verdict first: whose the flow is matters to its record only, and the program waits. */
 static void allow(uint32_t id, const struct flow *f)
 {
-	if (flow_put(f))
-		answer(id, NFT_MARK_ALLOW);
-	else
+	struct flow *kept = flow_put(f);
+
+	if (!kept) {
 		refuse(id, f, NULL, "too many connections are being made");
+		return;
+	}
+	answer(id, NFT_MARK_ALLOW);
+	if (!kept->command_id[0])
+		whose(kept);
 }
 
 static void on_approval(void *arg, bool yes, const char *why)
@@ -183,17 +200,6 @@ static void hold(uint32_t id, const struct flow *f, const struct pol_verdict *v)
 	approve_ask(gate.approve, "net", target, v->rule, v->message, f->command_id, v->timeout_ms, on_approval, h, &h->ask);
 }
 
-static void whose(struct flow *f)
-{
-	struct sock_owner o;
-
-	f->command_id[0] = 0;
-	if (sockdiag_owner(gate.ns.diag, &f->pkt, &o) == 0 && o.cgroup)
-		board_by_cgroup(gate.board, o.cgroup, f->command_id);
-	if (!f->command_id[0])
-		board_single(gate.board, f->command_id);
-}
-
 static void judge(uint32_t id, struct flow *f)
 {
 	struct pol_net q = { .port = f->pkt.dport };
@@ -211,9 +217,12 @@ static void judge(uint32_t id, struct flow *f)
 	snprintf(f->rule, sizeof(f->rule), "%s", v.rule ? v.rule : "");
 	f->decision = pol_decision_name(v.decision);
 	f->effective = v.decision == POL_ALLOW || v.decision == POL_AUDIT ? "allow" : "deny";
-	if (v.decision == POL_ALLOW || v.decision == POL_AUDIT)
+	if (v.decision == POL_ALLOW || v.decision == POL_AUDIT) {
 		allow(id, f);
-	else if (v.decision == POL_APPROVE)
+		return;
+	}
+	whose(f);
+	if (v.decision == POL_APPROVE)
 		hold(id, f, &v);
 	else
 		refuse(id, f, v.message, NULL);
@@ -234,11 +243,12 @@ static void on_packet(void *arg UNUSED, uint32_t id, const uint8_t *p, size_t n)
 	}
 	name = dns_map_name(gate.map, &f.pkt.dst);
 	snprintf(f.name, sizeof(f.name), "%s", name ? name : "");
-	whose(&f);
 	if (f.pkt.proto != IPPROTO_TCP) {
+		whose(&f);
 		snprintf(f.rule, sizeof(f.rule), "default-deny-protocol");
 		refuse(id, &f, NULL, "only TCP leaves a session");
 	} else if (!name && dns_map_covers(&f.pkt.dst)) {
+		whose(&f);
 		snprintf(f.rule, sizeof(f.rule), "default-deny-network");
 		refuse(id, &f, NULL, "this address was given to no name");
 	} else {

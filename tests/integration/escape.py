@@ -92,7 +92,7 @@ tries = {
     "sysrq": lambda: os.close(os.open("/proc/sysrq-trigger", os.O_WRONLY)),
     "kcore": lambda: os.read(os.open("/proc/kcore", os.O_RDONLY), 1)[0],
     "root of pid 1": lambda: os.listdir("/proc/1/root"),
-    "descriptors of pid 1": lambda: [os.readlink("/proc/1/fd/" + n) for n in os.listdir("/proc/1/fd")][0],
+    "descriptors of pid 1": lambda: os.readlink("/proc/1/fd/1"),
     "a raw socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1),
     "a packet socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0),
     "a netfilter socket": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12),
