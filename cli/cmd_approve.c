@@ -8,7 +8,7 @@
 #include "cli/cmd.h"
 
 #define SESSIONS_MAX 256
-#define WATCHED_MAX (3 * SESSIONS_MAX)
+#define WATCHED_MAX ((size_t)3 * SESSIONS_MAX)
 #define LOOK_MS 200       /* how soon a new session is watched */
 static const char *const daemons[] = { "execd", "fsd", "netd" };
 static struct ipc_frame frame;

@@ -11,6 +11,7 @@
 
 #define CARRY(name, file) \
 	__asm__(".section .rodata\n.balign 16\n" #name ":\n.incbin \"" file "\"\n" #name "_end:\n.byte 0\n.previous\n"); \
+	/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declared name takes none */ \
 	extern const char name[], name##_end[];
 
 #ifdef EMBED_BIN /* the analyzers read this file before there is a build */

@@ -262,7 +262,7 @@ static bool same_refusal(const struct refusal *a, const struct refusal *b)
 /* What was refused below the command itself, each once: its own error words seldom say that it was the policy. */
 static void say_refusals(const cJSON *events)
 {
-	struct refusal said[HINTS_MAX];
+	struct refusal said[HINTS_MAX] = { 0 };
 	char a[4096], b[1024], c[512];
 	const cJSON *e;
 	size_t n = 0;

@@ -171,7 +171,7 @@ size_t dns_write(const struct dns_question *q, const struct dns_answer *a, uint8
 	put16(&o, q->id);
 	put16(&o, (uint16_t)(0x8080 | (q->flags & 0x0100) | a->rcode)); /* an answer, recursion available; RD as asked */
 	put16(&o, q->raw_len ? 1 : 0);
-	put16(&o, record);
+	put16(&o, record ? 1 : 0);
 	put16(&o, no);
 	put16(&o, q->edns);
 	put(&o, q->raw, q->raw_len);
@@ -217,8 +217,11 @@ bool dns_reverse(const char *name, struct addr *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	ret->len = 4;
-	for (int i = 3; i >= 0 && s; i--)
+	for (int i = 3; i >= 0; i--) {
 		s = decimal(s, &ret->b[i]);
+		if (!s)
+			break;
+	}
 	if (s && !strcmp(s, "in-addr.arpa"))
 		return true;
 	memset(ret, 0, sizeof(*ret));

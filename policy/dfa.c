@@ -75,8 +75,10 @@ static void enter(struct work *w, uint32_t x)
 {
 	const struct set *r = &w->reach[x];
 
-	if (!r->v)
+	if (!r->v) {
 		closure(w, x);
+		return;
+	}
 	for (uint32_t i = 0; i < r->n; i++)
 		if (w->mark[r->v[i]] != w->stamp) {
 			w->mark[r->v[i]] = w->stamp;

@@ -141,8 +141,8 @@ static size_t words_of(const char *script, char *store, size_t cap, const char *
 /* The dynamic loader, ld.so(8) and musl's, loads a program without an exec: where its name stands in argv, or 0. */
 static size_t loaded_at(const char *const *argv, size_t argc)
 {
-	static const char *const valued[] = { "--library-path", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask", "--inhibit-rpath", "--audit",
-					      "--preload", "--argv0" };
+	static const char *const valued[] = { "--library-path", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask", "--inhibit-rpath",
+		"--audit", "--preload", "--argv0" };
 	size_t i = 1;
 
 	while (i < argc && argv[i][0] == '-') {

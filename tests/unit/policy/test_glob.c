@@ -9,6 +9,7 @@
 
 #include "common/loop.h"
 #include "policy/dfa.h"
+#include "policy/nfa.h"
 #include "tests/fuzz/naive.h"
 
 static bool by_automaton(char *glob, const char *text)
