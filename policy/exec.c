@@ -235,7 +235,7 @@ static const char *joined(const char *const *argv, size_t argc)
 
 	for (size_t i = 1; i < argc; i++)
 		need += strlen(argv[i]) + 1;
-	if (need > cap) {
+	if (!text || need > cap) {
 		char *more = realloc(text, need);
 
 		if (!more)
