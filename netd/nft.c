@@ -447,7 +447,9 @@ int nft_load(struct err *err)
 
 	if (r == -ENOENT || r == -EOPNOTSUPP)
 		r = load(!native);
-	return r < 0 ? err_set(err, r, "loading the session's packet filter: %s (the kernel needs nf_tables, nft_nat and NFQUEUE)", strerror(-r)) : 0;
+	if (r < 0)
+		err_set(err, r, "loading the session's packet filter: %s (the kernel needs nf_tables, nft_nat and NFQUEUE)", strerror(-r));
+	return r < 0 ? r : 0;
 }
 
 void nft_probe(void)
