@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "common/log.h"
@@ -55,7 +56,11 @@ int cmd_take_fd(struct session *s UNUSED, int sock, struct ipc_frame *f)
 	struct pending *p = pending_of(sock, true);
 	struct rd b = rd_init(f->body, f->len);
 	uint32_t which = rd_u32(&b);
+	struct stat st;
 
+	/* A directory of the host would be a way out of the session's tree. */
+	if (fstat(f->fd, &st) < 0 || S_ISDIR(st.st_mode))
+		return ipc_send_err(sock, f->id, -EISDIR, "a directory cannot be a command's stdin, stdout or stderr");
 	if (!p || which > 2 || p->fds[which] >= 0)
 		return ipc_send_err(sock, f->id, -EINVAL, "a command has one stdin, stdout and stderr");
 	p->fds[which] = f->fd;

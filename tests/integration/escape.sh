@@ -40,6 +40,9 @@ P
 )
 check "most tries have a control" test "$(wc -l <"$T/outside")" -ge 20
 check "no set-id file is left on the host" is "$(find "$T/rw" "$W" -type f -perm /6000)" ""
+# A descriptor of the host's tree would be a way out of the session's.
+check "a directory as stdin is refused" is "$("$A" exec "$SID" -- sh -c 'ls /proc/self/fd/0/' </etc 2>/dev/null)" ""
+check "control: a file is passed" is "$("$A" exec "$SID" -- cat </etc/hostname)" "$(cat /etc/hostname)"
 # Processes of the host cannot be seen or signalled.
 sleep $((1000000000 + $$)) &
 child $!
