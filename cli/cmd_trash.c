@@ -134,6 +134,23 @@ static int trash_connect(const char *id, struct err *err)
 	return s;
 }
 
+static bool keeps_something(const char *id)
+{
+	char path[4400];
+	struct dirent *f;
+	bool found = false;
+	DIR *t;
+
+	snprintf(path, sizeof(path), "%s/sessions/%s/trash", dirs_data(), id);
+	t = opendir(path);
+	if (!t)
+		return false;
+	while (!found && (f = readdir(t)))
+		found = strlen(f->d_name) == TOKEN_OK && !strcmp(f->d_name + TOKEN_OK - 3, ".ok");
+	closedir(t);
+	return found;
+}
+
 /* Sessions that have ended and keep something: only root may look; others name theirs. */
 static int ended(char ids[][ID_MAX], int n, int max)
 {
@@ -143,25 +160,17 @@ static int ended(char ids[][ID_MAX], int n, int max)
 
 	snprintf(path, sizeof(path), "%s/sessions", dirs_data());
 	d = opendir(path);
-	while (d && n < max && (e = readdir(d))) {
+	if (!d)
+		return n;
+	while (n < max && (e = readdir(d))) {
 		bool known = !id_valid(e->d_name);
-		struct dirent *f;
-		DIR *t;
 
 		for (int i = 0; i < n && !known; i++)
 			known = !strcmp(ids[i], e->d_name);
-		snprintf(path, sizeof(path), "%s/sessions/%s/trash", dirs_data(), e->d_name);
-		t = known ? NULL : opendir(path);
-		while (t && !known && (f = readdir(t)))
-			if (strlen(f->d_name) == TOKEN_OK && !strcmp(f->d_name + TOKEN_OK - 3, ".ok")) {
-				snprintf(ids[n++], ID_MAX, "%.60s", e->d_name);
-				known = true;
-			}
-		if (t)
-			closedir(t);
+		if (!known && keeps_something(e->d_name))
+			snprintf(ids[n++], ID_MAX, "%.60s", e->d_name);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 	return n;
 }
 

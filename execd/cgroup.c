@@ -76,6 +76,18 @@ static void remove_dir(int parent, const char *name)
 	log_warn("cgroup %s stays: it is still busy", name);
 }
 
+void cgroup_cmd_await(struct cmd *c, unsigned ms)
+{
+	for (unsigned i = 0; c->cgroup >= 0 && i < ms; i++) {
+		char text[256] = "";
+		auto_fd fd = openat(c->cgroup, "cgroup.events", O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || strstr(text, "populated 0"))
+			return;
+		usleep(1000);
+	}
+}
+
 void cgroup_cmd_end(struct session *s, struct cmd *c)
 {
 	char name[32];

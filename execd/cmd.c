@@ -13,6 +13,7 @@
 #include "execd/execd.h"
 
 #define PENDING_MAX WORKER_CLIENTS_MAX
+#define AWAIT_MS 50
 #define KILL_ROUNDS 50
 
 enum { DONE_TIMEOUT = 1, DONE_DENIED = 2, DONE_NOT_STARTED = 4 };
@@ -261,6 +262,9 @@ void cmd_exit(struct session *s, uint32_t num, int status, uint64_t utime_us, ui
 			code = 126;
 		}
 	}
+	/* Who is told that a command was ended must find nothing of it: the rest of its tree was killed at the same time. */
+	if (c->timed_out || c->kill_sent)
+		cgroup_cmd_await(c, AWAIT_MS);
 	finish(c, code, WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0, flags, usage, flags & DONE_NOT_STARTED ? c->message : "");
 	c->state = CMD_EXITED;
 	if (c->gate >= 0) {

@@ -79,6 +79,7 @@ int filter_make(struct sock_filter **ret, unsigned short *ret_len);
 /* cgroup.c */
 void cgroup_session_make(struct session *s);
 int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id); /* sets c->cgroup; 0 or negative errno */
+void cgroup_cmd_await(struct cmd *c, unsigned ms); /* until no process of the command is left, at most so long */
 void cgroup_cmd_end(struct session *s, struct cmd *c);
 void cgroup_session_end(struct session *s);
 void cgroup_bury(const char *id);    /* in the daemon's parent: the cgroups of a session whose worker was killed */
