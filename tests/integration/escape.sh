@@ -40,6 +40,8 @@ P
 )
 check "most tries have a control" test "$(wc -l <"$T/outside")" -ge 20
 check "no set-id file is left on the host" is "$(find "$T/rw" "$W" -type f -perm /6000)" ""
+check "the daemons' own files are out of sight in a plain bind" is "$("$A" exec "$SID" -- sh -c "ls $T/data $T/run 2>/dev/null | wc -l")" 0
+check "control: outside they are there" test "$(find "$T/data" "$T/run" | wc -l)" -gt 3
 # A descriptor of the host's tree would be a way out of the session's.
 check "a directory as stdin is refused" is "$("$A" exec "$SID" -- sh -c 'ls /proc/self/fd/0/' </etc 2>/dev/null)" ""
 check "control: a file is passed" is "$("$A" exec "$SID" -- cat </etc/hostname)" "$(cat /etc/hostname)"
