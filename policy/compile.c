@@ -24,15 +24,17 @@ static void check_meaning(struct diag *d, const struct model *m)
 
 static int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
 {
-	struct node *root = yaml_read(src->text, src->len, d);
-	struct parse p = { .d = d, .src = src, .vars_may_miss = vars_may_miss };
-	int r = root ? parse_model(&p, root, m) : -EINVAL;
+	struct parse p = { .d = d, .src = src, .vars_may_miss = vars_may_miss, .m = m };
+	struct node *root = yaml_read(src->text, src->len, d, parse_item, &p);
+	int r = root ? parse_model(&p, root) : -EINVAL;
 
 	node_free(root);
 	if (r == 0)
 		check_meaning(d, m);
 	if (d->errors > DIAG_MAX)
 		buf_printf(d->out, "%s: and %zu more errors\n", src->file, d->errors - DIAG_MAX);
+	if (d->warnings > DIAG_MAX)
+		buf_printf(d->out, "%s: and %zu more warnings\n", src->file, d->warnings - DIAG_MAX);
 	return d->errors ? -EINVAL : r;
 }
 

@@ -113,27 +113,45 @@ char *parse_expand(struct parse *p, const struct node *n, bool quote)
 	return (char *)b.data;
 }
 
-static void section(struct parse *p, const struct node *key, const struct node *value, struct model *m)
+static struct rules *rules_of(struct parse *p, const char *key)
+{
+	const struct { const char *key; struct rules *rules; } sections[] = {
+		{ "file_rules", &p->m->files }, { "network_rules", &p->m->nets }, { "command_rules", &p->m->execs },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+		if (!strcmp(key, sections[i].key))
+			return sections[i].rules;
+	return NULL;
+}
+
+void parse_item(void *arg, const struct node *key, const struct node *item)
+{
+	struct parse *p = arg;
+	struct rules *r = rules_of(p, key->text);
+
+	if (r)
+		parse_rule(p, item, key->text, r);
+}
+
+static void section(struct parse *p, const struct node *key, const struct node *value)
 {
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (!strcmp(key->text, later[i])) {
 			diag_warning(p->d, key, "section %s is not enforced yet", later[i]);
 			return;
 		}
-	if (!strcmp(key->text, "file_rules"))
-		parse_rules(p, value, key->text, &m->files);
-	else if (!strcmp(key->text, "network_rules"))
-		parse_rules(p, value, key->text, &m->nets);
-	else if (!strcmp(key->text, "command_rules"))
-		parse_rules(p, value, key->text, &m->execs);
-	else if (!strcmp(key->text, "version")) {
+	if (rules_of(p, key->text)) {
+		if (value->kind != NODE_LIST && (value->kind != NODE_TEXT || value->text[0]))
+			diag_error(p->d, value, "%s must be a list of rules", key->text);
+	} else if (!strcmp(key->text, "version")) {
 		if (value->kind != NODE_TEXT || strcmp(value->text, "1") != 0)
 			diag_error(p->d, value, "version must be 1");
 	} else if (!strcmp(key->text, "name")) {
 		if (value->kind != NODE_TEXT || !value->text[0] || strlen(value->text) > 128)
 			diag_error(p->d, value, "name must be a text of 1 to 128 bytes");
 		else
-			m->name = strdup(value->text);
+			p->m->name = strdup(value->text);
 	} else if (strcmp(key->text, "description") != 0) {
 		const char *all[ARRAY_LEN(top) + ARRAY_LEN(later)];
 
@@ -143,7 +161,8 @@ static void section(struct parse *p, const struct node *key, const struct node *
 	}
 }
 
-int parse_model(struct parse *p, const struct node *root, struct model *m)
+LEAKS_UNSEEN_BEGIN /* the name belongs to the model: model_fini */
+int parse_model(struct parse *p, const struct node *root)
 {
 	bool version = false;
 
@@ -157,12 +176,13 @@ int parse_model(struct parse *p, const struct node *root, struct model *m)
 			continue;
 		}
 		version |= !strcmp(root->v[i]->text, "version");
-		section(p, root->v[i], root->v[i + 1], m);
+		section(p, root->v[i], root->v[i + 1]);
 	}
 	if (!version)
 		diag_error(p->d, root, "key \"version\" is missing: write version: 1");
-	if (!m->name && !p->d->errors)
+	if (!p->m->name && !p->d->errors)
 		diag_error(p->d, root, "key \"name\" is missing");
-	m->file = strdup(p->src->file);
-	return p->d->errors || !m->file ? -EINVAL : 0;
+	p->m->file = strdup(p->src->file);
+	return p->d->errors || !p->m->file ? -EINVAL : 0;
 }
+LEAKS_UNSEEN_END

@@ -282,7 +282,7 @@ static const struct { const char *key; unsigned in; key_fn fn; } keys[] = {
 	{ "env_block_iteration", EXECS, k_env },
 };
 
-static void parse_rule(struct ctx *c, const struct node *n)
+static void read_rule(struct ctx *c, const struct node *n)
 {
 	const char *known[ARRAY_LEN(keys)];
 	bool decided = false;
@@ -317,26 +317,31 @@ static void parse_rule(struct ctx *c, const struct node *n)
 		diag_error(c->p->d, n, "decision redirect needs redirect_to");
 }
 
-int parse_rules(struct parse *p, const struct node *list, const char *section, struct rules *out)
+/* Room for one more, in steps that double. */
+static bool grow(struct rules *r)
+{
+	struct rule *v;
+
+	if (r->n && (r->n < 16 || (r->n & (r->n - 1))))
+		return true;
+	v = realloc(r->v, (r->n < 16 ? 16 : r->n * 2) * sizeof(*v));
+	if (v)
+		r->v = v;
+	return v != NULL;
+}
+
+void parse_rule(struct parse *p, const struct node *n, const char *section, struct rules *out)
 {
 	struct ctx c = { .p = p, .in = section[0] == 'f' ? FILES : section[0] == 'n' ? NETS : EXECS };
 
-	if (list->kind == NODE_TEXT && !list->text[0])
-		return 0;
-	if (list->kind != NODE_LIST || list->n > RULES_MAX) {
-		diag_error(p->d, list, "%s must be a list of at most %d rules", section, RULES_MAX);
-		return -EINVAL;
+	if (out->n == RULES_MAX || !grow(out)) {
+		diag_error(p->d, n, "%s has more than %d rules", section, RULES_MAX);
+		return;
 	}
-	out->v = calloc(list->n + 1, sizeof(struct rule));
-	for (size_t i = 0; out->v && i < list->n; i++) {
-		c.r = &out->v[out->n++];
-		c.r->ops = (1u << POL_OP__COUNT) - 1;
-		c.r->max_depth = -1;
-		c.r->line = list->v[i]->line;
-		if (list->v[i]->kind == NODE_MAP)
-			parse_rule(&c, list->v[i]);
-		else
-			diag_error(p->d, list->v[i], "a rule is a map: name, decision ...");
-	}
-	return out->v ? 0 : -ENOMEM;
+	c.r = &out->v[out->n++];
+	*c.r = (struct rule){ .ops = (1u << POL_OP__COUNT) - 1, .max_depth = -1, .line = n->line };
+	if (n->kind == NODE_MAP)
+		read_rule(&c, n);
+	else
+		diag_error(p->d, n, "a rule is a map: name, decision ...");
 }

@@ -14,7 +14,10 @@
 struct reader {
 	yaml_parser_t p;
 	struct diag *d;
-	size_t nodes;
+	size_t nodes;                   /* alive */
+	yaml_item_fn fn;
+	void *arg;
+	const struct node *key;         /* of the top map's value that is being read */
 };
 
 void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...)
@@ -22,7 +25,7 @@ void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, 
 	char words[1024], shown[2048];
 	va_list ap;
 
-	if (level[0] == 'e' && d->errors++ >= DIAG_MAX)
+	if ((level[0] == 'e' ? d->errors++ : d->warnings++) >= DIAG_MAX)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
@@ -31,15 +34,24 @@ void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, 
 	buf_printf(d->out, "%s:%u:%u: %s: %s\n", d->file, line, column, level, shown);
 }
 
-void node_free(struct node *n)
+/* How many there were. */
+static size_t drop(struct node *n)
 {
+	size_t freed = 1;
+
 	if (!n)
-		return;
+		return 0;
 	for (size_t i = 0; i < n->n; i++)
-		node_free(n->v[i]);
+		freed += drop(n->v[i]);
 	free(n->v);
 	free(n->text);
 	free(n);
+	return freed;
+}
+
+void node_free(struct node *n)
+{
+	drop(n);
 }
 
 static struct node *node_new(struct reader *r, enum node_kind kind, const yaml_mark_t *at)
@@ -92,22 +104,52 @@ static struct node *read_items(struct reader *r, struct node *n, yaml_event_type
 		yaml_event_delete(&ev);
 		if (done)
 			return n;
-		if (!item || node_add(n, item) < 0)
+		if (!item)
 			break;
+		if (depth == 1 && n->kind == NODE_LIST && r->key) {
+			r->fn(r->arg, r->key, item);
+			r->nodes -= drop(item);
+			continue;
+		}
+		if (node_add(n, item) < 0)
+			break;
+		if (depth == 0)
+			r->key = n->kind == NODE_MAP && n->n % 2 && item->text ? item : NULL;
 	}
 	node_free(n);
 	return NULL;
 }
 
+static int by_text(const void *a, const void *b)
+{
+	const struct node *x = *(struct node *const *)a, *y = *(struct node *const *)b;
+	int c = strcmp(x->text, y->text);
+
+	if (c == 0 && x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return c ? c : (x->column > y->column) - (x->column < y->column);
+}
+
 static bool duplicate_key(struct reader *r, const struct node *n)
 {
-	for (size_t i = 0; i + 1 < n->n && n->n < 512; i += 2)
-		for (size_t k = 0; k < i; k += 2)
-			if (n->v[i]->text && n->v[k]->text && !strcmp(n->v[i]->text, n->v[k]->text)) {
-				diag_error(r->d, n->v[i], "key \"%s\" stands twice", n->v[i]->text);
-				return true;
-			}
-	return false;
+	struct node **keys = calloc(n->n / 2 + 1, sizeof(struct node *));
+	const struct node *twice = NULL;
+	size_t k = 0;
+
+	for (size_t i = 0; keys && i + 1 < n->n; i += 2)
+		if (n->v[i]->text)
+			keys[k++] = n->v[i];
+	if (k)
+		qsort(keys, k, sizeof(struct node *), by_text);
+	for (size_t i = 1; i < k && !twice; i++)
+		if (!strcmp(keys[i]->text, keys[i - 1]->text))
+			twice = keys[i];
+	if (twice)
+		diag_error(r->d, twice, "key \"%s\" stands twice", twice->text);
+	else if (!keys)
+		diag_error(r->d, n, "no memory");
+	free(keys);
+	return !keys || twice;
 }
 
 static struct node *read_text(struct reader *r, yaml_event_t *ev)
@@ -158,6 +200,16 @@ static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth)
 	return n;
 }
 
+/* What YAML allows in a file, of a valid character of n bytes. */
+static bool allowed(const uint8_t *p, size_t n)
+{
+	if (n == 1)
+		return p[0] == '\t' || p[0] == '\n' || p[0] == '\r' || (p[0] >= 0x20 && p[0] < 0x7f);
+	if (n == 2)
+		return p[0] != 0xc2 || p[1] >= 0xa0 || p[1] == 0x85;
+	return n != 3 || p[0] != 0xef || p[1] != 0xbf || p[2] < 0xbe;
+}
+
 /* libyaml stops at such bytes too, but its place is a byte offset: give the line. */
 static bool bytes_ok(const char *text, size_t len, struct diag *d)
 {
@@ -174,6 +226,10 @@ static bool bytes_ok(const char *text, size_t len, struct diag *d)
 			diag_at(d, line, column, "error", text[i] ? "not valid UTF-8" : "a NUL byte: this is not a text file");
 			return false;
 		}
+		if (!allowed((const uint8_t *)text + i, n)) {
+			diag_at(d, line, column, "error", "a control character: write it as an escape in double quotes");
+			return false;
+		}
 		column = text[i] == '\n' ? 1 : column + 1;
 		line += text[i] == '\n';
 		i += n;
@@ -181,9 +237,9 @@ static bool bytes_ok(const char *text, size_t len, struct diag *d)
 	return true;
 }
 
-struct node *yaml_read(const char *text, size_t len, struct diag *d)
+struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_fn fn, void *arg)
 {
-	struct reader r = { .d = d };
+	struct reader r = { .d = d, .fn = fn, .arg = arg };
 	struct node *root = NULL;
 	bool more = true, seen = false;
 

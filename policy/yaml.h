@@ -8,8 +8,8 @@
 
 #define YAML_BYTES_MAX (8u << 20)
 #define YAML_DEPTH_MAX 32
-#define YAML_NODES_MAX 2000000
-#define DIAG_MAX 20                 /* errors that are reported before the rest is only counted */
+#define YAML_NODES_MAX 200000       /* held at once */
+#define DIAG_MAX 20                 /* errors, and warnings, that are reported before the rest is only counted */
 
 enum node_kind { NODE_TEXT, NODE_LIST, NODE_MAP };
 struct node {
@@ -19,12 +19,16 @@ struct node {
 	struct node **v;            /* items; maps: key, value, key, value */
 	size_t n, cap;
 };
-struct diag { const char *file; struct buf *out; size_t errors; };
+struct diag { const char *file; struct buf *out; size_t errors, warnings; };
 void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...) PRINTF_LIKE(5, 6);
 #define diag_error(d, n, ...) diag_at(d, (n)->line, (n)->column, "error", __VA_ARGS__)
 #define diag_warning(d, n, ...) diag_at(d, (n)->line, (n)->column, "warning", __VA_ARGS__)
-/* NULL when it cannot be read: at least one error was reported. Owned by the caller. */
-struct node *yaml_read(const char *text, size_t len, struct diag *d);
+/* One entry of a list that is a value of the top map: given as soon as it is read and freed after the call, so that a long list costs
+ * no more than its longest entry. */
+typedef void (*yaml_item_fn)(void *arg, const struct node *key, const struct node *item);
+/* The top map; its lists are empty, their entries went to fn. NULL when it cannot be read: at least one error was reported. Owned by
+ * the caller. */
+struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_fn fn, void *arg);
 void node_free(struct node *n);
 
 #endif
