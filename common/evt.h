@@ -29,5 +29,6 @@ void evt_end(struct evtlog *l);
 
 /* SHA-256 (FIPS 180-4), by nettle. */
 void sha256(const void *p, size_t n, uint8_t out[32]);
+int sha256_fd(int fd, uint8_t out[32]);     /* a whole file, from its begin; 0 or negative errno */
 
 #endif

@@ -4,14 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "common/evt.h"
 #include "policy/dfa.h"
-#include "policy/nfa.h"
 #include "policy/parse.h"
 
 static void check_meaning(struct diag *d, const struct model *m)
@@ -38,98 +36,120 @@ static int read_model(const struct pol_source *src, struct diag *d, bool vars_ma
 	return d->errors ? -EINVAL : r;
 }
 
-/* As few automata as hold all patterns: halves what is too large. */
-static int automata(const struct model *m, size_t from, size_t to, const char *workspace, struct dfa *v, size_t *n)
+struct making {
+	const struct model *m;
+	const char *workspace;
+	struct store *store;    /* NULL: for the errors only */
+	struct err *err;
+	uint64_t work;          /* that is left */
+	uint32_t n;             /* automata */
+};
+
+static int put_dfa(struct making *k, const struct dfa *d)
 {
+	size_t cap = model_dfa_size(d);
+	auto_free uint8_t *bytes = malloc(cap);
+	struct wr w = wr_init(bytes, bytes ? cap : 0);
+	char key[32];
+
+	model_write_dfa(&w, d);
+	snprintf(key, sizeof(key), "dfa%u", k->n);
+	return w.bad ? -ENOMEM : store_put(k->store, key, bytes, wr_len(&w), k->err);
+}
+
+/* As few automata as hold all patterns: halves what is too large. Each is written and let go before the next is built. */
+static int automata(struct making *k, size_t from, size_t to)
+{
+	struct dfa d = { 0 };
 	int r;
 
-	if (*n == POL_DFA_MAX)
+	if (k->n == POL_DFA_MAX)
 		return -E2BIG;
-	r = dfa_build(&m->files, from, to, workspace, &v[*n]);
-	if (r == 0) {
-		++*n;
-		return 0;
-	}
-	dfa_fini(&v[*n]);
-	memset(&v[*n], 0, sizeof(v[*n]));
+	r = dfa_build(&k->m->files, from, to, k->workspace, &d, &k->work);
+	if (r == 0 && k->store)
+		r = put_dfa(k, &d);
+	k->n += r == 0;
+	dfa_fini(&d);
 	if (r != -E2BIG || to - from < 2)
 		return r;
-	r = automata(m, from, from + (to - from) / 2, workspace, v, n);
-	return r < 0 ? r : automata(m, from + (to - from) / 2, to, workspace, v, n);
+	r = automata(k, from, from + (to - from) / 2);
+	return r < 0 ? r : automata(k, from + (to - from) / 2, to);
 }
 
-static int emit(const struct model *m, const struct dfa *v, size_t n, const char *workspace, int *ret_fd, struct err *err)
+/* The automata stand for the paths now: a large policy's are worth giving back. */
+static void drop_paths(struct model *m)
 {
-	const struct rules *sections[] = { &m->files, &m->nets, &m->execs };
+	for (size_t i = 0; i < m->files.n; i++)
+		strs_fini(&m->files.v[i].paths);
+	if (m->files.n > 1000)
+		malloc_trim(0);
+}
+
+static int put_rules(struct making *k)
+{
+	const struct rules *sections[] = { &k->m->files, &k->m->nets, &k->m->execs };
 	static const char *const names[] = { "files", "nets", "execs" };
-	struct record rec[4 + POL_DFA_MAX] = { 0 };
-	char keys[POL_DFA_MAX][32];
 	size_t cap = GENERATION_MAX / 2;
-	uint8_t *all = malloc(cap);
-	struct wr w = wr_init(all, all ? cap : 0);
-	size_t at = 0;
+	auto_free uint8_t *bytes = malloc(cap); /* only what is written is ever touched */
+	struct wr w = wr_init(bytes, bytes ? cap : 0);
+	int r = 0;
 
 	wr_u32(&w, MODEL_FORMAT);
-	wr_u32(&w, (uint32_t)n);
-	wr_str(&w, m->name);
-	wr_str(&w, m->file);
-	wr_str(&w, workspace);
-	rec[0] = (struct record){ "meta", all, wr_len(&w) };
-	for (size_t i = 0; i < 3; i++) {
-		at = wr_len(&w);
+	wr_u32(&w, k->n);
+	wr_str(&w, k->m->name);
+	wr_str(&w, k->m->file);
+	wr_str(&w, k->workspace);
+	if (!w.bad)
+		r = store_put(k->store, "meta", bytes, wr_len(&w), k->err);
+	for (size_t i = 0; i < 3 && r == 0 && !w.bad; i++) {
+		w = wr_init(bytes, cap);
 		model_write_rules(&w, sections[i]);
-		rec[1 + i] = (struct record){ names[i], all + at, wr_len(&w) - at };
+		if (!w.bad)
+			r = store_put(k->store, names[i], bytes, wr_len(&w), k->err);
 	}
-	for (size_t i = 0; i < n; i++) {
-		at = wr_len(&w);
-		snprintf(keys[i], sizeof(keys[i]), "dfa%zu", i);
-		model_write_dfa(&w, &v[i]);
-		rec[4 + i] = (struct record){ keys[i], all + at, wr_len(&w) - at };
-	}
-	int r = w.bad ? err_set(err, -EFBIG, "the policy is too large when compiled") : store_write(rec, 4 + n, ret_fd, err);
-
-	free(all);
-	return r;
+	return w.bad ? err_set(k->err, -EFBIG, "the policy is too large when compiled") : r;
 }
 
-static int hash_of(int fd, uint8_t hash[32])
+static const char *words_for(int r, const struct err *err)
 {
-	struct stat st;
-	void *m;
+	return err->msg[0] ? err->msg : r == -E2BIG ? "the path patterns are too many or too complex" :
+	       r == -ETIME ? "the path patterns are too complex: use fewer ** and * before other text" : strerror(-r);
+}
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (m == MAP_FAILED)
-		return -errno;
-	sha256(m, (size_t)st.st_size, hash);
-	munmap(m, (size_t)st.st_size);
-	return 0;
+/* ret_fd NULL: everything is tried, nothing kept. */
+static int make(const struct pol_source *src, struct buf *diag, bool vars_may_miss, int *ret_fd)
+{
+	struct diag d = { .file = src->file, .out = diag };
+	struct model m = { 0 };
+	struct err err = { 0 };
+	struct making k = { .m = &m, .workspace = src->workspace ? src->workspace : "/workspace", .err = &err, .work = DFA_WORK_MAX };
+	int r = read_model(src, &d, vars_may_miss, &m);
+	bool read = r == 0;
+
+	if (r == 0 && ret_fd)
+		r = store_begin(&k.store, &err);
+	if (r == 0)
+		r = automata(&k, 0, m.files.n);
+	drop_paths(&m);
+	if (r == 0 && ret_fd)
+		r = put_rules(&k);
+	if (r == 0 && ret_fd)
+		r = store_end(move_ptr(k.store), ret_fd, &err);
+	if (r < 0 && read)
+		buf_printf(diag, "%s:1:1: error: %s\n", src->file, words_for(r, &err));
+	store_drop(k.store);
+	model_fini(&m);
+	return r;
 }
 
 int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, uint8_t hash[32])
 {
-	const char *workspace = src->workspace ? src->workspace : "/workspace";
-	struct diag d = { .file = src->file, .out = diag };
-	struct dfa v[POL_DFA_MAX] = { 0 };
-	struct model m = { 0 };
-	struct err err = { 0 };
-	size_t n = 0;
-	int fd = -1, r = read_model(src, &d, false, &m);
+	int fd = -1, r = make(src, diag, false, &fd);
 
-	if (r == 0) {
-		r = automata(&m, 0, m.files.n, workspace, v, &n);
-		if (r == 0)
-			r = emit(&m, v, n, workspace, &fd, &err);
-		if (r == 0)
-			r = hash_of(fd, hash);
-		if (r < 0)
-			buf_printf(diag, "%s:1:1: error: %s\n", src->file,
-				   err.msg[0] ? err.msg : r == -E2BIG ? "the path patterns are too many or too complex" : strerror(-r));
-	}
-	for (size_t i = 0; i < POL_DFA_MAX; i++)
-		dfa_fini(&v[i]);
-	model_fini(&m);
+	if (r == 0)
+		r = sha256_fd(fd, hash);
+	if (r < 0 && fd >= 0)
+		close(fd);
 	if (r == 0)
 		*ret_fd = fd;
 	return r;
@@ -137,12 +157,7 @@ int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, 
 
 int policy_validate(const struct pol_source *src, struct buf *diag)
 {
-	struct diag d = { .file = src->file, .out = diag };
-	struct model m = { 0 };
-	int r = read_model(src, &d, true, &m);
-
-	model_fini(&m);
-	return r;
+	return make(src, diag, true, NULL);
 }
 
 int policy_store(int gen_fd, int dirfd, const char *name, struct err *err)

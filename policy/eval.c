@@ -49,7 +49,7 @@ static struct pol_verdict file_verdict(const struct policy *p, const struct pol_
 	uint32_t best = NO_RULE;
 
 	for (size_t i = 0; i < p->n_dfa; i++) {
-		uint32_t r = p->dfa[i].accept[(size_t)st->s[i] * POL_OP__COUNT + op];
+		uint32_t r = dfa_rule(&p->dfa[i], st->s[i], op);
 
 		best = r < best ? r : best;
 	}

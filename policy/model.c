@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void strs_fini(struct strs *s)
+void strs_fini(struct strs *s)
 {
 	for (size_t i = 0; s->v && i < s->n; i++)
 		free(s->v[i]);
@@ -14,7 +14,7 @@ static void strs_fini(struct strs *s)
 	*s = (struct strs){ 0 };
 }
 
-static void rules_fini(struct rules *r)
+void rules_fini(struct rules *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct rule *u = &r->v[i];
@@ -48,6 +48,7 @@ void dfa_fini(struct dfa *d)
 {
 	free(d->next);
 	free(d->accept);
+	free(d->rows);
 	free(d->tree);
 	*d = (struct dfa){ 0 };
 }
@@ -200,8 +201,15 @@ void model_write_dfa(struct wr *w, const struct dfa *d)
 	wr_u32(w, d->workspace);
 	wr_bytes(w, d->class, sizeof(d->class));
 	wr_bytes(w, d->next, (size_t)d->n_states * d->n_classes * 4);
-	wr_bytes(w, d->accept, (size_t)d->n_states * POL_OP__COUNT * 4);
-	wr_bytes(w, d->tree, d->n_states);
+	wr_bytes(w, d->accept, (size_t)d->n_states * 4);
+	wr_u32(w, d->n_rows);
+	wr_bytes(w, d->rows, (size_t)d->n_rows * POL_OP__COUNT * 4);
+}
+
+size_t model_dfa_size(const struct dfa *d)
+{
+	return 5 * sizeof(uint32_t) + sizeof(d->class) +
+	       ((size_t)d->n_states * (d->n_classes + 1) + (size_t)d->n_rows * POL_OP__COUNT) * sizeof(uint32_t);
 }
 
 static void *copy_of(struct rd *r, size_t n)
@@ -230,10 +238,17 @@ int model_read_dfa(struct rd *r, struct dfa *d)
 		return -EBADMSG;
 	memcpy(d->class, p, sizeof(d->class));
 	d->next = copy_of(r, (size_t)d->n_states * d->n_classes * 4);
-	d->accept = copy_of(r, (size_t)d->n_states * POL_OP__COUNT * 4);
-	d->tree = copy_of(r, d->n_states);
-	if (r->bad)
+	d->accept = copy_of(r, (size_t)d->n_states * 4);
+	d->n_rows = rd_u32(r);
+	if (d->n_rows > d->n_states)
 		return -EBADMSG;
+	d->rows = copy_of(r, (size_t)d->n_rows * POL_OP__COUNT * 4);
+	d->tree = calloc(1, d->n_states);
+	if (r->bad || !d->tree)
+		return -EBADMSG;
+	for (size_t i = 0; i < d->n_states; i++)
+		if (d->accept[i] >= d->n_rows)
+			return -EBADMSG;
 	for (size_t i = 0; i < 256; i++)
 		if (d->class[i] >= d->n_classes)
 			return -EBADMSG;

@@ -6,10 +6,10 @@
 #include "common/wire.h"
 #include "policy/policy.h"
 
-#define MODEL_FORMAT 1
+#define MODEL_FORMAT 2
 #define RULES_MAX 100000         /* per policy */
 #define STRINGS_MAX 4096         /* in one list of one rule */
-#define STATES_MAX 30000         /* of one automaton; more patterns go into the next one */
+#define STATES_MAX 65536         /* of one automaton; more patterns go into the next one */
 #define GENERATION_MAX (64u << 20)
 #define NO_RULE 0xffffffffu
 
@@ -41,25 +41,41 @@ struct dfa {
 	uint32_t n_states, n_classes, root, workspace;
 	uint8_t class[256];
 	uint32_t *next;                 /* n_states * n_classes */
-	uint32_t *accept;               /* n_states * POL_OP__COUNT: first rule that decides, or NO_RULE */
+	uint32_t *accept;               /* n_states: which row of rules */
+	uint32_t n_rows, *rows;         /* n_rows * POL_OP__COUNT: first rule that decides, or NO_RULE */
 	uint8_t *tree;                  /* n_states: per state a mask of what a path below can meet, see TREE_* */
 };
 
+static inline uint32_t dfa_rule(const struct dfa *d, uint32_t state, enum pol_op op)
+{
+	return d->rows[(size_t)d->accept[state] * POL_OP__COUNT + op];
+}
+
+void strs_fini(struct strs *s);
+void rules_fini(struct rules *r);
 void model_fini(struct model *m);
 void dfa_fini(struct dfa *d);
 /* Generation's records. write: into the cursor; read: owned by the caller, bad input makes the cursor bad. */
 void model_write_rules(struct wr *w, const struct rules *r);
 int model_read_rules(struct rd *r, struct rules *ret);
 void model_write_dfa(struct wr *w, const struct dfa *d);
+size_t model_dfa_size(const struct dfa *d);
 int model_read_dfa(struct rd *r, struct dfa *ret);
 
 /* Records of one generation: store.c writes them (LMDB's home, compiler only), pages.c reads them. */
 struct record { const char *key; const void *data; size_t len; };
-int store_write(const struct record *v, size_t n, int *ret_fd, struct err *err);
+struct store;
+int store_begin(struct store **ret, struct err *err);
+int store_put(struct store *s, const char *key, const void *data, size_t len, struct err *err);
+int store_end(struct store *s, int *ret_fd, struct err *err);   /* sealed memfd */
+void store_drop(struct store *s);                               /* takes NULL */
 /* Copies the named records out of a sealed generation; v[i].data owned by the caller, NULL where there is none. Bad pages: -EBADMSG. */
 int store_read(int fd, struct record *v, size_t n, struct err *err);
 
-/* regex.c and, for the compiler, regex_make.c: vectorscan's home. */
+/* regex.c and, for the compiler, regex_make.c: vectorscan's home. cost: what compiling a pattern may take, its length times its bounded
+ * repetitions. */
+#define REGEX_COST_MAX 100000        /* of all patterns of a policy: some seconds */
+uint64_t regex_cost(const char *pattern);
 int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, char *why, size_t cap, size_t *ret_which);
 struct regex;
 int regex_open(const uint8_t *db, size_t n, struct regex **ret);

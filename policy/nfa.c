@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define SETS_SHARED 64  /* looked through before a set is made once more */
 
 static uint32_t node(struct nfa *n, enum kind kind, uint32_t a, uint32_t b)
 {
@@ -28,15 +31,42 @@ static void set_byte(uint8_t *s, unsigned c)
 	s[c >> 3] |= (uint8_t)(1u << (c & 7));
 }
 
+static uint32_t set_node(struct nfa *n, const uint8_t set[32], uint32_t to)
+{
+	uint32_t x = node(n, N_SET, to, NONE), k = 0;
+
+	if (n->full)
+		return 0;
+	while (k < n->n_sets && k < SETS_SHARED && memcmp(n->sets[k], set, 32) != 0)
+		k++;
+	if (k == SETS_SHARED)
+		k = n->n_sets;
+	if (k == n->cap_sets) {
+		uint32_t cap = n->cap_sets ? n->cap_sets * 2 : 16;
+		uint8_t (*v)[32] = realloc(n->sets, cap * sizeof(*v));
+
+		if (!v) {
+			n->full = true;
+			return 0;
+		}
+		n->sets = v;
+		n->cap_sets = cap;
+	}
+	if (k == n->n_sets)
+		memcpy(n->sets[n->n_sets++], set, 32);
+	n->v[x].set = NSET_BYTES + k;
+	return x;
+}
+
 static uint32_t any_node(struct nfa *n, bool slash, uint32_t to)
 {
-	uint32_t x = node(n, N_SET, to, NONE);
+	uint8_t set[32];
 
-	memset(n->v[x].set, 0xff, 32);
-	n->v[x].set[0] &= (uint8_t)~1u; /* NUL is in no name */
+	memset(set, 0xff, sizeof(set));
+	set[0] &= (uint8_t)~1u; /* NUL is in no name */
 	if (!slash)
-		n->v[x].set['/' >> 3] &= (uint8_t)~(1u << ('/' & 7));
-	return x;
+		set['/' >> 3] &= (uint8_t)~(1u << ('/' & 7));
+	return set_node(n, set, to);
 }
 
 static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to);
@@ -83,9 +113,8 @@ static size_t piece_len(const char *g, size_t len)
 
 static uint32_t build_class(struct nfa *n, const char *g, size_t len, uint32_t to)
 {
-	uint32_t x = node(n, N_SET, to, NONE);
+	uint8_t s[32] = { 0 }, set[32] = { 0 };
 	bool no = g[1] == '!';
-	uint8_t s[32] = { 0 };
 
 	for (size_t i = 1 + no; i + 1 < len;) {
 		unsigned lo, hi;
@@ -101,8 +130,8 @@ static uint32_t build_class(struct nfa *n, const char *g, size_t len, uint32_t t
 	}
 	for (unsigned c = 1; c < 256; c++)
 		if (c != '/' && ((s[c >> 3] >> (c & 7) & 1) != 0) != no)
-			set_byte(n->v[x].set, c);
-	return x;
+			set_byte(set, c);
+	return set_node(n, set, to);
 }
 
 static uint32_t build_alternatives(struct nfa *n, const char *g, size_t len, uint32_t to)
@@ -157,7 +186,8 @@ static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to)
 	{
 		uint32_t x = node(n, N_SET, rest, NONE);
 
-		set_byte(n->v[x].set, (uint8_t)g[k - 1]);
+		if (!n->full)
+			n->v[x].set = (uint8_t)g[k - 1];
 		return x;
 	}
 }
@@ -170,9 +200,32 @@ static void start(struct nfa *n, uint32_t at)
 		n->v[x].rule = NO_RULE;
 }
 
-void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule)
+/* What may begin in any directory waits for one in one place, not once a glob: at the nodes below NFA_WAITS. */
+static void wait_in_one_place(struct nfa *n, uint32_t at)
 {
-	uint32_t deep = NONE;
+	if (n->deep == NONE)
+		start(n, n->wait);
+	n->deep = n->deep == NONE ? at : node(n, N_SPLIT, at, n->deep);
+	if (!n->full)
+		n->v[0].a = n->deep;
+}
+
+void nfa_begin(struct nfa *n)
+{
+	*n = (struct nfa){ .deep = NONE };
+	n->wait = build(n, "**/", 3, NONE);
+}
+
+void nfa_fini(struct nfa *n)
+{
+	free(n->v);
+	free(n->sets);
+	*n = (struct nfa){ 0 };
+}
+
+bool nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule)
+{
+	bool waits = false;
 
 	n->rule = rule;
 	for (size_t i = 0; i < globs->n && !n->full; i++) {
@@ -181,16 +234,15 @@ void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule)
 		uint32_t at = node(n, N_ACCEPT, NONE, NONE);
 
 		if (n->full)
-			return;
+			break;
 		at = build(n, g + (anywhere ? 3 : 0), strlen(g) - (anywhere ? 3 : 0), at);
-		if (!anywhere)
-			start(n, at);
+		if (anywhere)
+			wait_in_one_place(n, at);
 		else
-			deep = deep == NONE ? at : node(n, N_SPLIT, at, deep);
+			start(n, at);
+		waits |= anywhere;
 	}
-	/* What may begin in any directory waits for one in one place, not once a glob. */
-	if (deep != NONE)
-		start(n, build(n, "**/", 3, deep));
+	return waits;
 }
 
 int glob_check(const char *g, char *why, size_t cap)

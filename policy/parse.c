@@ -110,7 +110,12 @@ char *parse_expand(struct parse *p, const struct node *n, bool quote)
 		buf_fini(&b);
 		return NULL;
 	}
-	return (char *)b.data;
+	{
+		/* Many live as long as the policy: no spare room. */
+		char *tight = realloc(b.data, b.len + 1);
+
+		return tight ? tight : (char *)b.data;
+	}
 }
 
 static struct rules *rules_of(struct parse *p, const char *key)

@@ -185,6 +185,13 @@ static void k_args_patterns(struct ctx *c, const struct node *v)
 	size_t which = 0;
 
 	set_strs(c, v, &c->r->args_patterns, false, false);
+	for (size_t i = 0; i < c->r->args_patterns.n; i++) {
+		bool could = c->p->regex_cost <= REGEX_COST_MAX;
+
+		c->p->regex_cost += regex_cost(c->r->args_patterns.v[i]);
+		if (could && c->p->regex_cost > REGEX_COST_MAX)
+			diag_error(c->p->d, v->v[i], "args_patterns: too many, too long or too large {n,m} up to here");
+	}
 	if (c->p->d->errors || !c->r->args_patterns.n)
 		return;
 	if (regex_compile(&c->r->args_patterns, &c->r->regex, &c->r->regex_len, why, sizeof(why), &which) < 0)
@@ -286,7 +293,7 @@ static void read_rule(struct ctx *c, const struct node *n)
 {
 	const char *known[ARRAY_LEN(keys)];
 	bool decided = false;
-	size_t n_known = 0;
+	size_t n_known = 0, before = c->p->d->errors;
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (keys[i].in & c->in)
@@ -307,6 +314,8 @@ static void read_rule(struct ctx *c, const struct node *n)
 		if (!found)
 			parse_unknown(c->p, n->v[i], known, n_known);
 	}
+	if (c->p->d->errors > before)
+		return; /* what is missing may be what could not be read */
 	if (!decided)
 		diag_error(c->p->d, n, "the rule has no decision");
 	if (!c->r->name)
@@ -334,6 +343,8 @@ void parse_rule(struct parse *p, const struct node *n, const char *section, stru
 {
 	struct ctx c = { .p = p, .in = section[0] == 'f' ? FILES : section[0] == 'n' ? NETS : EXECS };
 
+	if (p->d->errors)
+		rules_fini(out); /* it is refused: only what else is wrong is looked for */
 	if (out->n == RULES_MAX || !grow(out)) {
 		diag_error(p->d, n, "%s has more than %d rules", section, RULES_MAX);
 		return;

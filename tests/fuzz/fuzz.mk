@@ -7,7 +7,7 @@ FUZZ_ONLY    ?= $(FUZZ_ALL)
 FUZZ_O       := build/fuzz
 FUZZ_CC      := clang
 FUZZ_CF      := -std=gnu17 -g -O1 -D_GNU_SOURCE -I. $(WARN) -Wno-error -fno-omit-frame-pointer -fsanitize=address,undefined \
-                -fno-sanitize-recover=all -MMD -MP
+                -fno-sanitize-recover=all -DDFA_WORK_MAX=1000000ull -MMD -MP
 FUZZ_SRC     := $(call src,common) $(call src,policy) netd/pkt.c netd/dns_wire.c netd/hello.c netd/dns_map.c
 FUZZ_OBJ     := $(patsubst %.c,$(FUZZ_O)/%.o,$(FUZZ_SRC))
 $(FUZZ_O)/%.o: %.c

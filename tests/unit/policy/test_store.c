@@ -82,7 +82,7 @@ static void test_every_byte_by_hash(void **state UNUSED)
 	struct policy *p = NULL;
 	struct err err;
 
-	for (size_t i = 0; i < gen_len; i += 1 + (i > 4096 && gen[i] == 0 && gen[i - 1] == 0) * 12) {
+	for (size_t i = 0; i < gen_len; i += 1 + (i > 8192 && gen[i] == 0 && gen[i - 1] == 0) * 12) {
 		gen[i] ^= 1;
 		assert_int_equal(open_bytes(gen, gen_len, good_hash, &p, &err), -EBADMSG);
 		gen[i] ^= 1;
@@ -96,7 +96,7 @@ static void test_every_byte_with_its_hash(void **state UNUSED)
 	struct policy *p = NULL;
 	struct err err;
 
-	for (size_t i = 0; i < gen_len; i += 1 + (i > 4096 && gen[i] == 0 && gen[i - 1] == 0) * 12)
+	for (size_t i = 0; i < gen_len; i += 1 + (i > 8192 && gen[i] == 0 && gen[i - 1] == 0) * 12)
 		for (size_t k = 0; k < sizeof(how); k++) {
 			gen[i] ^= how[k];
 			err = (struct err){ 0 };
@@ -117,10 +117,19 @@ static void test_truncations(void **state UNUSED)
 
 	for (size_t n = 0; n < gen_len; n += 1 + n / 64) {
 		assert_int_equal(open_bytes(gen, n, good_hash, &p, &err), -EBADMSG);
-		assert_int_equal(open_bytes(gen, n, NULL, &p, &err), -EBADMSG);
+		if (n % 4096 || n < 4096)
+			assert_int_equal(open_bytes(gen, n, NULL, &p, &err), -EBADMSG);
 	}
-	for (size_t n = 4096; n < gen_len; n += 4096)
-		assert_int_equal(open_bytes(gen, n, NULL, &p, &err), -EBADMSG);
+	/* The last pages may be ones that nothing leads to: then all is there. */
+	for (size_t n = 4096; n < gen_len; n += 4096) {
+		int r = open_bytes(gen, n, NULL, &p, &err);
+
+		assert_true(r == -EBADMSG || (r == 0 && n > 3 * 4096));
+		if (r == 0) {
+			ask(p);
+			policy_close(p);
+		}
+	}
 }
 
 static void test_records(void **state UNUSED)
@@ -129,6 +138,7 @@ static void test_records(void **state UNUSED)
 	static uint8_t bytes[100000];
 	char keys[200][16];
 	struct record v[200], got[202];
+	struct store *store;
 	struct err err = { 0 };
 	int fd;
 
@@ -142,7 +152,10 @@ static void test_records(void **state UNUSED)
 	}
 	got[200] = (struct record){ "absent", bytes, 1 };
 	got[201] = (struct record){ "key", bytes, 1 };
-	assert_int_equal(store_write(v, 200, &fd, &err), 0);
+	assert_int_equal(store_begin(&store, &err), 0);
+	for (size_t i = 0; i < 200; i++)
+		assert_int_equal(store_put(store, v[i].key, v[i].data, v[i].len, &err), 0);
+	assert_int_equal(store_end(store, &fd, &err), 0);
 	assert_int_equal(store_read(fd, got, 202, &err), 0);
 	for (size_t i = 0; i < 200; i++) {
 		assert_int_equal(got[i].len, v[i].len);

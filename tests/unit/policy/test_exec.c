@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands: names, globs, files resolved, depth, and what shells and wrappers would run. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/unit/policy/pol.h"
+
+static struct policy *p;
+
+static int open_it(void **state UNUSED)
+{
+	p = pol_open(HEAD "command_rules:\n"
+			  "- {name: no-rm, commands: [rm], decision: deny}\n"
+			  "- {name: no-force, commands: [git], args_patterns: ['push.*--force(\\s|$)'], decision: redirect, redirect_to: {command: echo, args: [no], args_append: ['{{.Args}}']}}\n"
+			  "- {name: ask-curl, commands: ['curl*'], decision: approve}\n"
+			  "- {name: no-opt, commands: ['/opt/**/bin/*'], decision: deny}\n"
+			  "- {name: bracket, commands: ['['], decision: audit}\n"
+			  "- {name: deep, commands: [tool], context: [direct], decision: deny}\n"
+			  "- {name: nested, commands: [deeptool], context: {min_depth: 2, max_depth: 3}, decision: deny}\n"
+			  "- {name: all, decision: allow}\n");
+	return 0;
+}
+
+static int close_it(void **state UNUSED)
+{
+	policy_close(p);
+	return 0;
+}
+
+static struct pol_verdict run(const char *resolved, uint32_t depth, const char *const *argv)
+{
+	struct pol_exec q = { .given = argv[0], .resolved = resolved, .argv = argv, .depth = depth };
+
+	while (argv[q.argc])
+		q.argc++;
+	return policy_exec(p, &q);
+}
+
+#define RUN(...) run(NULL, 0, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void test_names(void **state UNUSED)
+{
+	assert_verdict(RUN("rm", "x"), POL_DENY, "no-rm");
+	assert_verdict(RUN("/bin/RM", "x"), POL_DENY, "no-rm");
+	assert_verdict(RUN("/x/rm.real"), POL_DENY, "no-rm");
+	assert_verdict(RUN("rmdir"), POL_ALLOW, "all");
+	assert_verdict(RUN("curlie"), POL_APPROVE, "ask-curl");
+	assert_verdict(RUN("/opt/a/b/bin/x"), POL_DENY, "no-opt");
+	assert_verdict(RUN("/opt/a/b/bin/x/y"), POL_ALLOW, "all");
+	assert_verdict(RUN("[", "a", "]"), POL_AUDIT, "bracket");
+	assert_verdict(run("/bin/rm", 0, (const char *const[]){ "innocent", NULL }), POL_DENY, "no-rm");
+	assert_verdict(run("/usr/bin/vim", 0, (const char *const[]){ "rm", NULL }), POL_DENY, "no-rm");
+	assert_verdict(run("/usr/bin/vim", 0, (const char *const[]){ "vi", NULL }), POL_ALLOW, "all");
+}
+
+static void test_arguments(void **state UNUSED)
+{
+	struct pol_verdict v = RUN("git", "push", "origin", "--force");
+	char *pad = malloc(3u << 20);
+
+	assert_verdict(v, POL_REDIRECT, "no-force");
+	assert_string_equal(v.redirect_to, "echo");
+	assert_string_equal(v.redirect_args[0], "no");
+	assert_string_equal(v.redirect_append[0], "{{.Args}}");
+	assert_verdict(RUN("git", "push", "--force-with-lease"), POL_ALLOW, "all");
+	assert_verdict(RUN("git", "pull"), POL_ALLOW, "all");
+	/* what is matched is all of it */
+	memset(pad, 'x', 3u << 20);
+	pad[100000] = 0;
+	assert_verdict(RUN("git", "push", pad, "--force"), POL_REDIRECT, "no-force");
+	pad[100000] = 'x';
+	pad[(3u << 20) - 1] = 0;
+	assert_verdict(RUN("git", "pull", pad), POL_ALLOW, "all");
+	assert_verdict(RUN("git", "push", pad, "--force"), POL_REDIRECT, "no-force");
+	free(pad);
+}
+
+static void test_depth(void **state UNUSED)
+{
+	static const char *const tool[] = { "tool", NULL }, *const deep[] = { "deeptool", NULL };
+
+	assert_verdict(run(NULL, 0, tool), POL_DENY, "deep");
+	assert_verdict(run(NULL, 1, tool), POL_ALLOW, "all");
+	for (uint32_t d = 0; d < 6; d++)
+		assert_int_equal(run(NULL, d, deep).decision, d == 2 || d == 3 ? POL_DENY : POL_ALLOW);
+}
+
+static void test_through(void **state UNUSED)
+{
+	static const char *const no[][9] = {
+		{ "sh", "-c", "rm -rf x" }, { "/bin/bash", "-euxc", "rm x" }, { "sh", "-c", "'r''m' x" }, { "dash", "-c", "\"rm\" x" }, { "env", "rm" },
+		{ "env", "-i", "A=b", "rm", "x" }, { "nice", "rm" }, { "nice", "-n", "5", "rm", "x" }, { "nohup", "rm" }, { "timeout", "5", "rm", "x" },
+		{ "timeout", "-s", "9", "5", "rm", "x" }, { "xargs", "rm" }, { "xargs", "-0", "rm", "-f" }, { "setsid", "-w", "rm" }, { "stdbuf", "-o0", "rm" },
+		{ "busybox", "rm", "x" }, { "sudo", "rm" }, { "time", "rm" }, { "command", "rm" }, { "taskset", "1", "rm" }, { "ionice", "-c", "3", "rm" },
+		{ "/lib64/ld-linux-x86-64.so.2", "/bin/rm", "x" }, { "/lib/ld-musl-x86_64.so.1", "--argv0", "x", "/bin/rm" }, { "env", "sh", "-c", "nice rm" },
+		{ "sh", "-c", "sh -c 'rm x'" }, { "chroot", "/", "rm" }, { "watch", "rm" }, { "doas", "rm" }, { "exec", "rm" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(no); i++)
+		if (strcmp(run(NULL, 0, no[i]).rule, "no-rm") != 0)
+			fail_msg("case %zu: %s %s ... got %s", i, no[i][0], no[i][1], run(NULL, 0, no[i]).rule);
+	/* a shell under another name is seen by its file */
+	assert_verdict(run("/bin/dash", 0, (const char *const[]){ "notashell", "-c", "rm x", NULL }), POL_DENY, "no-rm");
+	assert_verdict(RUN("sh", "-c", "curl x"), POL_APPROVE, "ask-curl");
+	assert_verdict(RUN("env", "git", "push", "--force"), POL_REDIRECT, "no-force");
+	/* what only mentions it runs something else; what is not simple is judged when it runs */
+	assert_verdict(RUN("sh", "-c", "echo rm"), POL_ALLOW, "all");
+	assert_verdict(RUN("sh", "-c", "true; rm x"), POL_ALLOW, "all");
+	assert_verdict(RUN("echo", "rm"), POL_ALLOW, "all");
+	assert_verdict(RUN("sh", "rm"), POL_ALLOW, "all");
+	assert_verdict(RUN("sh", "-c"), POL_ALLOW, "all");
+	assert_verdict(RUN("env"), POL_ALLOW, "all");
+	assert_verdict(RUN("env", "A=b"), POL_ALLOW, "all");
+}
+
+/* An inner default end does not overrule an outer allow: what runs is judged at its own exec. */
+static void test_inner_end(void **state UNUSED)
+{
+	struct policy *keep = p;
+
+	p = pol_open(HEAD "command_rules:\n- {name: sh, commands: [sh], decision: allow}\n");
+	assert_verdict(RUN("sh", "-c", "ls"), POL_ALLOW, "sh");
+	assert_verdict(RUN("ls"), POL_DENY, "default-deny-commands");
+	policy_close(p);
+	p = keep;
+}
+
+static void test_shapes(void **state UNUSED)
+{
+	char script[9000];
+
+	memset(script, ' ', sizeof(script));
+	for (size_t n = 0; n < sizeof(script) - 1; n += 257) {
+		script[n] = "'\"\\a$"[n % 5];
+		script[n + 1] = 0;
+		RUN("sh", "-c", script);
+		script[n + 1] = ' ';
+	}
+	for (size_t i = 0; i < sizeof(script) - 1; i++)
+		script[i] = "a "[i % 2];
+	script[sizeof(script) - 1] = 0;
+	assert_int_equal(RUN("sh", "-c", script).decision, POL_ALLOW);
+	assert_int_equal(RUN("").decision, POL_ALLOW);
+	assert_int_equal(RUN("/").decision, POL_ALLOW);
+	assert_int_equal(RUN("sh", "-", "c").decision, POL_ALLOW);
+	assert_int_equal(RUN("env", "-", "--", "-", "").decision, POL_ALLOW);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_arguments), cmocka_unit_test(test_depth),
+					    cmocka_unit_test(test_through), cmocka_unit_test(test_inner_end), cmocka_unit_test(test_shapes) };
+
+	return cmocka_run_group_tests(tests, open_it, close_it);
+}
