@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opens a generation and answers about files and networks. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -271,27 +270,6 @@ struct pol_state policy_file_path(const struct policy *p, const char *path)
 	return st;
 }
 
-static bool in_cidr(const char *cidr, const uint8_t *addr, size_t len)
-{
-	char copy[80], *slash;
-	uint8_t net[16];
-	uint64_t bits = len * 8;
-
-	snprintf(copy, sizeof(copy), "%s", cidr);
-	slash = strchr(copy, '/');
-	if (slash) {
-		*slash = 0;
-		if (str_to_u64(slash + 1, len * 8, &bits) < 0)
-			return false;
-	}
-	if (inet_pton(len == 16 ? AF_INET6 : AF_INET, copy, net) != 1)
-		return false;
-	for (unsigned i = 0; i < bits; i++)
-		if ((net[i / 8] ^ addr[i / 8]) >> (7 - i % 8) & 1)
-			return false;
-	return true;
-}
-
 static bool domain_match(const struct strs *v, const char *name)
 {
 	for (size_t i = 0; i < v->n; i++)
@@ -309,7 +287,7 @@ static bool net_match(const struct rule *u, const struct pol_net *q)
 	for (size_t i = 0; i < u->n_ports && !port; i++)
 		port = u->ports[i] == q->port;
 	for (size_t i = 0; q->addr && i < u->cidrs.n && !range; i++)
-		range = in_cidr(u->cidrs.v[i], q->addr, q->addr_len);
+		range = cidr_has(&u->ranges[i], q->addr, q->addr_len);
 	return port && range;
 }
 
@@ -329,6 +307,24 @@ struct pol_verdict policy_net(const struct policy *p, const struct pol_net *q)
 	}
 	return (struct pol_verdict){ .decision = POL_DENY, .rule = "default-deny-network" };
 }
+
+LEAKS_UNSEEN_BEGIN /* the ranges belong to the rule: model_fini */
+/* Text to bytes once, not at each question. */
+static int ranges(struct rules *nets)
+{
+	for (size_t i = 0; i < nets->n; i++) {
+		struct rule *u = &nets->v[i];
+
+		if (!u->cidrs.n)
+			continue;
+		u->ranges = calloc(u->cidrs.n, sizeof(*u->ranges));
+		for (size_t k = 0; k < u->cidrs.n; k++)
+			if (!u->ranges || cidr_parse(u->cidrs.v[k], &u->ranges[k]) < 0)
+				return -EBADMSG;
+	}
+	return 0;
+}
+LEAKS_UNSEEN_END
 
 static int load(struct policy *p, struct record *rec, struct err *err)
 {
@@ -352,6 +348,8 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 		if (!rec[1 + i].data || model_read_rules(&r, out[i]) < 0 || !rd_done(&r))
 			return err_set(err, -EBADMSG, "the generation's rules are damaged");
 	}
+	if (ranges(&p->m.nets) < 0)
+		return err_set(err, -EBADMSG, "the generation's address ranges are damaged");
 	for (size_t i = 0; i < p->n_dfa; i++) {
 		r = rd_init(rec[4 + i].data, rec[4 + i].len);
 		if (!rec[4 + i].data || model_read_dfa(&r, &p->dfa[i]) < 0)

@@ -28,6 +28,7 @@ void rules_fini(struct rules *r)
 		free(u->message);
 		free(u->redirect_to);
 		free(u->ports);
+		free(u->ranges);
 		free(u->regex);
 	}
 	free(r->v);

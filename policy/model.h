@@ -15,6 +15,8 @@
 
 struct strs { char **v; size_t n; };   /* owned, n strings and a NULL */
 
+struct cidr { uint8_t addr[16], len, bits; }; /* len 4 or 16 */
+
 struct rule {
 	char *name, *message, *redirect_to;
 	enum pol_decision decision;
@@ -22,6 +24,7 @@ struct rule {
 	bool preserve_tree;
 	uint32_t line, ops;             /* ops: bit mask, files */
 	struct strs paths, domains, cidrs, commands, args_patterns, redirect_args, redirect_append, redirect_env;
+	struct cidr *ranges;            /* cidrs as bytes, as many; made when a generation is opened */
 	uint16_t *ports;
 	size_t n_ports;
 	int32_t min_depth, max_depth;   /* commands; max -1: no end */
@@ -81,6 +84,10 @@ struct regex;
 int regex_open(const uint8_t *db, size_t n, struct regex **ret);
 bool regex_match(const struct regex *r, const char *text, size_t n);
 void regex_close(struct regex *r);
+
+/* cidr.c: "ADDRESS" or "ADDRESS/BITS", IPv4 or IPv6. 0 or -EINVAL. */
+int cidr_parse(const char *text, struct cidr *ret);
+bool cidr_has(const struct cidr *c, const uint8_t *addr, size_t len);
 
 /* wild.c: globs of names without an automaton: domains (sep ".") and commands (sep "/"; 0 for base names, which are given in lower case
  * and compared without case). A glob longer than WILD_MAX matches nothing: the compiler refuses it. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules of the three sections: a table of keys, one reader per kind of value. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ctype.h>
 #include <stdlib.h>
@@ -163,18 +162,9 @@ static void k_cidrs(struct ctx *c, const struct node *v)
 {
 	set_strs(c, v, &c->r->cidrs, false, false);
 	for (size_t i = 0; i < c->r->cidrs.n; i++) {
-		char copy[80], *slash;
-		uint8_t addr[16];
-		uint64_t bits = 0;
-		bool v6;
+		struct cidr range;
 
-		if (str_format(copy, sizeof(copy), "%s", c->r->cidrs.v[i]) < 0)
-			copy[0] = 0;
-		slash = strchr(copy, '/');
-		if (slash)
-			*slash = 0;
-		v6 = strchr(copy, ':') != NULL;
-		if (inet_pton(v6 ? AF_INET6 : AF_INET, copy, addr) != 1 || (slash && str_to_u64(slash + 1, v6 ? 128 : 32, &bits) < 0))
+		if (cidr_parse(c->r->cidrs.v[i], &range) < 0)
 			diag_error(c->p->d, v->v[i], "\"%s\" is not an address range", c->r->cidrs.v[i]);
 	}
 }
