@@ -17,6 +17,7 @@
 
 #define GREETERS_MAX 256      /* connections that have not said what they want yet */
 #define GREET_MS 5000         /* and how long they may take */
+#define ACCEPT_MAX 32         /* at one go, so that who has spoken is heard between */
 #define EPITAPHS 256          /* ended sessions whose reason is remembered */
 #define OWNER "owner"         /* file in a session's directory */
 #define STOP_MS 3000          /* workers that are not gone by then are killed */
@@ -32,6 +33,7 @@ struct session {
 
 struct greeter {
 	int sock;
+	uint64_t number;      /* in the order they came */
 	struct loop_io *io;
 	struct loop_timer *timer;
 };
@@ -403,21 +405,29 @@ static void on_greeter_late(void *arg)
 	greeter_drop(g);
 }
 
+/* A free place; with none, the one that has said nothing for longest loses its own: silence must not keep others out. */
+static struct greeter *greeter_place(void)
+{
+	struct greeter *oldest = &d.greeters[0];
+
+	for (size_t i = 0; i < GREETERS_MAX; i++) {
+		if (d.greeters[i].sock < 0)
+			return &d.greeters[i];
+		if (d.greeters[i].number < oldest->number)
+			oldest = &d.greeters[i];
+	}
+	greeter_drop(oldest);
+	return oldest;
+}
+
 static void on_listen(void *arg UNUSED, int fd, uint32_t events UNUSED)
 {
-	int s;
+	static uint64_t number;
 
-	while ((s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-		struct greeter *g = NULL;
+	for (int n = 0, s; n < ACCEPT_MAX && (s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0; n++) {
+		struct greeter *g = greeter_place();
 
-		for (size_t i = 0; i < GREETERS_MAX && !g; i++)
-			if (d.greeters[i].sock < 0)
-				g = &d.greeters[i];
-		if (!g) {
-			close(s);
-			continue;
-		}
-		*g = (struct greeter){ .sock = s };
+		*g = (struct greeter){ .sock = s, .number = number++ };
 		if (loop_add(d.loop, s, EPOLLIN, on_greeter, g, &g->io) < 0 ||
 		    loop_after(d.loop, GREET_MS, on_greeter_late, g, &g->timer) < 0)
 			greeter_drop(g);
