@@ -70,6 +70,20 @@ static void test_tls_refused(void **state UNUSED)
 	}
 }
 
+static void test_two_names(void **state UNUSED)
+{
+	uint8_t b[78];
+
+	memcpy(b, tls, 65);
+	memcpy(b + 65, tls + 52, 13); /* the SNI once more, in place of the ALPN */
+	b[4] = 73;
+	b[8] = 69;
+	b[51] = 26;
+	assert_int_equal(parse(b, sizeof(b)).kind, HELLO_BAD);
+	b[66] = 21; /* as padding it is fine */
+	assert_int_equal(parse(b, sizeof(b)).kind, HELLO_TLS);
+}
+
 static void test_http(void **state UNUSED)
 {
 	static const struct { const char *text, *name; enum hello_kind kind; } t[] = {
@@ -167,7 +181,7 @@ static void test_every_byte(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_tls), cmocka_unit_test(test_tls_refused), cmocka_unit_test(test_http),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_tls), cmocka_unit_test(test_tls_refused), cmocka_unit_test(test_two_names), cmocka_unit_test(test_http),
 					    cmocka_unit_test(test_body_behind_the_head), cmocka_unit_test(test_limits), cmocka_unit_test(test_every_byte) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
