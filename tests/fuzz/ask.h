@@ -51,9 +51,9 @@ static void ask_files(const struct policy *p)
 			ask_verdict(&w);
 		}
 		policy_file_tree(p, st);
-		MUST(policy_file_rename_safe(p, st, st));
-		policy_file_rename_safe(p, st, child);
-		policy_file_rename_safe(p, policy_file_root(p), st);
+		MUST(policy_file_rename_safe(p, st, st, true));
+		policy_file_rename_safe(p, st, child, true);
+		policy_file_rename_safe(p, policy_file_root(p), st, false);
 	}
 }
 
