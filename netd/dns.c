@@ -2,6 +2,7 @@
 /* The session's DNS: datagrams and streams in, the policy's answer out. A denied name is never asked upstream. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -33,6 +34,7 @@ struct waiting {
 	uint32_t serial;
 	struct dns_question q;
 	struct pol_verdict v;
+	char command[ID_MAX];
 };
 
 static struct stream streams[STREAMS_MAX];
@@ -71,13 +73,12 @@ static void record(const struct waiting *w, const struct dns_answer *a, const ch
 {
 	static const char *const codes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED" };
 	struct evtlog *l = gate.w->events;
-	char command[ID_MAX], type[8];
+	char type[8];
 	uint64_t lost = 0;
 
 	if (!gate_may_record(&lost))
 		return;
-	board_single(gate.board, command);
-	evt_begin(l, "dns_query", command, 0);
+	evt_begin(l, "dns_query", w->command, 0);
 	evt_str(l, "operation", "resolve");
 	evt_str(l, "domain", w->q.name);
 	snprintf(type, sizeof(type), "%u", w->q.type);
@@ -123,6 +124,22 @@ static bool reverse(struct waiting *w)
 	return true;
 }
 
+/* Whose question it is, while its socket is there. A program that asks a resolver of its own choice is known when it runs alone. */
+static void asked_by(struct waiting *w)
+{
+	struct pkt k = { .proto = IPPROTO_UDP, .dport = 53, .dst = { .len = 4, .b = { RESOLVER } } };
+	const struct sockaddr_in *from = (const void *)&w->from;
+
+	if (w->stream || w->from.ss_family != AF_INET) {
+		board_single(gate.board, w->command);
+		return;
+	}
+	k.src.len = 4;
+	memcpy(k.src.b, &from->sin_addr, 4);
+	k.sport = ntohs(from->sin_port);
+	gate_whose(&k, w->command);
+}
+
 /* w is the caller's scratch: what must wait is copied. */
 static void question(struct waiting *w, const uint8_t *p, size_t n)
 {
@@ -140,6 +157,7 @@ static void question(struct waiting *w, const uint8_t *p, size_t n)
 	}
 	if (reverse(w))
 		return;
+	asked_by(w);
 	w->v = policy_net(gate.policy, &(struct pol_net){ .domain = w->q.name, .dns = true });
 	if (w->v.decision != POL_ALLOW && w->v.decision != POL_AUDIT && w->v.decision != POL_APPROVE) {
 		a.rcode = DNS_NXDOMAIN;

@@ -136,15 +136,15 @@ static void refuse(uint32_t id, const struct flow *f, const char *message, const
 	gate_connect_event(&f->pkt, f->name, f->command_id, f->decision, "deny", f->rule, message, reason);
 }
 
-static void whose(struct flow *f)
+void gate_whose(const struct pkt *k, char command_id[ID_MAX])
 {
 	struct sock_owner o;
 
-	f->command_id[0] = 0;
-	if (sockdiag_owner(gate.ns.diag, &f->pkt, &o) == 0 && o.cgroup)
-		board_by_cgroup(gate.board, o.cgroup, f->command_id);
-	if (!f->command_id[0])
-		board_single(gate.board, f->command_id);
+	command_id[0] = 0;
+	if (sockdiag_owner(gate.ns.diag, k, &o) == 0 && o.cgroup)
+		board_by_cgroup(gate.board, o.cgroup, command_id);
+	if (!command_id[0])
+		board_single(gate.board, command_id);
 }
 
 /* The verdict first: whose the flow is matters to its record only, and the program waits. */
@@ -158,7 +158,7 @@ static void allow(uint32_t id, const struct flow *f)
 	}
 	answer(id, NFT_MARK_ALLOW);
 	if (!kept->command_id[0])
-		whose(kept);
+		gate_whose(&kept->pkt, kept->command_id);
 }
 
 static void on_approval(void *arg, bool yes, const char *why)
@@ -221,7 +221,7 @@ static void judge(uint32_t id, struct flow *f)
 		allow(id, f);
 		return;
 	}
-	whose(f);
+	gate_whose(&f->pkt, f->command_id);
 	if (v.decision == POL_APPROVE)
 		hold(id, f, &v);
 	else
@@ -244,11 +244,11 @@ static void on_packet(void *arg UNUSED, uint32_t id, const uint8_t *p, size_t n)
 	name = dns_map_name(gate.map, &f.pkt.dst);
 	snprintf(f.name, sizeof(f.name), "%s", name ? name : "");
 	if (f.pkt.proto != IPPROTO_TCP) {
-		whose(&f);
+		gate_whose(&f.pkt, f.command_id);
 		snprintf(f.rule, sizeof(f.rule), "default-deny-protocol");
 		refuse(id, &f, NULL, "only TCP leaves a session");
 	} else if (!name && dns_map_covers(&f.pkt.dst)) {
-		whose(&f);
+		gate_whose(&f.pkt, f.command_id);
 		snprintf(f.rule, sizeof(f.rule), "default-deny-network");
 		refuse(id, &f, NULL, "this address was given to no name");
 	} else {

@@ -10,6 +10,7 @@
 #include "netd/netns.h"
 #include "policy/policy.h"
 
+#define RESOLVER 198, 18, 0, 1   /* what resolv.conf of a session names */
 #define EVENTS_PER_SECOND 500    /* of refusals; what is above is counted and said in the next one */
 
 struct gate {
@@ -40,6 +41,8 @@ int conn_start(void);                /* watches the relay's listeners */
 /* "net_connect" with target, policy and reason. k may be NULL fields only for DNS. Rate-limited as above when refused. */
 void gate_connect_event(const struct pkt *k, const char *name, const char *command_id, const char *decision, const char *effective,
 			const char *rule, const char *message, const char *reason);
+/* The command whose socket the packet is from: by the socket's cgroup, else the only one that runs; "" unknown. */
+void gate_whose(const struct pkt *k, char command_id[ID_MAX]);
 /* True if one more record of a refusal may be written now. *ret_lost: how many were not since the last. */
 bool gate_may_record(uint64_t *ret_lost);
 

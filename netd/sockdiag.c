@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -22,6 +23,9 @@ int sockdiag_owner(int fd, const struct pkt *k, struct sock_owner *ret)
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct inet_diag_req_v2 *q;
 	const struct inet_diag_msg *m;
+	/* The kernel looks a datagram's socket up as if the packet came in: from the remote side (net/ipv4/udp_diag.c). */
+	bool in = k->proto == IPPROTO_UDP;
+	const struct addr *src = in ? &k->dst : &k->src, *dst = in ? &k->src : &k->dst;
 	ssize_t n;
 
 	*ret = (struct sock_owner){ .uid = (uint32_t)-1 };
@@ -31,10 +35,10 @@ int sockdiag_owner(int fd, const struct pkt *k, struct sock_owner *ret)
 	q->sdiag_family = k->src.len == 4 ? AF_INET : AF_INET6;
 	q->sdiag_protocol = k->proto;
 	q->idiag_states = 0xffffffff;
-	q->id.idiag_sport = htons(k->sport);
-	q->id.idiag_dport = htons(k->dport);
-	memcpy(q->id.idiag_src, k->src.b, k->src.len);
-	memcpy(q->id.idiag_dst, k->dst.b, k->dst.len);
+	q->id.idiag_sport = htons(in ? k->dport : k->sport);
+	q->id.idiag_dport = htons(in ? k->sport : k->dport);
+	memcpy(q->id.idiag_src, src->b, src->len);
+	memcpy(q->id.idiag_dst, dst->b, dst->len);
 	q->id.idiag_cookie[0] = q->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 	if (send(fd, h, h->nlmsg_len, 0) < 0)
 		return -errno;

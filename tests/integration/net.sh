@@ -168,6 +168,17 @@ check "refused, it fails at once" grep -qiE "refused|couldn't connect" "$T/err"
 j=$(timeout 20 "$A" exec --output json --events summary "$SID" -- curl -s https://good.test)
 check "events: dns_query and net_connect of the command" is "$(jq -r '[.events[] | select(.type == "dns_query" or .type == "net_connect") | .type + " " + .domain + " " + .policy.rule] | unique | join(",")' <<<"$j")" \
 	"dns_query good.test good,net_connect good.test good"
+for n in 1 2; do
+	timeout 20 "$A" exec --output json --events full "$SID" -- sh -c "sleep 0.3; curl -s http://good.test/two$n; curl -s http://other.test/; curl -s http://203.0.113.10/; sleep 0.5" >"$T/two$n" &
+	pids="${pids-} $!"
+done
+# shellcheck disable=SC2086
+wait $pids
+for n in 1 2; do
+	check "two commands at once, each with its own events: $n" is \
+		"$(jq -r '[.events[] | select(.source == "netd" and .type != "net_close") | .type + " " + (.domain // .remote_addr) + " " + .policy.effective_decision] | unique | join(", ")' "$T/two$n")" \
+		"dns_query good.test allow, dns_query other.test deny, net_connect 203.0.113.10 deny, net_connect good.test allow"
+done
 : >"$N/slow.log"
 "$A" exec "$SID" -- curl -s -o /dev/null http://good.test/slow 2>/dev/null &
 cli=$!
