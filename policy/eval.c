@@ -80,18 +80,26 @@ static uint8_t meets(const struct policy *p, const struct pol_state *st)
 }
 
 /* One automaton: what is met below each state, by a fixpoint over its edges. Several: their product is not walked, trees are mixed. */
-static void trees(struct policy *p)
+static int trees(struct policy *p)
 {
 	struct dfa *d = &p->dfa[0];
+	uint8_t *of_row;
 	bool more = true;
 
 	if (p->n_dfa != 1)
-		return;
+		return 0;
+	of_row = calloc(d->n_rows + 1, 1);
+	if (!of_row)
+		return -ENOMEM;
 	for (uint32_t s = 0; s < d->n_states; s++) {
 		struct pol_state st = { { s } };
+		uint8_t *m = &of_row[d->accept[s]];
 
-		d->tree[s] = meets(p, &st);
+		if (!*m)
+			*m = meets(p, &st);
+		d->tree[s] = *m;
 	}
+	free(of_row);
 	while (more) {
 		more = false;
 		for (uint32_t s = d->n_states; s-- > 0;) {
@@ -105,6 +113,7 @@ static void trees(struct policy *p)
 			d->tree[s] = m;
 		}
 	}
+	return 0;
 }
 
 static uint32_t walk1(const struct dfa *d, uint32_t s, const char *t, size_t n)
@@ -359,8 +368,7 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 	for (size_t i = 0; p->regex && i < p->m.execs.n; i++)
 		if (p->m.execs.v[i].regex_len && regex_open(p->m.execs.v[i].regex, p->m.execs.v[i].regex_len, &p->regex[i]) < 0)
 			return err_set(err, -EPROTO, "an args_pattern was compiled for another processor: compile the policy again");
-	trees(p);
-	return 0;
+	return trees(p) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 int policy_open(int fd, const uint8_t hash[32], struct policy **ret, struct err *err)
