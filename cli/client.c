@@ -93,6 +93,8 @@ static int start_all(struct err *err)
 	uint64_t until = clock_ms() + START_WAIT_MS;
 	auto_fd lock = -1;
 
+	if (getenv("AGENTSH_IN_SESSION"))
+		return err_set(err, -EPERM, "this is inside a session already: run the command itself, it is governed");
 	if (auto_forbidden())
 		return err_set(err, -ECONNREFUSED, "the daemons do not run and AGENTSH_NO_AUTO forbids starting them: run agentsh server");
 	if (geteuid() != 0)

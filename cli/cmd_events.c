@@ -87,6 +87,8 @@ int cmd_events(int argc, char **argv)
 	if (argc < 2 || strcmp(argv[1], "query") != 0)
 		return complain("usage: agentsh events tail SID [--follow] | events query [--session S] [--type A,B] [--decision D] "
 				"[--path-like P]");
+	if (argc % 2)
+		return complain("events query: \"%s\" needs a value", argv[argc - 1]);
 	for (int i = 2; i + 1 < argc; i += 2) {
 		if (!strcmp(argv[i], "--session"))
 			session = argv[i + 1];
@@ -110,12 +112,15 @@ int cmd_events(int argc, char **argv)
 	for (int i = 0; i < n; i++) {
 		cJSON *all = events_read(ids[i], NULL, NULL), *e;
 
-		cJSON_ArrayForEach(e, all) {
-			if (q.limit > 0 && fits(e, &q)) {
+		long skip = -q.limit;
+
+		cJSON_ArrayForEach(e, all)
+			skip += fits(e, &q);
+		if (skip > 0)
+			fprintf(stderr, "agentsh: the newest %ld of %ld events; more with --limit N\n", q.limit, q.limit + skip);
+		cJSON_ArrayForEach(e, all)
+			if (fits(e, &q) && skip-- <= 0)
 				print_line(e);
-				q.limit--;
-			}
-		}
 		cJSON_Delete(all);
 	}
 	return 0;

@@ -42,7 +42,7 @@ static int validate(int argc, char **argv)
 		buf_fini(&diag);
 	}
 	if (argc < 3)
-		return complain("usage: agentsh policy validate NAME|FILE...");
+	return complain("usage: agentsh policy validate NAME|FILE...");
 	if (!bad)
 		puts("ok");
 	return bad;
@@ -231,9 +231,10 @@ static int explain(const char *policy, const char *workspace, int argc, char **a
 {
 	static const struct { const char *section, *who; } by[] = {
 		{ "file", "fsd (governed trees), execd's mount plan (uniform trees)" },
-		{ "net", "netd: every connection out is refused in this version" },
+		{ "net", "netd, at each flow's first packet and at each question for a name" },
 		{ "exec", "execd, at every exec" } };
-	char *w[WORDS], where[4500];
+	static char file_word[] = "file";
+	char *w[WORDS], where[4500], message[2048], args[2048] = "";
 	struct pol_verdict v = { 0 };
 	const char *section;
 	struct policy *p;
@@ -241,20 +242,25 @@ static int explain(const char *policy, const char *workspace, int argc, char **a
 
 	if (argc > 0 && strcmp(argv[0], "net") != 0 && strcmp(argv[0], "dns") != 0 && strcmp(argv[0], "exec") != 0 &&
 	    strcmp(argv[0], "file") != 0)
-		w[n++] = (char[]){ "file" };
+		w[n++] = file_word;
 	for (int i = 0; i < argc && n < WORDS - 1; i++)
-		w[n++] = argv[i];
+		if (i != 1 || strcmp(argv[i], "--") != 0) /* "exec -- CMD" as exec itself takes it */
+			w[n++] = argv[i];
 	p = open_policy(policy, workspace);
 	if (!p)
 		return EXIT_ERROR;
 	if (n < 2 || judge(p, w, n, &v, &section) < 0)
 		return complain(
-			"usage: agentsh policy explain [--policy P] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD ARGS...");
+			"usage: agentsh policy explain [--policy P] [--workspace D] [file] read|write|... PATH | net HOST:PORT | dns NAME | "
+			"exec CMD ARGS...");
 	if (policy_rule_position(p, section, v.rule, where, sizeof(where)) < 0)
 		snprintf(where, sizeof(where), "implicit end");
 	printf("decision: %s\nrule: %s\nat: %s\n", pol_decision_name(v.decision), v.rule, where);
+	for (size_t i = 1, at = 0; i < v.argc && at + 1 < sizeof(args); i++)
+		at += (size_t)snprintf(args + at, sizeof(args) - at, "%s%s", i > 1 ? " " : "", v.argv[i]);
 	if (v.message)
-		printf("message: %s\n", v.message);
+		printf("message: %s\n", pol_message(v.message, &(struct pol_fields){ .path = w[n - 1], .args = args, .command = v.command ? v.command : w[1],
+				.domain = w[1], .operation = w[1] }, message, sizeof(message)));
 	for (size_t i = 0; i < ARRAY_LEN(by); i++)
 		if (!strcmp(by[i].section, section))
 			printf("enforced by: %s\n", by[i].who);
@@ -312,9 +318,12 @@ static int list(void)
 	return 0;
 }
 
+static const char *const later[] = { "generate", "diff", "sign", "verify", "keygen", "lint" };
+
 int cmd_policy(int argc, char **argv)
 {
-	const char *policy = "default", *workspace = "/workspace";
+	char cwd[4096];
+	const char *policy = "default", *workspace = getcwd(cwd, sizeof(cwd)) ? cwd : "/workspace";
 	int i = 2;
 
 	if (argc >= 2 && !strcmp(argv[1], "validate"))
@@ -337,6 +346,9 @@ int cmd_policy(int argc, char **argv)
 		return run_cases(policy, argv[i]);
 	if (argc >= 2 && !strcmp(argv[1], "explain"))
 		return explain(policy, workspace, argc - i, argv + i);
+	for (size_t k = 0; argc >= 2 && k < ARRAY_LEN(later); k++)
+		if (!strcmp(argv[1], later[k]))
+			return complain("\"policy %s\" is not built yet: see the table in README.md", later[k]);
 	return complain("usage: agentsh policy compile NAME | validate NAME|FILE... | show NAME | list | explain OP TARGET | test "
 			"[--policy P] FILE.cases");
 }

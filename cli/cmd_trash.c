@@ -288,8 +288,12 @@ static int restore(int argc, char **argv)
 		else
 			wanted++;
 	}
+	if (all && !session)
+		return complain("trash restore --all needs --session S: what other sessions deleted is theirs");
 	if (collect(&l, session, &err) < 0)
 		return complain("%s", err.msg);
+	if (all && l.n == 0)
+		return puts("nothing is in that session's trash") < 0;
 	/* In order of path: a directory comes before what was in it. */
 	for (size_t k = 0; k < l.n; k++) {
 		bool take_it = all || (*command && !strcmp(l.v[k].command, command));

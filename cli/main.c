@@ -17,11 +17,12 @@ static const struct command {
 	{ "exec", cmd_exec, "exec [--output shell|json] [--events all|full|summary|blocked|none] [--timeout D] SID -- CMD..." },
 	{ "run", cmd_run, "run [--policy P] [--workspace D] -- CMD...: session, command, report, end" },
 	{ "kill", cmd_kill, "kill SID [CMDID]: end a command's whole tree (all commands without CMDID)" },
-	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--limit N]" },
+	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--path-like P] [--limit N]: the newest 200" },
 	{ "trash", cmd_trash,
 	  "trash list [--session S] [--json] | trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
-	{ "policy", cmd_policy, "policy compile|validate|show|list|explain|test" },
+	{ "policy", cmd_policy, "policy list | show|validate|compile NAME|FILE | explain [--policy P] [--workspace D] "
+	  "[file] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD... | test [--policy P] FILE.cases" },
 	{ "detect", cmd_detect, "detect [--json]: what this machine offers, and what is missing" },
 };
 
@@ -62,19 +63,37 @@ static int usage(FILE *to)
 	return to == stdout ? 0 : EXIT_ERROR;
 }
 
+/* --help anywhere before the command that is to be run. */
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
+}
+
+static bool bad_dir(const char *name)
+{
+	const char *s = getenv(name);
+
+	return s && s[0] && s[0] != '/';
+}
+
 int main(int argc, char **argv)
 {
 	log_open("agentsh");
+	if (bad_dir("AGENTSH_RUN_DIR") || bad_dir("AGENTSH_DATA_DIR"))
+		return complain("%s must be an absolute path", bad_dir("AGENTSH_RUN_DIR") ? "AGENTSH_RUN_DIR" : "AGENTSH_DATA_DIR");
 	if (argc < 2)
 		return usage(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return usage(stdout);
-	if (!strcmp(argv[1], "--version"))
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "version"))
 		return puts("agentsh 0.1.0") < 0;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
+		if (wants_help(argc, argv))
 			return printf("usage: agentsh %s\n", commands[i].help) < 0;
 		return commands[i].fn(argc - 1, argv + 1);
 	}

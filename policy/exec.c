@@ -63,12 +63,17 @@ static bool rule_match(const struct policy *p, size_t i, const struct name *name
 {
 	const struct rule *u = &p->m.execs.v[i];
 	bool hit = u->commands.n == 0;
+	int r;
 
 	if ((int32_t)depth < u->min_depth || (u->max_depth >= 0 && (int32_t)depth > u->max_depth))
 		return false;
 	for (size_t k = 0; k < u->commands.n && !hit; k++)
 		hit = command_match(u->commands.v[k], name);
-	return hit && (!p->regex[i] || regex_match(p->regex[i], args, strlen(args)));
+	if (!hit || !p->regex[i])
+		return hit;
+	r = regex_match(p->regex[i], args, strlen(args));
+	/* What could not be looked at is no reason to allow anything. */
+	return r < 0 ? u->decision != POL_ALLOW && u->decision != POL_AUDIT : r;
 }
 
 static const struct rule *first(const struct policy *p, const char *s, const char *args, uint32_t depth)
@@ -187,18 +192,17 @@ static void through(const struct policy *p, struct pol_verdict *v, const char *n
 {
 	if (among(name, shells, ARRAY_LEN(shells))) {
 		for (size_t i = 1; i + 1 < argc && argv[i][0] == '-'; i++) {
-			static const char *words[WORDS_MAX];
-			char store[4096];
+			/* Kept for the verdict that may come of it; one set for each depth. */
+			static const char *words[LOOK_DEPTH + 1][WORDS_MAX];
+			static char store[LOOK_DEPTH + 1][4096];
 			size_t n;
 
 			if (!strchr(argv[i], 'c') || argv[i][1] == '-')
 				continue;
-			n = words_of(argv[i + 1], store, sizeof(store), words);
+			n = words_of(argv[i + 1], store[left], sizeof(store[left]), words[left]);
 			if (n) {
-				const char *copy[WORDS_MAX];
+				struct pol_verdict in = look(p, words[left][0], NULL, words[left], n, depth, left - 1);
 
-				memcpy(copy, words, (n + 1) * sizeof(*copy));
-				struct pol_verdict in = look(p, copy[0], NULL, copy, n, depth, left - 1);
 				stricter(v, &in);
 			}
 			break;
@@ -268,9 +272,15 @@ static struct pol_verdict look(const struct policy *p, const char *given, const 
 	if (resolved)
 		b = first(p, resolved, args, depth);
 	v = to_verdict(a ? a : b);
+	v.command = given;
+	v.argv = argv;
+	v.argc = argc;
 	if (a && b) {
 		struct pol_verdict w = to_verdict(b);
 
+		w.command = given;
+		w.argv = argv;
+		w.argc = argc;
 		stricter(&v, &w);
 	}
 	if (left > 0) {
@@ -283,8 +293,14 @@ static struct pol_verdict look(const struct policy *p, const char *given, const 
 
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 {
-	struct pol_verdict v = look(p, q->given, q->resolved, q->argv, q->argc, q->depth, LOOK_DEPTH), w;
+	bool by_file = q->untrusted_name && q->resolved;
+	struct pol_verdict v = look(p, by_file ? q->resolved : q->given, by_file ? NULL : q->resolved, q->argv, q->argc, q->depth, LOOK_DEPTH), w;
 	const char *zero = q->argc ? q->argv[0] : NULL;
+
+	if (by_file) {
+		w = look(p, q->given, NULL, q->argv, q->argc, q->depth, LOOK_DEPTH);
+		stricter(&v, &w);
+	}
 
 	/* A multi-call program does what argv[0] says. The name there can make a verdict stricter, never milder. */
 	if (!zero || !strcmp(base(zero), base(q->given)) || (q->resolved && !strcmp(base(zero), base(q->resolved))))

@@ -82,7 +82,7 @@ uint64_t regex_cost(const char *pattern);
 int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, char *why, size_t cap, size_t *ret_which);
 struct regex;
 int regex_open(const uint8_t *db, size_t n, struct regex **ret);
-bool regex_match(const struct regex *r, const char *text, size_t n);
+int regex_match(const struct regex *r, const char *text, size_t n); /* 1, 0, or -EIO: it could not be looked at */
 void regex_close(struct regex *r);
 
 /* cidr.c: "ADDRESS" or "ADDRESS/BITS", IPv4 or IPv6. 0 or -EINVAL. */

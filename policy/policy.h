@@ -30,6 +30,8 @@ struct pol_verdict {
 	const char *const *redirect_args;   size_t n_redirect_args;    /* commands; "{{.Args}}" stands for the caller's */
 	const char *const *redirect_append; size_t n_redirect_append;
 	const char *const *redirect_env;    size_t n_redirect_env;     /* NAME=value */
+	/* commands: what the rule matched, the command asked about or one found by looking through it; valid until the next question */
+	const char *command; const char *const *argv; size_t argc;
 };
 
 struct policy;
@@ -67,7 +69,10 @@ struct pol_verdict policy_net(const struct policy *p, const struct pol_net *q);
 /* Commands. given: argv[0] or path as the caller wrote it; resolved: the file's absolute path inside the sandbox, or NULL.
  * argv[0..argc): arguments with argv[0]. depth 0 = submitted command. Stricter of name-given and resolved wins; looks
  * through sh -c and wrappers (contract 2). */
-struct pol_exec { const char *given, *resolved; const char *const *argv; size_t argc; uint32_t depth; };
+struct pol_exec {
+	const char *given, *resolved; const char *const *argv; size_t argc; uint32_t depth;
+	bool untrusted_name;   /* who runs it may have made the name given: it can only make the verdict of the file stricter */
+};
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q);
 
 /* Message with {{.Path}} {{.Args}} {{.Command}} {{.Domain}} {{.RemoteAddr}} {{.RemotePort}} {{.Operation}} expanded; a field that is NULL

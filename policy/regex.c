@@ -33,12 +33,12 @@ static int on_match(unsigned id UNUSED, unsigned long long from UNUSED, unsigned
 	return 1;
 }
 
-bool regex_match(const struct regex *r, const char *text, size_t n)
+int regex_match(const struct regex *r, const char *text, size_t n)
 {
 	bool hit = false;
+	hs_error_t e = n > UINT32_MAX ? HS_INVALID : hs_scan(r->db, text, (unsigned)n, 0, r->scratch, on_match, &hit);
 
-	hs_scan(r->db, text, (unsigned)n, 0, r->scratch, on_match, &hit);
-	return hit;
+	return hit ? 1 : e == HS_SUCCESS ? 0 : -EIO;
 }
 
 void regex_close(struct regex *r)

@@ -76,7 +76,8 @@ int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, c
 		r = -ENOENT;
 	}
 	for (size_t i = 0; flags && ids && i < patterns->n; i++) {
-		flags[i] = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
+		/* A dot is any byte: a line feed in an argument must not end what a rule looks at. */
+		flags[i] = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY | HS_FLAG_DOTALL;
 		ids[i] = (unsigned)i;
 	}
 	if (l && flags && ids &&

@@ -34,9 +34,10 @@ check "its content is there" is "$(stat -c %s "$W/t/a/f7")" $((7 * 977))
 check "and the rest, checksums, modes and links equal" is "$(sums)" "$before"
 check "then the trash is empty" is "$("$A" trash list | wc -l)" 0
 
-"$A" run --workspace "$W" --policy "$T/p.yaml" -- rm -rf t >/dev/null 2>&1
+"$A" run --workspace "$W" --policy "$T/p.yaml" -- rm -rf t >/dev/null 2>"$T/err"
+SID=$(sed -n 's|.*/sessions/||p' "$T/err")
 check "control: agentsh run deleted it" test ! -e "$W/t"
-"$A" trash restore --all >/dev/null 2>&1
+"$A" trash restore --all --session "$SID" >/dev/null 2>&1
 check "what a one-line run deleted comes back" is "$(sums)" "$before"
 
 # A rename keeps what it replaces, without calling that a delete.

@@ -56,6 +56,40 @@ static void test_names(void **state UNUSED)
 	assert_verdict(run("/usr/bin/vim", 0, (const char *const[]){ "vi", NULL }), POL_ALLOW, "all");
 }
 
+/* An allow-list must hold against a link that the caller made: then the name can only make things stricter. */
+static void test_untrusted_names(void **state UNUSED)
+{
+	struct policy *list = pol_open(HEAD "command_rules:\n"
+					    "- {name: few, commands: [ls, vim.basic], decision: allow}\n"
+					    "- {name: no-rm, commands: [rm], decision: deny}\n");
+	const char *argv[] = { "/w/ls", "x", NULL };
+	struct pol_exec q = { .given = "/w/ls", .resolved = "/usr/bin/perl", .argv = argv, .argc = 2 };
+
+	assert_verdict(policy_exec(list, &q), POL_ALLOW, "few");
+	q.untrusted_name = true;
+	assert_verdict(policy_exec(list, &q), POL_DENY, "default-deny-commands");
+	q.resolved = "/usr/bin/vim.basic";
+	assert_verdict(policy_exec(list, &q), POL_ALLOW, "few");
+	q.given = argv[0] = "/w/rm";
+	assert_verdict(policy_exec(list, &q), POL_DENY, "no-rm");
+	policy_close(list);
+}
+
+static void test_line_feeds_and_what_matched(void **state UNUSED)
+{
+	struct pol_verdict v = RUN("git", "push", "a\nb", "--force", "x");
+
+	assert_verdict(v, POL_REDIRECT, "no-force");
+	v = RUN("sh", "-c", "curl 'a b' c");
+	assert_verdict(v, POL_APPROVE, "ask-curl");
+	assert_string_equal(v.command, "curl");
+	assert_int_equal(v.argc, 3);
+	assert_string_equal(v.argv[1], "a b");
+	v = RUN("curl", "z");
+	assert_int_equal(v.argc, 2);
+	assert_string_equal(v.argv[1], "z");
+}
+
 static void test_arguments(void **state UNUSED)
 {
 	struct pol_verdict v = RUN("git", "push", "origin", "--force");
@@ -151,7 +185,8 @@ static void test_shapes(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_arguments), cmocka_unit_test(test_depth),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_untrusted_names),
+		cmocka_unit_test(test_line_feeds_and_what_matched), cmocka_unit_test(test_arguments), cmocka_unit_test(test_depth),
 					    cmocka_unit_test(test_through), cmocka_unit_test(test_inner_end), cmocka_unit_test(test_shapes) };
 
 	return cmocka_run_group_tests(tests, open_it, close_it);
