@@ -92,6 +92,8 @@ static int top_entry(struct session *s, const char *name, struct err *err)
 		return 0; /* files in the host's root directory have no use in a sandbox */
 	if (mkdir(to, 0755) < 0)
 		return err_set(err, -errno, "making %s: %s", from, strerror(errno));
+	if (!strcmp(from, s->workspace))
+		return 0; /* make_workspace attaches it */
 	switch (policy_file_tree(s->policy, policy_file_child(s->policy, policy_file_root(s->policy), name, strlen(name)))) {
 	case POL_TREE_RO:
 		return bind_tree(from, to, plain | MOUNT_ATTR_RDONLY, err);

@@ -42,9 +42,10 @@ static int plan(void)
 		struct pol_state st = policy_file_child(fsd.policy, policy_file_root(fsd.policy), e->d_name, strlen(e->d_name));
 		char path[300];
 		struct stat s;
-		bool skip = false;
+		bool skip;
 
 		snprintf(path, sizeof(path), "/%s", e->d_name);
+		skip = !strcmp(path, fsd.workspace); /* a tree of its own already */
 		for (size_t i = 0; i < ARRAY_LEN(not_ours); i++)
 			skip |= !strcmp(e->d_name, not_ours[i]);
 		if (skip || lstat(path, &s) < 0 || !S_ISDIR(s.st_mode) || policy_file_tree(fsd.policy, st) != POL_TREE_MIXED)

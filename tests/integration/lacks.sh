@@ -56,6 +56,12 @@ wait "$cli"
 check "and destroy ends everything" is "$(pgrep -fc "^sleep $mark")" 0
 restart
 
+# A workspace that is a directory of the root itself, as in containers.
+top_ws=/agentsh-top-$$
+mkdir "$top_ws"
+echo word >"$top_ws/file"
+check "a workspace in the root directory" is "$("$A" run --workspace "$top_ws" -- sh -c "cat $top_ws/file /workspace/file; pwd" 2>/dev/null | tr '\n' ' ')" "word word /workspace "
+rm -r "$top_ws"
 # A workspace that cannot be one.
 check "a missing workspace" is "$("$A" session create --workspace "$T/none" 2>&1 >/dev/null)" "agentsh: workspace $T/none: No such file or directory"
 check "a file as workspace" is "$("$A" session create --workspace "$T/err" 2>&1 >/dev/null)" "agentsh: workspace $T/err: Not a directory"
