@@ -205,7 +205,7 @@ int cmd_run(int argc, char **argv)
 	struct exec_opts o = { .events = "none" };
 	struct made_session m;
 	struct err err = { 0 };
-	int code;
+	int code, bound;
 
 	for (int i = 1; i < argc && !o.argv; i++) {
 		if (!strcmp(argv[i], "--workspace") && i + 1 < argc)
@@ -222,8 +222,13 @@ int cmd_run(int argc, char **argv)
 		return complain("usage: agentsh run [--policy P] [--workspace D] -- CMD...");
 	if (session_make(workspace, policy, false, &m, &err) < 0)
 		return complain("%s", err.msg);
+	/* Open until this process ends, however it does: a closed terminal leaves no session behind. */
+	bound = client_attach("execd", m.id, &err);
+	if (bound < 0 || ipc_call(bound, IPC_BIND, NULL, -1, &frame, &err) < 0)
+		return complain("%s", err.msg);
 	code = exec_run(m.id, &o);
 	destroy(m.id);
+	close(bound);
 	report(m.id);
 	return code;
 }

@@ -20,6 +20,8 @@
 
 static struct session session = { .board_fd = -1, .netns = -1, .leases = { -1, -1 }, .init_sock = -1, .cgroup = -1 };
 
+static int bound = -1; /* a connection whose end is the session's */
+
 static void end_session(struct worker *w);
 
 static void on_init(void *arg, int fd, uint32_t events UNUSED)
@@ -150,6 +152,9 @@ static int request(struct worker *w, int sock, const struct ipc_cred *who UNUSED
 		return kill_commands(s, sock, f);
 	case IPC_INFO:
 		return answer_info(s, sock, id);
+	case IPC_BIND:
+		bound = sock;
+		return ipc_send(sock, IPC_OK, 0, id, NULL, 0, -1);
 	case IPC_DESTROY:
 		end_session(w);
 		ipc_send(sock, IPC_OK, 0, id, NULL, 0, -1);
@@ -160,8 +165,10 @@ static int request(struct worker *w, int sock, const struct ipc_cred *who UNUSED
 	}
 }
 
-static void gone(struct worker *w UNUSED, int sock)
+static void gone(struct worker *w, int sock)
 {
+	if (sock == bound)
+		worker_end(w, "the agentsh run that it was for is gone");
 	if (session.approve)
 		approve_gone(session.approve, sock);
 	cmd_client_gone(&session, sock);

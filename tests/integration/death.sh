@@ -75,6 +75,14 @@ wait "$cli" 2>/dev/null
 check "kill -9 of the CLI ends its command" soon gone
 check "the session lives on" is "$("$A" exec "$SID" -- echo alive)" alive
 "$A" session destroy "$SID" >/dev/null
+timeout 60 "$A" run --workspace "$W" --policy "$T/p.yaml" -- sleep "$mark" 2>/dev/null &
+cli=$!
+runs() { [ "$(left "^sleep $mark")" = 1 ]; }
+check "control: agentsh run runs" soon runs
+kill -9 "$(pgrep -P "$cli")"
+wait "$cli" 2>/dev/null
+check "kill -9 of agentsh run ends its session" soon sh -c "[ \"\$($A session list | jq length)\" = 0 ]"
+check "and its command" is "$(left "^sleep $mark")" 0
 for d in fsd netd execd; do
 	busy
 	kill -9 "$(worker $d)"
