@@ -68,12 +68,34 @@ static int send_args(int s, const struct exec_opts *o, int *ret_left)
 	return 0;
 }
 
+/* The directory of the caller below the workspace, as the session names it; "" (the workspace) from anywhere else. */
+static void here(int s, char *out, size_t cap)
+{
+	char id[ID_MAX], policy[256], workspace[4096], cwd[4096];
+	size_t n;
+	struct rd b;
+
+	out[0] = 0;
+	if (ipc_call(s, IPC_INFO, NULL, -1, &frame, NULL) < 0 || !getcwd(cwd, sizeof(cwd)))
+		return;
+	b = rd_init(frame.body, frame.len);
+	rd_strcpy(&b, id, sizeof(id));
+	rd_strcpy(&b, policy, sizeof(policy));
+	rd_strcpy(&b, workspace, sizeof(workspace));
+	n = strlen(workspace);
+	if (!b.bad && !strncmp(cwd, workspace, n) && cwd[n] == '/' && str_format(out, cap, "/workspace%s", cwd + n) < 0)
+		out[0] = 0;
+}
+
 static int send_exec(int s, const char *cmd, const struct exec_opts *o, const int fds[3], struct err *err)
 {
 	static uint8_t body[IPC_BODY_MAX];
+	char cwd[4096];
 	struct wr w;
 	uint32_t n = 1;
 	int left = 0, r = 0;
+
+	here(s, cwd, sizeof(cwd));
 
 	for (uint32_t i = 0; i < 3 && r == 0; i++) {
 		w = wr_init(body, sizeof(body));
@@ -84,7 +106,7 @@ static int send_exec(int s, const char *cmd, const struct exec_opts *o, const in
 		r = send_args(s, o, &left);
 	w = wr_init(body, sizeof(body));
 	wr_str(&w, cmd);
-	wr_str(&w, "");
+	wr_str(&w, cwd);
 	wr_u64(&w, o->timeout_ms);
 	wr_u32(&w, isatty(0) && isatty(2) ? 1 : 0);
 	wr_u32(&w, (uint32_t)(o->argc - left));
