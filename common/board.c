@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/str.h"
@@ -20,7 +21,7 @@
 
 struct board_cmd {
 	_Atomic uint32_t used;
-	_Atomic uint64_t cgroup;
+	_Atomic uint64_t cgroup, started_ns;
 	char id[ID_MAX];
 };
 
@@ -91,15 +92,29 @@ int board_add(struct board *b, const char *command_id, uint64_t cgroup)
 {
 	for (int i = 0; i < BOARD_CMDS; i++) {
 		struct board_cmd *c = &b->page->cmds[i];
+		struct timespec t;
 
 		if (atomic_load(&c->used))
 			continue;
+		clock_gettime(CLOCK_REALTIME, &t);
+		atomic_store(&c->started_ns, (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
 		snprintf(c->id, sizeof(c->id), "%s", command_id);
 		atomic_store(&c->cgroup, cgroup);
 		atomic_store(&c->used, 1);
 		return i;
 	}
 	return -ENOSPC;
+}
+
+uint64_t board_started(const struct board *b, const char *command_id)
+{
+	for (int i = 0; i < BOARD_CMDS; i++) {
+		const struct board_cmd *c = &b->page->cmds[i];
+
+		if (atomic_load(&c->used) && !strncmp(c->id, command_id, ID_MAX))
+			return atomic_load(&c->started_ns);
+	}
+	return 0;
 }
 
 void board_remove(struct board *b, int slot)

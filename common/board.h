@@ -25,6 +25,8 @@ void board_label(struct board *b, pid_t pid, int slot);
 /* Readers: writes the command id to out ("" if unknown). By pid: the label, else the nearest labelled parent in /proc (at most 64
  * steps). */
 void board_by_pid(const struct board *b, pid_t pid, char out[ID_MAX]);
+/* When a running command was added: nanoseconds of CLOCK_REALTIME since 1970, 0 if it is not known. */
+uint64_t board_started(const struct board *b, const char *command_id);
 void board_by_cgroup(const struct board *b, uint64_t cgroup, char out[ID_MAX]);
 /* The only running command, "" when there are none or several. */
 void board_single(const struct board *b, char out[ID_MAX]);
