@@ -185,7 +185,12 @@ static void await_hup(int fd, int ms)
 
 static bool init_gone(struct session *s, uint64_t until)
 {
-	while (waitpid(s->init, NULL, WNOHANG | __WALL) == 0) {
+	pid_t pid;
+
+	/* Traced ones are reaped here, too: the namespace's first process does not end before them. */
+	while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) >= 0 && pid != s->init) {
+		if (pid > 0)
+			continue;
 		if (clock_ms() > until)
 			return false;
 		usleep(500);

@@ -16,6 +16,7 @@
 #define ARGV_BYTES_MAX ((size_t)2 << 20)  /* the kernel's own usual limit of arguments; longer ones are refused */
 #define ARGV_MAX 65536
 #define TRACED_MAX 512             /* execs between their verdict and their exec stop; one more is refused */
+#define WAITING_MAX 512            /* execs that wait for one of their own thread group; one more is refused */
 
 enum cmd_state { CMD_FREE, CMD_APPROVAL, CMD_LAUNCHED, CMD_RUNNING, CMD_EXITED, CMD__COUNT };
 
@@ -99,6 +100,7 @@ int launch_send(struct session *s, struct cmd *c);
 /* notif.c */
 int notif_watch(struct cmd *c);
 void notif_close(struct cmd *c);
+void notif_resume(void);           /* a thread group may have become free: the execs that waited for it go on */
 /* guard.c: seizes the thread, continues its exec, verifies at the exec stop. approved: what was judged; argv owned by guard from here. */
 struct exec_facts {
 	char given[4096];          /* as the caller wrote it */
@@ -108,6 +110,8 @@ struct exec_facts {
 	size_t argc;
 };
 int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v);
+pid_t guard_group(pid_t tid);        /* its thread group; 0: it is gone */
+bool guard_busy(pid_t tgid);         /* an exec of this thread group is under way: guard_begin would refuse another */
 void guard_reap(struct session *s);  /* on SIGCHLD */
 /* peek.c: facts of an exec that waits in its notification, read from the target. 0, or the errno to answer. */
 int peek_exec(const struct seccomp_notif *req, struct exec_facts *f);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The half of the exec verdict that cannot be raced: the thread is seized while it waits, continued, and judged again at its exec stop,
- * where the new memory is private and no instruction has run. What runs is what counts; a refusal there is SIGKILL. */
+ * where the new memory is private and no instruction has run. What runs is what counts; a refusal there is SIGKILL.
+ * One exec per thread group is under way at a time: it holds the group's cred_guard_mutex, which seizing a sibling waits for, while it
+ * waits itself for its siblings' ends, which are ours to reap once they are traced. notif.c keeps the others waiting. */
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -11,10 +13,11 @@
 #include <sys/wait.h>
 
 #include "common/log.h"
+#include "common/str.h"
 #include "execd/execd.h"
 
 static struct traced {
-	pid_t tid;             /* 0: free */
+	pid_t tid, tgid;       /* tid 0: free */
 	struct cmd *cmd;
 	uint32_t num;          /* the command's number: a slot may have been taken by another meanwhile */
 	bool first, approved;
@@ -35,32 +38,62 @@ static void forget(struct traced *t)
 	memset(t, 0, sizeof(*t));
 }
 
+pid_t guard_group(pid_t tid)
+{
+	char path[64], line[256];
+	uint64_t v = 0;
+	FILE *f;
+
+	/* A leader, nearly always: signal 0 to it as a thread of its own group costs no file of /proc. */
+	if (tgkill(tid, tid, 0) == 0)
+		return tid;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "Tgid:\t", 6) && str_lead_u64(line + 6, INT32_MAX, &v) < 0)
+			v = 0;
+	if (f)
+		fclose(f);
+	return (pid_t)v;
+}
+
+bool guard_busy(pid_t tgid)
+{
+	for (size_t i = 0; i < TRACED_MAX; i++)
+		if (traced[i].tid && traced[i].tgid == tgid)
+			return true;
+	return false;
+}
+
 int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v)
 {
 	struct seccomp_notif_resp go = { .id = notif_id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+	pid_t tgid = guard_group(tid);
 	struct traced *t = find(0);
+	int r = 0;
 
-	if (!t) {
-		facts_fini(facts);
-		return -EAGAIN;
+	if (!t || !tgid || guard_busy(tgid))
+		r = -EAGAIN;
+	if (r == 0 && ptrace(PTRACE_SEIZE, tid, 0, (void *)(uintptr_t)(PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)) < 0)
+		r = -errno;
+	if (r == 0 && ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0) {
+		/* Only of a thread that is dying; should it live, its next stop is not ours to judge and ends the tracing. */
+		r = -errno;
+		ptrace(PTRACE_DETACH, tid, 0, 0);
 	}
-	if (ptrace(PTRACE_SEIZE, tid, 0, (void *)(uintptr_t)(PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)) < 0 ||
-	    ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0) {
-		int r = -errno;
-
+	if (r < 0) {
 		facts_fini(facts);
 		return r;
 	}
-	*t = (struct traced){
-		.tid = tid, .cmd = c, .num = c->num, .first = !c->first_done, .approved = v->decision == POL_APPROVE, .facts = *facts
-	};
+	*t = (struct traced){ .tid = tid, .tgid = tgid, .cmd = c, .num = c->num, .first = !c->first_done,
+			      .approved = v->decision == POL_APPROVE, .facts = *facts };
 	facts->argv = NULL;
 	facts->argc = 0;
-	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_SEND, &go) < 0) {
-		/* The thread died meanwhile: its exit is reported to us as its tracer. */
+	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_SEND, &go) == 0)
 		return 0;
-	}
-	return 0;
+	/* ENOENT: the thread died meanwhile, which is reported to us as its tracer. Else the caller refuses the exec, and the interrupt stops
+	 * the thread on its way back: there it is let go, for only a stopped thread can be. */
+	return errno == ENOENT ? 0 : -errno;
 }
 
 static bool same_argv(const struct exec_facts *a, const struct exec_facts *b)
@@ -144,8 +177,10 @@ void guard_reap(struct session *s UNUSED)
 		int event = status >> 16;
 
 		if (!WIFSTOPPED(status)) {
-			if (t)
-				forget(t);
+			/* An exec that took the leader's number and failed beyond its point of no return ends under that number. */
+			for (size_t i = 0; i < TRACED_MAX; i++)
+				if (traced[i].tid && (traced[i].tid == pid || traced[i].tgid == pid))
+					forget(&traced[i]);
 			continue;
 		}
 		if (event == PTRACE_EVENT_EXEC) {
@@ -170,4 +205,5 @@ void guard_reap(struct session *s UNUSED)
 		if (t)
 			forget(t);
 	}
+	notif_resume();
 }

@@ -26,6 +26,17 @@ struct held {
 	struct pol_verdict v;
 };
 
+/* An exec whose thread group has another under way; in the order of arrival. */
+static struct waiting {
+	struct waiting *next;
+	struct cmd *c;
+	uint32_t num;
+	pid_t tgid;
+	struct seccomp_notif req;
+	struct held *allowed; /* by a person meanwhile; NULL: to be read and judged */
+} *waiting;
+static size_t n_waiting;
+
 static void refuse(struct cmd *c, uint64_t id, int error)
 {
 	struct seccomp_notif_resp no = { .id = id, .error = -error };
@@ -51,15 +62,58 @@ static void allow(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, c
 	int r = guard_begin(c, id, pid, f, v);
 
 	if (r < 0)
-		refuse(c, id, r == -ESRCH ? EAGAIN : EACCES);
+		refuse(c, id, r == -ESRCH || r == -EAGAIN ? EAGAIN : EACCES);
+}
+
+/* True if the exec has to wait for one of its own thread group; it is kept, or refused if too many are. */
+static bool wait_turn(struct cmd *c, const struct seccomp_notif *req, struct held *allowed)
+{
+	pid_t tgid = guard_group((pid_t)req->pid);
+	struct waiting *w, **at = &waiting;
+
+	if (!guard_busy(tgid))
+		return false;
+	w = n_waiting < WAITING_MAX ? calloc(1, sizeof(*w)) : NULL;
+	if (!w) {
+		refuse(c, req->id, EAGAIN);
+		if (allowed)
+			facts_fini(&allowed->facts);
+		free(allowed);
+		return true;
+	}
+	*w = (struct waiting){ .c = c, .num = c->num, .tgid = tgid, .req = *req, .allowed = allowed };
+	while (*at)
+		at = &(*at)->next;
+	*at = w;
+	n_waiting++;
+	return true;
+}
+
+/* Takes the first exec that may go on, or is nobody's any more, out of the queue. */
+static struct waiting *next_turn(void)
+{
+	for (struct waiting **at = &waiting; *at; at = &(*at)->next) {
+		struct waiting *w = *at;
+		bool gone = w->c->state == CMD_FREE || w->c->num != w->num || w->c->listener < 0;
+
+		if (!gone && guard_busy(w->tgid))
+			continue;
+		*at = w->next;
+		n_waiting--;
+		return w;
+	}
+	return NULL;
 }
 
 static void on_answer(void *arg, bool yes, const char *why UNUSED)
 {
 	struct held *h = arg;
+	struct seccomp_notif req = { .id = h->id, .pid = (uint32_t)h->pid };
 
 	if (h->c->state == CMD_FREE || h->c->num != h->num || h->c->listener < 0)
 		facts_fini(&h->facts);
+	else if (yes && ioctl(h->c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &h->id) == 0 && wait_turn(h->c, &req, h))
+		return;
 	else if (yes && ioctl(h->c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &h->id) == 0)
 		allow(h->c, h->id, h->pid, &h->facts, &h->v);
 	else
@@ -117,6 +171,26 @@ static void judge(struct cmd *c, const struct seccomp_notif *req)
 	}
 }
 
+void notif_resume(void)
+{
+	for (struct waiting *w = next_turn(); w; w = next_turn()) {
+		struct cmd *c = w->c;
+		bool gone = c->state == CMD_FREE || c->num != w->num || c->listener < 0 ||
+			    ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &w->req.id) < 0;
+
+		if (w->allowed) {
+			if (gone)
+				facts_fini(&w->allowed->facts);
+			else
+				allow(c, w->req.id, (pid_t)w->req.pid, &w->allowed->facts, &w->allowed->v);
+			free(w->allowed);
+		} else if (!gone) {
+			judge(c, &w->req);
+		}
+		free(w);
+	}
+}
+
 static void on_listener(void *arg, int fd, uint32_t events)
 {
 	struct cmd *c = arg;
@@ -129,7 +203,8 @@ static void on_listener(void *arg, int fd, uint32_t events)
 	}
 	if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &req) < 0)
 		return; /* ENOENT: killed before we came */
-	judge(c, &req);
+	if (!wait_turn(c, &req, NULL))
+		judge(c, &req);
 }
 
 int notif_watch(struct cmd *c)
