@@ -61,6 +61,7 @@ void inode_limit(size_t n);        /* how many descriptors inodes may keep open 
 int inode_fd(struct inode *i);     /* i->fd, good until many others were asked for; or -ESTALE: it is not where it was */
 struct inode *inode_peek(struct inode *dir, const char *name); /* the one that is known there, or NULL; no reference */
 void inode_forget(struct inode *i, uint64_t n);
+bool inode_hidden(const struct stat *st); /* a directory of agentsh's own: nothing below it is served or changed */
 void inode_unref(struct inode *i); /* gives back one of refs */
 struct inode *inode_root(int tree, int fd, struct pol_state state);
 void inode_path(const struct inode *i, const char *name, char *out, size_t cap); /* the host's name, for records */

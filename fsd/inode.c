@@ -191,7 +191,7 @@ struct inode *inode_root(int tree, int fd, struct pol_state state)
 	return i;
 }
 
-static bool hidden(const struct stat *st)
+bool inode_hidden(const struct stat *st)
 {
 	for (size_t k = 0; k < fsd.n_hide; k++)
 		if (st->st_dev == fsd.hide_dev[k] && st->st_ino == fsd.hide_ino[k])
@@ -236,7 +236,7 @@ static int first_seen(struct inode *dir, const char *name, struct inode **ret, s
 		return -errno;
 	if (look(fd, "", st, &born) < 0)
 		return -EIO;
-	if (hidden(st))
+	if (inode_hidden(st))
 		return -ENOENT;
 	state = state_of(dir, name, st);
 	*ret = find(st, &born, &state, dir->tree);

@@ -8,11 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fsd/fsd.h"
 
 #define META_MAX 9000
+#define PATH_CAP 4096 /* of a path that is kept and given back, with its end */
+#define GROUPS_MAX 128
 #define LIST_BATCH 60000
 
 static void hide(int fd)
@@ -176,6 +181,46 @@ int trash_list(int sock, uint32_t id)
 	return ipc_send(sock, IPC_OK, 0, id, "\0\0\0\0", 4, -1);
 }
 
+/* A restore uses no right that its session's owner lacks: names that the sandbox may exchange meanwhile lead nowhere else then. By system
+ * call, as in as_caller. The owner's groups are those of the client that asks, when it is the owner. */
+static void act_as_owner(int sock)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t n = sizeof(groups);
+	struct ipc_cred peer;
+
+	if (ipc_peer(sock, &peer) == 0 && peer.uid == fsd.w->owner.uid && getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &n) == 0)
+		syscall(SYS_setgroups, n / sizeof(gid_t), groups);
+	syscall(SYS_setfsgid, fsd.w->owner.gid);
+	syscall(SYS_setfsuid, fsd.w->owner.uid);
+}
+
+static void act_as_root(void)
+{
+	syscall(SYS_setfsuid, 0);
+	syscall(SYS_setfsgid, 0);
+	syscall(SYS_setgroups, 0, NULL);
+}
+
+static int step(int dir, const char *name)
+{
+	struct stat st;
+	int next;
+
+	if (!strcmp(name, ".") || !strcmp(name, "..") || !name[0])
+		return -EINVAL;
+	if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (next < 0)
+		return -errno;
+	if (fstat(next, &st) < 0 || inode_hidden(&st)) {
+		close(next);
+		return -EACCES;
+	}
+	return next;
+}
+
 /* The directory of path (below the workspace), made where it is missing; returns a descriptor and the last name. */
 static int parent_of(const char *rel, const char **last)
 {
@@ -185,18 +230,16 @@ static int parent_of(const char *rel, const char **last)
 
 	while (dir >= 0 && (slash = strchr(rel, '/'))) {
 		size_t n = (size_t)(slash - rel);
-		int next;
+		int next = -EINVAL;
 
-		if (n == 0 || n > NODE_NAME_MAX || !strncmp(rel, "..", n)) {
-			close(dir);
-			return -EINVAL;
+		if (n <= NODE_NAME_MAX) {
+			memcpy(part, rel, n);
+			part[n] = 0;
+			next = step(dir, part);
 		}
-		memcpy(part, rel, n);
-		part[n] = 0;
-		if (mkdirat(dir, part, 0755) == 0 && fchownat(dir, part, fsd.w->owner.uid, fsd.w->owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
-			errno = 0;
-		next = openat(dir, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		close(dir);
+		if (next < 0)
+			return next;
 		dir = next;
 		rel = slash + 1;
 	}
@@ -204,18 +247,71 @@ static int parent_of(const char *rel, const char **last)
 	return dir < 0 ? -errno : dir;
 }
 
+/* Whether the owner may put a name there; over is what stands there already. The store is root's, so that the rename itself asks nothing. */
+static int may_place(int dir, const struct stat *over)
+{
+	struct stat st;
+
+	if (syscall(SYS_faccessat2, dir, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH) < 0 || fstat(dir, &st) < 0)
+		return -errno;
+	if (over && fsd.w->owner.uid && (st.st_mode & S_ISVTX) && st.st_uid != fsd.w->owner.uid && over->st_uid != fsd.w->owner.uid)
+		return -EPERM;
+	return 0;
+}
+
+/* Of a directory that stands there already the mode is taken over, by descriptor: the name may be a link by now. A directory of somebody
+ * else keeps its own. */
+static int take_mode(int dir, const char *last, mode_t mode)
+{
+	auto_fd fd = openat(dir, last, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	char p[40];
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (inode_hidden(&st))
+		return -EACCES;
+	snprintf(p, sizeof(p), "/proc/self/fd/%d", fd);
+	return chmod(p, mode & 0777) < 0 && errno != EPERM ? -errno : 0;
+}
+
+static int put_back(int sock, const char *token, const char *rel, mode_t mode, bool force)
+{
+	bool there, merge;
+	const char *last;
+	struct stat st;
+	auto_fd dir = -1;
+	int r;
+
+	act_as_owner(sock);
+	dir = parent_of(rel, &last);
+	r = dir < 0 ? dir : !last[0] || !strcmp(last, ".") || !strcmp(last, "..") ? -EINVAL : 0;
+	there = r == 0 && fstatat(dir, last, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (r == 0)
+		r = may_place(dir, there ? &st : NULL);
+	/* A directory that a restored file brought back already is the same directory: take its mode, drop the empty one. */
+	merge = there && S_ISDIR(mode) && S_ISDIR(st.st_mode);
+	if (r == 0 && merge)
+		r = take_mode(dir, last, mode);
+	act_as_root();
+	if (r < 0)
+		return r;
+	if (merge)
+		return unlinkat(fsd.trash, token, AT_REMOVEDIR) < 0 ? -EEXIST : 0;
+	return renameat2(fsd.trash, token, dir, last, force ? 0 : RENAME_NOREPLACE) < 0 ? -errno : 0;
+}
+
 int trash_restore(int sock, uint32_t id, struct ipc_frame *f)
 {
-	char token[64], dest[4096], path[4096], command[ID_MAX], ok[64];
+	char token[64], dest[PATH_CAP], path[PATH_CAP], command[ID_MAX], ok[64];
 	struct rd r = rd_init(f->body, f->len);
 	uint64_t size, when;
 	uint32_t mode;
 	uint8_t force, body[4200];
 	struct wr w = wr_init(body, sizeof(body));
-	const char *rel, *last;
 	size_t n = strlen(fsd.workspace);
-	struct stat st;
-	auto_fd dir = -1;
+	const char *rel;
+	int err;
 
 	rd_strcpy(&r, token, sizeof(token));
 	rd_strcpy(&r, dest, sizeof(dest));
@@ -230,18 +326,9 @@ int trash_restore(int sock, uint32_t id, struct ipc_frame *f)
 		rel = path + n + 1;
 	else
 		return ipc_send_err(sock, id, -EINVAL, "%s is not in the workspace", path);
-	dir = parent_of(rel, &last);
-	if (dir < 0 || !last[0])
-		return ipc_send_err(sock, id, -EINVAL, "the directory of %s cannot be made", path);
-	/* A directory that a restored file brought back already is the same directory: take its mode, drop the empty one. */
-	if (S_ISDIR(mode) && fstatat(dir, last, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
-		if (unlinkat(fsd.trash, token, AT_REMOVEDIR) < 0)
-			return ipc_send_err(sock, id, -errno, "%s is there already", path);
-		if (fchmodat(dir, last, mode & 0777, 0) < 0)
-			return ipc_send_err(sock, id, -errno, "mode of %s: %s", path, strerror(errno));
-	} else if (renameat2(fsd.trash, token, dir, last, force ? 0 : 1) < 0) {
-		return ipc_send_err(sock, id, -errno, "%s: %s (choose another place with --dest, or --force)", path, strerror(errno));
-	}
+	err = put_back(sock, token, rel, mode, force);
+	if (err < 0)
+		return ipc_send_err(sock, id, err, "%s: %s (choose another place with --dest, or --force)", path, strerror(-err));
 	snprintf(ok, sizeof(ok), "%.32s.ok", token);
 	unlinkat(fsd.trash, ok, 0);
 	wr_str(&w, path);
