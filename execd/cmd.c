@@ -309,7 +309,7 @@ static void on_approved(void *arg, bool allow, const char *why)
 	cmd_free(c);
 }
 
-static char **redirected(const struct pol_verdict *v, char **argv)
+static char **redirected(const struct pol_verdict *v, const char *const *argv)
 {
 	size_t n = 0, at = 0;
 	char **out;
@@ -354,7 +354,7 @@ static void precheck(struct cmd *c)
 		return;
 	}
 	if (c->verdict.decision == POL_REDIRECT) {
-		char **v = c->verdict.redirect_to ? redirected(&c->verdict, c->argv) : NULL;
+		char **v = c->verdict.redirect_to ? redirected(&c->verdict, c->verdict.argv) : NULL;
 
 		if (!v) {
 			finish(c, 126, 0, DONE_DENIED | DONE_NOT_STARTED, NULL, "the rule's redirect_to cannot be used");

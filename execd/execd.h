@@ -105,6 +105,7 @@ void notif_resume(void);           /* a thread group may have become free: the e
 struct exec_facts {
 	char given[4096];          /* as the caller wrote it */
 	char resolved[4096];       /* path of the file, "" unknown */
+	char place[4096];          /* where the name given lies, directories resolved, when it is another than the file's; "" */
 	uint64_t dev, ino;
 	char **argv;               /* owned */
 	size_t argc;

@@ -122,6 +122,7 @@ static bool verify(struct traced *t, pid_t pid)
 	if (same) {
 		/* The name as given still decides, also when the file is a multi-call binary. */
 		snprintf(now.given, sizeof(now.given), "%s", t->facts.given);
+		snprintf(now.place, sizeof(now.place), "%s", t->facts.place);
 	}
 	v = judge_exec(t->cmd, &now, t->first);
 	switch (v.decision) {

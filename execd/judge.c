@@ -15,6 +15,25 @@ static bool anonymous(const struct exec_facts *f)
 	return !strncmp(f->resolved, "/memfd:", 7) || (n > 10 && !strcmp(f->resolved + n - 10, " (deleted)"));
 }
 
+/* A name that the session could have made itself, by file rules or on its own tmpfs, says nothing good about the file. */
+static bool could_be_made(const struct policy *p, const char *place)
+{
+	static const char *const own[] = { "/tmp/", "/dev/", "/run/", "/proc/" };
+	static const enum pol_op making[] = { POL_OP_CREATE, POL_OP_SYMLINK, POL_OP_LINK, POL_OP_RENAME };
+	struct pol_state st;
+
+	if (!place[0])
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (!strncmp(place, own[i], strlen(own[i])))
+			return true;
+	st = policy_file_path(p, place);
+	for (size_t i = 0; i < ARRAY_LEN(making); i++)
+		if (policy_file(p, st, making[i]).decision != POL_DENY)
+			return true;
+	return false;
+}
+
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first)
 {
 	struct pol_exec q = { .given = f->given, .resolved = f->resolved[0] ? f->resolved : NULL, .argv = (const char *const *)f->argv,
@@ -24,6 +43,7 @@ struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool fi
 
 	if (anonymous(f))
 		return v;
+	q.untrusted_name = could_be_made(c->s->policy, f->place);
 	v = policy_exec(c->s->policy, &q);
 	/* What a person approved or a rule put in place of another program is not asked about again, only refused. */
 	if (first && ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
@@ -35,10 +55,13 @@ void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char
 {
 	char args[2048] = "";
 	size_t at = 0;
-	struct pol_fields m = { .path = f->resolved, .command = f->given, .args = args, .operation = "exec" };
+	/* The command that the rule matched may be one inside: sh -c "rm x" is about rm. */
+	struct pol_fields m = { .path = f->resolved, .command = v->command ? v->command : f->given, .args = args, .operation = "exec" };
+	const char *const *argv = v->argv ? v->argv : (const char *const *)f->argv;
+	size_t argc = v->argv ? v->argc : f->argc;
 
-	for (size_t i = 1; i < f->argc && at + 2 < sizeof(args); i++) {
-		int n = snprintf(args + at, sizeof(args) - at, "%s%s", i > 1 ? " " : "", f->argv[i]);
+	for (size_t i = 1; i < argc && at + 2 < sizeof(args); i++) {
+		int n = snprintf(args + at, sizeof(args) - at, "%s%s", i > 1 ? " " : "", argv[i]);
 
 		at = n < 0 || (size_t)n >= sizeof(args) - at ? sizeof(args) - 1 : at + (size_t)n;
 	}

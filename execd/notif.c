@@ -132,6 +132,8 @@ static void ask(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, con
 	}
 	*h = (struct held){ .c = c, .num = c->num, .id = id, .pid = pid, .facts = *f, .v = *v };
 	judge_message(f, v, message, sizeof(message));
+	h->v.command = NULL; /* of this question only */
+	h->v.argv = NULL;
 	approve_ask(c->s->approve, "exec", f->resolved, v->rule, message, c->id, v->timeout_ms, on_answer, h, NULL);
 }
 

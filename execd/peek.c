@@ -230,6 +230,34 @@ static int facts_of_fd(int fd, struct exec_facts *f)
 	return 0;
 }
 
+static const char *base_of(const char *s)
+{
+	const char *b = strrchr(s, '/');
+
+	return b ? b + 1 : s;
+}
+
+/* A link gives a file another name. Where the link lies says who can have made it. What cannot be found out counts as /tmp. */
+static void find_place(pid_t pid, char *path, struct exec_facts *f)
+{
+	char link[64], dir[4096] = "/tmp";
+	char *slash = strrchr(path, '/');
+	auto_fd fd = -1;
+	ssize_t n;
+
+	if (!strcmp(base_of(path), base_of(f->resolved)))
+		return;
+	if (slash)
+		slash[slash == path] = 0;
+	fd = open_in_root(pid, path);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = fd < 0 ? -1 : readlink(link, dir, sizeof(dir) - 1);
+	if (n > 0)
+		dir[n] = 0;
+	if (str_format(f->place, sizeof(f->place), "%s/%s", dir, base_of(f->given)) < 0)
+		snprintf(f->place, sizeof(f->place), "/tmp/?");
+}
+
 static int resolve(pid_t pid, int dirfd, bool empty, struct exec_facts *f)
 {
 	char path[8300] = "", base[32], magic[4200];
@@ -257,7 +285,10 @@ static int resolve(pid_t pid, int dirfd, bool empty, struct exec_facts *f)
 		fd = open_in_root(pid, path);
 	if (fd < 0)
 		return fd == -1 ? -errno : fd;
-	return facts_of_fd(fd, f);
+	r = facts_of_fd(fd, f);
+	if (r == 0)
+		find_place(pid, path, f);
+	return r;
 }
 
 int peek_exec(const struct seccomp_notif *req, struct exec_facts *f)

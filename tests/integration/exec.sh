@@ -138,6 +138,24 @@ X sh -c "/workspace/bin/bad" 2>"$T/err"
 X python3 /workspace/way.py subprocess bad 2>"$T/err"
 check "three levels deep it is said, too" grep -q 'refused: exec /.*/bad (rule=no-bad): use good' "$T/err"
 
+# An allow-list holds against links that the session can make; those of the system are names like others.
+cat >"$T/list.yaml" <<'P'
+version: 1
+name: list
+file_rules:
+  - {name: sys, paths: ["/usr/**", "/bin/**", "/lib/**", "/lib64/**", "/etc/**"], operations: [read, open, stat, list, readlink, access], decision: allow}
+  - {name: tmp, paths: ["/tmp", "/tmp/**", "/workspace", "/workspace/**"], decision: allow}
+command_rules: [{name: few, commands: [sh, ln, awk, env, mkdir], decision: allow}]
+P
+L=$("$A" session create --workspace "$W" --policy "$T/list.yaml" | jq -r .id)
+Y() { timeout 60 "$A" exec "$L" -- "$@" 2>/dev/null; }
+check "control: the list's names run, links of the system too" is "$(Y sh -c 'awk "BEGIN { print 1 }" && env -i /usr/bin/awk "BEGIN { print 2 }"' | tr '\n' ' ')" "1 2 "
+check "a program that is not listed is refused" is "$(Y perl -e 'print 1')" ""
+for d in /workspace /tmp /dev/shm; do
+	Y sh -c "mkdir -p $d/x && ln -sf /usr/bin/perl $d/x/awk"
+	check "a link with a listed name in $d" is "$(Y sh -c "$d/x/awk -e 'print 1'; cd $d/x && ./awk -e 'print 1'; PATH=$d/x:\$PATH awk -e 'print 1'")" ""
+done
+"$A" session destroy "$L" >/dev/null
 # A program without a name is refused whatever it holds: the control runs the same script outside.
 for way in memfd memfd-proc deleted; do
 	X rm -f /workspace/marks

@@ -40,6 +40,7 @@ check "a timeout ends the whole tree" soon tree_gone
 check "the caller's directory is the command's" is "$(cd "$W/src" && "$A" exec "$SID" -- pwd)" /workspace/src
 check "from elsewhere it is the workspace" is "$(cd / && "$A" exec "$SID" -- pwd)" /workspace
 check "a redirected command" is "$(X swapme a b)" "swapped a b"
+check "a redirected command inside sh -c" is "$(X sh -c 'swapme "a b" c')" "swapped a b c"
 ids=$(X sh -c 'grep -E "^Cap(Prm|Eff|Bnd)|NoNew" /proc/self/status' | tr -d '\n\t')
 check "no capability, no_new_privs" is "$ids" "CapPrm:0000000000000000CapEff:0000000000000000CapBnd:0000000000000000NoNewPrivs:1"
 
