@@ -236,6 +236,7 @@ static int explain(const char *policy, const char *workspace, int argc, char **a
 	static char file_word[] = "file";
 	char *w[WORDS], where[4500], message[2048], args[2048] = "";
 	struct pol_verdict v = { 0 };
+	struct pol_fields fields;
 	const char *section;
 	struct policy *p;
 	size_t n = 0;
@@ -258,9 +259,10 @@ static int explain(const char *policy, const char *workspace, int argc, char **a
 	printf("decision: %s\nrule: %s\nat: %s\n", pol_decision_name(v.decision), v.rule, where);
 	for (size_t i = 1, at = 0; i < v.argc && at + 1 < sizeof(args); i++)
 		at += (size_t)snprintf(args + at, sizeof(args) - at, "%s%s", i > 1 ? " " : "", v.argv[i]);
+	fields = (struct pol_fields){ .path = w[n - 1], .args = args, .command = v.command ? v.command : w[1], .domain = w[1],
+				      .operation = w[1] };
 	if (v.message)
-		printf("message: %s\n", pol_message(v.message, &(struct pol_fields){ .path = w[n - 1], .args = args, .command = v.command ? v.command : w[1],
-				.domain = w[1], .operation = w[1] }, message, sizeof(message)));
+		printf("message: %s\n", pol_message(v.message, &fields, message, sizeof(message)));
 	for (size_t i = 0; i < ARRAY_LEN(by); i++)
 		if (!strcmp(by[i].section, section))
 			printf("enforced by: %s\n", by[i].who);

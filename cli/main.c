@@ -17,7 +17,8 @@ static const struct command {
 	{ "exec", cmd_exec, "exec [--output shell|json] [--events all|full|summary|blocked|none] [--timeout D] SID -- CMD..." },
 	{ "run", cmd_run, "run [--policy P] [--workspace D] -- CMD...: session, command, report, end" },
 	{ "kill", cmd_kill, "kill SID [CMDID]: end a command's whole tree (all commands without CMDID)" },
-	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--path-like P] [--limit N]: the newest 200" },
+	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--path-like P] "
+	  "[--limit N]: the newest 200" },
 	{ "trash", cmd_trash,
 	  "trash list [--session S] [--json] | trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },

@@ -294,7 +294,8 @@ static struct pol_verdict look(const struct policy *p, const char *given, const 
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 {
 	bool by_file = q->untrusted_name && q->resolved;
-	struct pol_verdict v = look(p, by_file ? q->resolved : q->given, by_file ? NULL : q->resolved, q->argv, q->argc, q->depth, LOOK_DEPTH), w;
+	const char *name = by_file ? q->resolved : q->given, *file = by_file ? NULL : q->resolved;
+	struct pol_verdict v = look(p, name, file, q->argv, q->argc, q->depth, LOOK_DEPTH), w;
 	const char *zero = q->argc ? q->argv[0] : NULL;
 
 	if (by_file) {
