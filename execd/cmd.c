@@ -222,10 +222,11 @@ void cmd_kill(struct cmd *c)
 		cmd_free(c);
 		return;
 	}
+	/* A process that has not joined the cgroup yet is not met here: launch.c never lets it go on. */
 	c->kill_sent = true;
 	if (c->cgroup >= 0)
 		k = openat(c->cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-	if (k < 0 || write(k, "1", 1) != 1)
+	if ((k < 0 || write(k, "1", 1) != 1) && c->state != CMD_LAUNCHED)
 		kill_by_label(c);
 }
 

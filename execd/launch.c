@@ -53,6 +53,14 @@ static int send_request(struct session *s, struct cmd *c, const int *fds, size_t
 	return sendmsg(s->init_sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+static void gate_close(struct cmd *c)
+{
+	loop_del(c->gate_io);
+	c->gate_io = NULL;
+	close(c->gate);
+	c->gate = -1;
+}
+
 /* The first message of the new process: its listener, with its pid as the kernel translates it; or why it failed. */
 static void on_gate(void *arg, int fd, uint32_t events UNUSED)
 {
@@ -68,10 +76,7 @@ static void on_gate(void *arg, int fd, uint32_t events UNUSED)
 		return;
 	if (n <= 0) {
 		/* Closed by the exec: the program runs. */
-		loop_del(c->gate_io);
-		c->gate_io = NULL;
-		close(c->gate);
-		c->gate = -1;
+		gate_close(c);
 		cmd_maybe_free(c);
 		return;
 	}
@@ -84,8 +89,11 @@ static void on_gate(void *arg, int fd, uint32_t events UNUSED)
 	if (c->listener >= 0 && n == 1 && body[0] == '+') {
 		board_label(c->s->board, who.pid, c->slot);
 		c->state = CMD_RUNNING;
-		if (notif_watch(c) < 0 || send(fd, "+", 1, MSG_NOSIGNAL) != 1)
+		if (notif_watch(c) < 0 || c->kill_sent || send(fd, "+", 1, MSG_NOSIGNAL) != 1) {
+			/* Also what was to be ended before it had joined its cgroup: it is in there now, and without the word it ends itself. */
 			cmd_kill(c);
+			gate_close(c);
+		}
 		return;
 	}
 	if (n > 4) {

@@ -59,6 +59,40 @@ AGENTSH_RUN_DIR=$T/second "$A" server stop >/dev/null
 check "and ends without it" is "$("$A" exec "$SID" -- echo here)" here
 "$A" session destroy "$SID" >/dev/null
 
+# Ends that come before the command's process has joined its cgroup.
+SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" | jq -r .id)
+cat >"$T/close.py" <<'P'
+import os, socket, struct, sys
+word = lambda t: struct.pack("<I", len(t)) + t.encode()
+def send(s, kind, body): s.send(struct.pack("<HHIII", kind, 0, 1, len(body), 0) + body)
+argv = ["sh", "-c", "sleep 1; echo x >>/workspace/closed; sleep 1000%s" % sys.argv[3]]
+for i in range(20):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(os.environ["AGENTSH_RUN_DIR"] + "/execd.sock")
+    send(s, 5, word(sys.argv[1]))
+    s.recv(70000)
+    send(s, 31, word("cmd-close%d" % i) + word("") + struct.pack("<QII", 0, 0, 3) + b"".join(map(word, argv)) +
+         struct.pack("<I", 1) + word("PATH=/usr/bin:/bin"))
+    if sys.argv[2] == "wait":
+        s.settimeout(3)
+        try: s.recv(70000)
+        except OSError: break
+    s.close()
+P
+python3 "$T/close.py" "$SID" wait "$mark"
+check "control: a client that stays has its command run" is "$(cat "$W/closed" 2>/dev/null)" x
+: >"$W/closed"
+python3 "$T/close.py" "$SID" close "$mark"
+for _ in $(seq 20); do
+	timeout 20 "$A" exec --timeout 1ms "$SID" -- sh -c "sleep 1; echo x >>/workspace/late; sleep 1000$mark" 2>/dev/null || echo $?
+done >"$T/early"
+check "20 timeouts of 1 ms are timeouts" is "$(sort "$T/early" | uniq -c | tr -s ' ')" " 20 124"
+sleep 1.2
+check "none of them ran on" test ! -e "$W/late"
+check "what a client began and left at once did not run on" is "$(cat "$W/closed")" ""
+check "nothing of it is left" is "$(left "sleep 1000$mark")" 0
+"$A" session destroy "$SID" >/dev/null
+
 # Ends.
 busy
 check "control: the session works" test -s "$W/beat"
