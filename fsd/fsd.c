@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "common/kernfs.h"
 #include "common/sandbox.h"
 #include "fsd/ops.h"
 
@@ -175,6 +176,8 @@ static int start(struct worker *w, struct err *err)
 	hide_ours(w);
 	if (fstat(ws, &st) < 0)
 		return err_set(err, -errno, "workspace: %s", strerror(errno));
+	if (kernfs_at(ws))
+		return err_set(err, -EINVAL, "%s lies on a file system of the kernel's: it cannot be a workspace", fsd.workspace);
 	fsd.ws_dev = st.st_dev;
 	fsd.ws_ino = st.st_ino;
 	fsd.trees[0].fd = ws;

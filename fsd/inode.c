@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "common/kernfs.h"
 #include "fsd/fsd.h"
 
 #define FDS_MIN 256
@@ -238,6 +239,8 @@ static int first_seen(struct inode *dir, const char *name, struct inode **ret, s
 		return -EIO;
 	if (inode_hidden(st))
 		return -ENOENT;
+	if (st->st_dev != dir->dev && kernfs_at(fd))
+		return -EACCES; /* a host's /proc gives a session of uid 0 the host */
 	state = state_of(dir, name, st);
 	*ret = find(st, &born, &state, dir->tree);
 	if (*ret)

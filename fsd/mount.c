@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
+#include "common/kernfs.h"
 #include "fsd/ops.h"
 
 static int add_tree(const char *path, int fd, struct pol_state st)
@@ -42,6 +43,7 @@ static int plan(void)
 		struct pol_state st = policy_file_child(fsd.policy, policy_file_root(fsd.policy), e->d_name, strlen(e->d_name));
 		char path[300];
 		struct stat s;
+		auto_fd fd = -1;
 		bool skip;
 
 		snprintf(path, sizeof(path), "/%s", e->d_name);
@@ -50,7 +52,8 @@ static int plan(void)
 			skip |= !strcmp(e->d_name, not_ours[i]);
 		if (skip || lstat(path, &s) < 0 || !S_ISDIR(s.st_mode) || policy_file_tree(fsd.policy, st) != POL_TREE_MIXED)
 			continue;
-		r = add_tree(path, open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), st);
+		fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = fd >= 0 && kernfs_at(fd) ? 0 : add_tree(path, move_fd(&fd), st);
 	}
 	if (d)
 		closedir(d);
