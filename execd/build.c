@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "common/kernfs.h"
 #include "execd/execd.h"
 
 #define ROOT_TMPFS "mode=755,size=16m"
@@ -58,6 +59,13 @@ static int attach(struct session *s, const char *path, const char *to, struct er
 	return 0;
 }
 
+static bool kernfs_path(const char *path)
+{
+	auto_fd fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return kernfs_at(fd);
+}
+
 static int make_parents(const char *path)
 {
 	char p[4200];
@@ -100,7 +108,8 @@ static int top_entry(struct session *s, const char *name, struct err *err)
 	case POL_TREE_RW:
 		return bind_tree(from, to, plain, err);
 	case POL_TREE_MIXED:
-		return attach(s, from, to, err);
+		/* fsd serves no tree of the kernel's. */
+		return find_mount(s, from) < 0 && kernfs_path(from) ? 0 : attach(s, from, to, err);
 	case POL_TREE_NONE:
 		break;
 	}
@@ -324,8 +333,8 @@ int build_root(struct session *s, struct err *err)
 		return err->status;
 	if (chdir(stage) < 0)
 		return err_set(err, -errno, "entering %s: %s", stage, strerror(errno));
-	if (host_trees(s, err) < 0 || make_system(s, err) < 0 || make_workspace(s, err) < 0 || hot_files(s, err) < 0 ||
-	    hide_ours(s, err) < 0)
+	if (host_trees(s, err) < 0 || cover_kernel_mounts(err) < 0 || make_system(s, err) < 0 || make_workspace(s, err) < 0 ||
+	    hot_files(s, err) < 0 || hide_ours(s, err) < 0)
 		return err->status;
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_set(err, -errno, "pivot_root: %s", strerror(errno));

@@ -71,6 +71,9 @@ struct session {
 
 /* build.c: in the session's future pid 1, still root: namespaces' contents. 0 or negative errno, err says what. */
 int build_root(struct session *s, struct err *err);
+
+/* cover.c: below the current directory, before what is wanted of these file systems is mounted there */
+int cover_kernel_mounts(struct err *err);
 /* init.c: pid 1 of the session. Never returns. ready: written once when built (empty: fine; else words). */
 void init_main(struct session *s, int sock, int ready) __attribute__((noreturn));
 /* start.c: reads set-up frames, starts pid 1. */

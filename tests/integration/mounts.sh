@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What the host has mounted below the trees that a session sees: the kernel's own file systems stay out, others are served.
+set -u
+[ "${1:-}" = inside ] || exec unshare -m --propagation private -- "$0" inside
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
+W=$T/ws
+core=sys/kernel/core_pattern
+mkdir -p "$W/chroot/proc" "$W/chroot/sys" "$W/chroot/tmp"
+mount -t tmpfs tmpfs /opt && mkdir -p "/opt/a b/proc" /opt/tmp
+for at in "$W/chroot" '/opt/a b'; do mount -t proc proc "$at/proc"; done
+mount -t sysfs sysfs "$W/chroot/sys"
+for at in "$W/chroot" /opt; do mount -t tmpfs tmpfs "$at/tmp" && echo other >"$at/tmp/file"; done
+policy() { printf 'version: 1\nname: test\nfile_rules:\n%s\n  - {name: all, paths: ["/", "/**"], decision: allow}\ncommand_rules: [{name: all, decision: allow}]\n' "$1" >"$T/p.yaml"; }
+try() { # NAME: one session's look at both places
+	SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
+	check "$1: a session is made" [ -n "$SID" ] || { cat "$T/err"; return; }
+	X() { timeout 60 "$A" exec "$SID" -- "$@"; }
+	check "$1: control: its own /proc is there" is "$(X sh -c "cat /proc/$core | wc -l")" 1
+	check "$1: the host's below the workspace is not" is "$(X cat "/workspace/chroot/proc/$core" 2>/dev/null | wc -l)" 0
+	check "$1: nor its sysfs" is "$(X ls /workspace/chroot/sys/kernel 2>/dev/null | wc -l)" 0
+	check "$1: nor the one below /opt" is "$(X cat "/opt/a b/proc/$core" 2>/dev/null | wc -l)" 0
+	check "$1: control: other file systems are" is "$(X cat /workspace/chroot/tmp/file /opt/tmp/file | tr '\n' ' ')" "other other "
+	check "$1: the rest can be listed" is "$(X ls /workspace/chroot | wc -l)" 3
+	"$A" session destroy "$SID" >/dev/null
+}
+check "control: the host's is there" is "$(wc -l <"$W/chroot/proc/$core")" 1
+check "control: and below /opt" is "$(wc -l <"/opt/a b/proc/$core")" 1
+policy ''
+try "plain binds"
+policy '  - {name: closed, paths: ["/opt/closed/**"], decision: deny}'
+try "served trees"
+"$A" session create --workspace "$W/chroot/proc" --policy "$T/p.yaml" >/dev/null 2>"$T/err"
+check "one of them is no workspace" test $? -ne 0
+umount -l "$W/chroot/proc" "$W/chroot/sys" "$W/chroot/tmp" /opt
+the_end
