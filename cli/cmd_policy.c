@@ -252,8 +252,8 @@ static int explain(const char *policy, const char *workspace, int argc, char **a
 		return EXIT_ERROR;
 	if (n < 2 || judge(p, w, n, &v, &section) < 0)
 		return complain(
-			"usage: agentsh policy explain [--policy P] [--workspace D] [file] read|write|... PATH | net HOST:PORT | dns NAME | "
-			"exec CMD ARGS...");
+			"usage: agentsh policy explain [--policy P] [--workspace D] [file] read|write|... PATH | net HOST:PORT | "
+			"dns NAME | exec CMD ARGS...");
 	if (policy_rule_position(p, section, v.rule, where, sizeof(where)) < 0)
 		snprintf(where, sizeof(where), "implicit end");
 	printf("decision: %s\nrule: %s\nat: %s\n", pol_decision_name(v.decision), v.rule, where);
