@@ -248,7 +248,8 @@ static int first_seen(struct inode *dir, const char *name, struct inode **ret, s
 	i = calloc(1, sizeof(*i));
 	if (!i)
 		return -ENOMEM;
-	*i = (struct inode){ .fd = -1, .dev = st->st_dev, .ino = st->st_ino, .born = born, .state = state, .tree = dir->tree };
+	*i = (struct inode){ .fd = -1, .dev = st->st_dev, .ino = st->st_ino, .born = born, .state = state, .tree = dir->tree,
+			      .dir = S_ISDIR(st->st_mode) };
 	i->parent = dir;
 	i->name = strdup(name);
 	if (!i->name) {
@@ -282,20 +283,71 @@ int inode_get(struct inode *dir, const char *name, struct inode **ret, struct st
 	return 0;
 }
 
+struct below { struct inode *i; unsigned depth; };
+
+static int by_depth(const void *a, const void *b)
+{
+	const struct below *x = a, *y = b;
+
+	return (x->depth > y->depth) - (x->depth < y->depth);
+}
+
+/* Those known below top, with how far; out NULL: only their number. */
+static size_t all_below(const struct inode *top, struct below *out)
+{
+	size_t n = 0;
+
+	for (size_t b = 0; b < INODE_BUCKETS; b++)
+		for (struct inode *i = fsd.table[b]; i; i = i->next) {
+			const struct inode *up = i;
+			unsigned depth = 0;
+
+			for (; up && up != top; up = up->parent)
+				depth++;
+			if (!up || !depth)
+				continue;
+			if (out)
+				out[n] = (struct below){ i, depth };
+			n++;
+		}
+	return n;
+}
+
+/* What a process still holds below a directory that moved (its working directory, descriptors) is judged by the new name from now on. */
+static void derive_below(const struct inode *top)
+{
+	size_t n = all_below(top, NULL);
+	struct below *v = calloc(n + 1, sizeof(*v));
+
+	if (!v)
+		worker_end(fsd.w, "out of memory: what a renamed directory holds would be judged by its old name");
+	all_below(top, v);
+	qsort(v, n, sizeof(*v), by_depth);
+	for (size_t k = 0; k < n; k++) {
+		struct inode *i = v[k].i;
+
+		unlink_out(i);
+		i->state = state_of(i->parent, i->name, &(struct stat){ .st_dev = i->dev, .st_ino = i->ino });
+		link_in(i);
+	}
+	free(v);
+}
+
 void inode_moved(struct inode *i, struct inode *dir, const char *name, struct pol_state state)
 {
+	bool other = !pol_state_eq(i->state, state);
 	struct inode *old = i->parent;
 	char *copy = strdup(name);
 
-	if (!copy || !old) {
+	if (!copy)
+		worker_end(fsd.w, "out of memory");
+	for (struct inode *up = dir; up && old; up = up->parent)
+		if (up == i) /* never its own ancestor, whatever two names say */
+			old = NULL;
+	if (!old) {
 		free(copy);
 		return;
 	}
-	for (struct inode *up = dir; up; up = up->parent)
-		if (up == i) { /* never its own ancestor, whatever two names say */
-			free(copy);
-			return;
-		}
 	unlink_out(i);
 	free(i->name);
 	i->name = copy;
@@ -303,6 +355,8 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 	i->parent = dir;
 	dir->refs++;
 	link_in(i);
+	if (other && i->dir)
+		derive_below(i);
 	inode_unref(old);
 }
 

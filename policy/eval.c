@@ -16,6 +16,8 @@
 	(1u << POL_OP_READ | 1u << POL_OP_OPEN | 1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
 /* What a path at or below a state can meet. */
 enum { TREE_READ_ALLOW = 1, TREE_READ_OTHER = 2, TREE_WRITE_ALLOW = 4, TREE_WRITE_DENY = 8, TREE_WRITE_OTHER = 16, TREE_READ_DENY = 32 };
+#define MAKE_OPS \
+	(1u << POL_OP_CREATE | 1u << POL_OP_WRITE | 1u << POL_OP_MKDIR | 1u << POL_OP_LINK | 1u << POL_OP_SYMLINK | 1u << POL_OP_MKNOD)
 #define PAIRS_MAX ((size_t)20000)
 
 const char *pol_decision_name(enum pol_decision d)
@@ -187,13 +189,16 @@ static int strictness(enum pol_decision d)
 	return rank[d];
 }
 
-static bool as_strict(const struct policy *p, uint32_t from, uint32_t to)
+/* stricter_for: operations (bits) for which b may not be stricter either. */
+static bool as_strict(const struct policy *p, const struct pol_state *a, const struct pol_state *b, unsigned stricter_for)
 {
-	struct pol_state a = { { from } }, b = { { to } };
+	for (int op = 0; op < POL_OP__COUNT; op++) {
+		int now = strictness(file_verdict(p, a, (enum pol_op)op).decision);
+		int then = strictness(file_verdict(p, b, (enum pol_op)op).decision);
 
-	for (int op = 0; op < POL_OP__COUNT; op++)
-		if (strictness(file_verdict(p, &b, (enum pol_op)op).decision) < strictness(file_verdict(p, &a, (enum pol_op)op).decision))
+		if (then < now || (then > now && (stricter_for >> op & 1)))
 			return false;
+	}
 	return true;
 }
 
@@ -230,7 +235,8 @@ static bool below_as_strict(const struct policy *p, struct pairs *q, uint32_t fr
 		uint32_t a = (uint32_t)(q->queue[q->head] >> 32), b = (uint32_t)q->queue[q->head];
 
 		q->head++;
-		ok = as_strict(p, a, b);
+		/* What a rule says may not be made there would come in with the directory. */
+		ok = as_strict(p, &(struct pol_state){ { a } }, &(struct pol_state){ { b } }, MAKE_OPS);
 		for (uint32_t k = 0; ok && k < d->n_classes; k++)
 			if (k != d->class[0])
 				ok = pairs_add(q, d->next[(size_t)a * d->n_classes + k], d->next[(size_t)b * d->n_classes + k]);
@@ -245,9 +251,8 @@ bool policy_file_rename_safe(const struct policy *p, struct pol_state from, stru
 
 	if (pol_state_eq(from, to))
 		return true;
-	for (int op = 0; op < POL_OP__COUNT; op++)
-		if (strictness(policy_file(p, to, (enum pol_op)op).decision) < strictness(policy_file(p, from, (enum pol_op)op).decision))
-			return false;
+	if (!as_strict(p, &from, &to, 0))
+		return false;
 	if (!is_dir)
 		return true;
 	if (p->n_dfa != 1)

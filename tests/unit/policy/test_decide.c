@@ -110,6 +110,8 @@ static void test_trees_and_renames(void **state UNUSED)
 	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/v")), POL_TREE_MIXED);
 	assert_false(policy_file_rename_safe(p, policy_file_path(p, "/n/a"), policy_file_path(p, "/w/a"), false));
 	assert_true(policy_file_rename_safe(p, policy_file_path(p, "/w/a"), policy_file_path(p, "/w/b"), true));
+	assert_true(policy_file_rename_safe(p, policy_file_path(p, "/w/a"), policy_file_path(p, "/n/a"), false));
+	assert_false(policy_file_rename_safe(p, policy_file_path(p, "/w/a"), policy_file_path(p, "/n/a"), true)); /* nothing may be made there */
 	assert_false(policy_file_rename_safe(p, policy_file_path(p, "/w/a.key"), policy_file_path(p, "/w/a"), false));
 	policy_close(p);
 	p = pol_open(HEAD "file_rules:\n- {name: a, paths: ['/w', '/w/**'], decision: allow}\n");
