@@ -92,8 +92,11 @@ static void hide_ours(struct worker *w)
 	for (size_t i = 0; i < 2; i++) {
 		struct stat st;
 
+		const char *slash = strrchr(dirs[i], '/');
+
 		if (stat(dirs[i], &st) < 0)
 			continue;
+		fsd.hide_name[fsd.n_hide] = slash ? slash + 1 : dirs[i];
 		fsd.hide_dev[fsd.n_hide] = st.st_dev;
 		fsd.hide_ino[fsd.n_hide++] = st.st_ino;
 	}
@@ -143,7 +146,8 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 	fsd.trees[0].root = inode_root(0, fsd.trees[0].fd, policy_file_workspace(fsd.policy));
 	r = fsd.trees[0].root ? trash_open() : -ENOMEM;
 	if (r < 0)
-		return err_set(err, r, "making the trash: %s", strerror(-r));
+		return err_set(err, r, "making the trash: %s%s", strerror(-r),
+			       r == -EPERM ? " (.agentsh-trash in the workspace must be root's own, mode 0700: move it away)" : "");
 	if (approve_new(w, &fsd.approve) < 0 || mount_make(w, id, err) < 0)
 		return err->status ? err->status : -ENOMEM;
 	fcntl(fuse_session_fd(fsd.se), F_SETFL, O_NONBLOCK);

@@ -47,6 +47,7 @@ struct fsd {
 	struct inode *table[INODE_BUCKETS];
 	dev_t ws_dev, hide_dev[3];
 	ino_t ws_ino, hide_ino[3];
+	const char *hide_name[3];      /* the last part of their path */
 	size_t n_hide;
 	int trash;                     /* directory of what was deleted */
 	int lease;
@@ -65,12 +66,15 @@ void inode_forget(struct inode *i, uint64_t n);
 bool inode_hidden(const struct stat *st); /* a directory of agentsh's own: nothing below it is served or changed */
 void inode_unref(struct inode *i); /* gives back one of refs */
 struct inode *inode_root(int tree, int fd, struct pol_state state);
-void inode_path(const struct inode *i, const char *name, char *out, size_t cap); /* the host's name, for records */
+/* The host's name, for records. -ENAMETOOLONG: out holds its end behind "...". */
+int inode_path(const struct inode *i, const char *name, char *out, size_t cap);
 void inode_moved(struct inode *i, struct inode *dir, const char *name, struct pol_state state);
 
 /* quarantine.c */
 int trash_open(void);
 int trash_put(struct inode *dir, const char *name, const char *path, const char *command, char token[33]);
+int trash_undo(struct inode *dir, const char *name, const char *token); /* what was put there a moment ago */
+bool trash_name(const struct inode *dir, const char *name); /* agentsh's own: nobody makes, moves or removes it */
 int trash_list(int sock, uint32_t id);
 int trash_restore(int sock, uint32_t id, struct ipc_frame *f);
 

@@ -360,16 +360,34 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 	inode_unref(old);
 }
 
-void inode_path(const struct inode *i, const char *name, char *out, size_t cap)
+/* Written from its end: a path may be deeper than what fits. */
+static bool prepend(char *out, size_t *at, const char *part)
 {
-	const struct inode *chain[256];
-	size_t n = 0, at;
+	size_t n = strlen(part);
 
-	for (; i->parent && n < ARRAY_LEN(chain); i = i->parent)
-		chain[n++] = i;
-	at = (size_t)snprintf(out, cap, "%s", fsd.trees[i->tree].path);
-	while (n-- && at + 1 < cap)
-		at += (size_t)snprintf(out + at, cap - at, "/%s", chain[n]->name);
-	if (name && at + 1 < cap)
-		snprintf(out + at, cap - at, "/%s", name);
+	if (n + 4 > *at)
+		return false;
+	*at -= n;
+	memcpy(out + *at, part, n);
+	return true;
+}
+
+int inode_path(const struct inode *i, const char *name, char *out, size_t cap)
+{
+	size_t at = cap - 1;
+	bool fits = true;
+
+	out[at] = 0;
+	if (name)
+		fits = prepend(out, &at, name) && prepend(out, &at, "/");
+	for (; fits && i->parent; i = i->parent)
+		fits = prepend(out, &at, i->name) && prepend(out, &at, "/");
+	if (fits)
+		fits = prepend(out, &at, fsd.trees[i->tree].path);
+	if (!fits) {
+		at -= 3;
+		memcpy(out + at, "...", 3);
+	}
+	memmove(out, out + at, cap - at);
+	return fits ? 0 : -ENAMETOOLONG;
 }

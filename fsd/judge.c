@@ -50,10 +50,14 @@ static void record(fuse_req_t req, enum pol_op op, const char *event, const stru
 
 int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft)
 {
-	struct pol_verdict v = policy_file(fsd.policy, judge_state(i, name), op);
+	struct pol_verdict v;
 	struct pol_fields f = { .path = judge_ask.path, .operation = pol_op_name(op) };
-	int ok = allowed(c, i, name, op, &v);
+	int ok;
 
+	if (name && op != POL_OP_STAT && trash_name(i, name))
+		return EACCES;
+	v = policy_file(fsd.policy, judge_state(i, name), op);
+	ok = allowed(c, i, name, op, &v);
 	if (ret_soft)
 		*ret_soft = v.decision == POL_SOFT_DELETE;
 	if (ok == 1 && !event)

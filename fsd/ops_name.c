@@ -8,6 +8,8 @@
 
 #include "fsd/ops.h"
 
+struct kept { char path[4096], command[ID_MAX], token[33]; };
+
 static int reply_new(struct call *c, struct inode *dir, int r)
 {
 	struct fuse_entry_param e;
@@ -74,25 +76,34 @@ int do_link(struct call *c)
 	return reply_new(c, c->b, r);
 }
 
-/* Keeps what would be lost: name in dir goes to the trash. operation: "delete", or "overwrite" by a rename. 0 or errno. */
-static int keep(struct call *c, struct inode *dir, const char *name, enum pol_op op, const char *operation)
+/* Keeps what would be lost: name in dir goes to the trash. 0 or errno. */
+static int keep(struct call *c, struct inode *dir, const char *name, struct kept *k)
 {
-	char path[8192], command[ID_MAX], token[33];
-	pid_t pid = fuse_req_ctx(c->req)->pid;
-	int r;
+	int r = inode_path(dir, name, k->path, sizeof(k->path));
 
-	inode_path(dir, name, path, sizeof(path));
-	board_by_pid(fsd.board, pid, command);
-	r = trash_put(dir, name, path, command, token);
-	if (r < 0)
-		return -r;
-	evt_begin(fsd.w->events, "file_soft_deleted", command, pid);
+	board_by_pid(fsd.board, fuse_req_ctx(c->req)->pid, k->command);
+	return -(r < 0 ? r : trash_put(dir, name, k->path, k->command, k->token));
+}
+
+/* operation: "delete", or "overwrite" by a rename. */
+static void record_kept(struct call *c, struct inode *dir, const char *name, const struct kept *k, enum pol_op op, const char *operation)
+{
+	evt_begin(fsd.w->events, "file_soft_deleted", k->command, fuse_req_ctx(c->req)->pid);
 	evt_str(fsd.w->events, "operation", operation);
-	evt_str(fsd.w->events, "path", path);
-	evt_str(fsd.w->events, "token", token);
+	evt_str(fsd.w->events, "path", k->path);
+	evt_str(fsd.w->events, "token", k->token);
 	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, judge_state(dir, name), op).rule, NULL);
 	evt_end(fsd.w->events);
-	return 0;
+}
+
+static int keep_deleted(struct call *c, enum pol_op op)
+{
+	struct kept k;
+	int r = keep(c, c->a, c->name, &k);
+
+	if (r == 0)
+		record_kept(c, c->a, c->name, &k, op, "delete");
+	return r;
 }
 
 static int done(struct call *c, int r)
@@ -119,7 +130,7 @@ int do_unlink(struct call *c)
 	int r = judge(c, c->a, c->name, POL_OP_DELETE, "file_delete", &soft);
 
 	if (r == 0)
-		r = soft ? keep(c, c->a, c->name, POL_OP_DELETE, "delete") : remove_name(c->a, c->name);
+		r = soft ? keep_deleted(c, POL_OP_DELETE) : remove_name(c->a, c->name);
 	return done(c, r);
 }
 
@@ -143,13 +154,15 @@ int do_rmdir(struct call *c)
 	int r = judge(c, c->a, c->name, POL_OP_RMDIR, "dir_delete", &soft);
 
 	if (r == 0 && soft)
-		r = is_empty(c->a, c->name) ? keep(c, c->a, c->name, POL_OP_RMDIR, "delete") : ENOTEMPTY;
+		r = is_empty(c->a, c->name) ? keep_deleted(c, POL_OP_RMDIR) : ENOTEMPTY;
 	else if (r == 0)
 		r = unlinkat(c->a->fd, c->name, AT_REMOVEDIR) < 0 ? errno : 0;
 	return done(c, r);
 }
 
-static int rename_judged(struct call *c, struct inode *a, const char *from, struct inode *b, const char *to, const struct stat *src)
+/* ret_keep: what stands there is to be kept. */
+static int rename_judged(struct call *c, struct inode *a, const char *from, struct inode *b, const char *to, const struct stat *src,
+			 bool *ret_keep)
 {
 	struct stat dst;
 	bool soft = false;
@@ -167,8 +180,7 @@ static int rename_judged(struct call *c, struct inode *a, const char *from, stru
 	if (c->flags & RENAME_NOREPLACE)
 		return EEXIST;
 	r = judge(c, b, to, S_ISDIR(dst.st_mode) ? POL_OP_RMDIR : POL_OP_DELETE, NULL, &soft);
-	if (r == 0 && soft && !S_ISDIR(dst.st_mode) && !(dst.st_ino == src->st_ino && dst.st_dev == src->st_dev))
-		r = keep(c, b, to, POL_OP_DELETE, "overwrite");
+	*ret_keep = soft && !S_ISDIR(dst.st_mode) && !(dst.st_ino == src->st_ino && dst.st_dev == src->st_dev);
 	return r;
 }
 
@@ -176,25 +188,38 @@ int do_rename(struct call *c)
 {
 	struct inode *a = c->a, *b = c->b, *i, *j, *over;
 	struct stat src, other;
+	struct kept k;
+	bool soft = false;
 	int r = !b ? EACCES : fstatat(a->fd, c->name, &src, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
 
 	if (r == 0 && (c->flags & RENAME_WHITEOUT))
 		r = EINVAL;
 	if (r == 0)
-		r = rename_judged(c, a, c->name, b, c->to, &src);
+		r = rename_judged(c, a, c->name, b, c->to, &src, &soft);
 	/* An exchange is two moves: both names are judged as sources, both as destinations. */
 	if (r == 0 && (c->flags & RENAME_EXCHANGE)) {
 		r = fstatat(b->fd, c->to, &other, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
 		if (r == 0)
-			r = rename_judged(c, b, c->to, a, c->name, &other);
+			r = rename_judged(c, b, c->to, a, c->name, &other, &soft);
 	}
 	if (r)
 		return r;
 	i = inode_peek(a, c->name);
 	j = c->flags & RENAME_EXCHANGE ? inode_peek(b, c->to) : NULL;
 	over = j ? NULL : inode_peek(b, c->to);
-	if (renameat2(a->fd, c->name, b->fd, c->to, c->flags) < 0)
-		return errno;
+	r = soft ? keep(c, b, c->to, &k) : 0;
+	if (r == 0 && renameat2(a->fd, c->name, b->fd, c->to, c->flags) < 0) {
+		r = errno;
+		/* Nothing was replaced. Where it does not go back, it lies in the trash, and the record says so. */
+		if (soft && trash_undo(b, c->to, k.token) == 0)
+			soft = false;
+	} else if (r) {
+		soft = false;
+	}
+	if (soft)
+		record_kept(c, b, c->to, &k, POL_OP_DELETE, "overwrite");
+	if (r)
+		return r;
 	if (over && over != i)
 		over->unlinked = true;
 	if (i)

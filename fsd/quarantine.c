@@ -7,17 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "fsd/fsd.h"
 
 #define META_MAX 9000
 #define PATH_CAP 4096 /* of a path that is kept and given back, with its end */
 #define GROUPS_MAX 128
+#define WS_TRASH ".agentsh-trash" /* where a rename into the session's directory does not work */
+#define WS_PROBE ".agentsh-probe"
+#define SEND_MS 5000           /* how long a client may take to read its list */
 #define LIST_BATCH 60000
 
 static void hide(int fd)
@@ -25,17 +31,23 @@ static void hide(int fd)
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && fsd.n_hide < ARRAY_LEN(fsd.hide_ino)) {
+		fsd.hide_name[fsd.n_hide] = WS_TRASH;
 		fsd.hide_dev[fsd.n_hide] = st.st_dev;
 		fsd.hide_ino[fsd.n_hide++] = st.st_ino;
 	}
 }
 
-/* A crash between rename and commit leaves a pending entry whose file is there: commit it. One whose file is not there never happened. */
+/* A crash between rename and commit leaves a pending entry whose file is there: commit it. One whose file is not there never happened,
+ * unless another worker is about to: then the next start sees to it. */
 static void reconcile(int dir)
 {
 	DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct dirent *e;
 
+	if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
+		closedir(d);
+		d = NULL;
+	}
 	while (d && (e = readdir(d))) {
 		size_t n = strlen(e->d_name);
 		char token[64], ok[64];
@@ -51,11 +63,28 @@ static void reconcile(int dir)
 	}
 	if (d)
 		closedir(d);
+	flock(dir, LOCK_SH);
+}
+
+/* In the workspace others may have made it, or a link: then what is deleted would be theirs. */
+static int trash_beside(int ws)
+{
+	struct stat st;
+
+	if (mkdirat(ws, WS_TRASH, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fsd.trash = openat(ws, WS_TRASH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fsd.trash < 0 || fstat(fsd.trash, &st) < 0)
+		return -errno;
+	if (st.st_uid != 0 || (st.st_mode & 07777) != 0700)
+		return -EPERM;
+	hide(fsd.trash);
+	return 0;
 }
 
 int trash_open(void)
 {
-	int ws = fsd.trees[0].fd, probe;
+	int ws = fsd.trees[0].fd, probe, r = 0;
 
 	if (mkdirat(fsd.w->session_dir, "trash", 0700) < 0 && errno != EEXIST)
 		return -errno;
@@ -63,21 +92,32 @@ int trash_open(void)
 	probe = openat(fsd.trash, ".probe", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	if (probe >= 0)
 		close(probe);
-	/* A rename works only inside one mount: try it. */
-	if (probe < 0 || renameat(fsd.trash, ".probe", ws, ".agentsh-probe") < 0) {
+	/* A rename works only inside one mount: try it. A name that is taken there says so too. */
+	if (probe >= 0 && renameat2(fsd.trash, ".probe", ws, WS_PROBE, RENAME_NOREPLACE) == 0) {
+		unlinkat(ws, WS_PROBE, 0);
+	} else if (probe >= 0 && errno == EEXIST) {
+		unlinkat(fsd.trash, ".probe", 0);
+	} else {
 		unlinkat(fsd.trash, ".probe", 0);
 		close(fsd.trash);
-		if (mkdirat(ws, ".agentsh-trash", 0700) < 0 && errno != EEXIST)
-			return -errno;
-		fsd.trash = openat(ws, ".agentsh-trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		hide(fsd.trash);
-	} else {
-		unlinkat(ws, ".agentsh-probe", 0);
+		r = trash_beside(ws);
 	}
-	if (fsd.trash < 0)
-		return -errno;
+	if (r < 0 || fsd.trash < 0)
+		return r < 0 ? r : -errno;
 	reconcile(fsd.trash);
 	return 0;
+}
+
+bool trash_name(const struct inode *dir, const char *name)
+{
+	struct stat st;
+
+	if (dir->dev == fsd.ws_dev && dir->ino == fsd.ws_ino && (!strcmp(name, WS_TRASH) || !strcmp(name, WS_PROBE)))
+		return true;
+	for (size_t k = 0; k < fsd.n_hide; k++)
+		if (!strcmp(name, fsd.hide_name[k]))
+			return fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && inode_hidden(&st);
+	return false;
 }
 
 int trash_put(struct inode *dir, const char *name, const char *path, const char *command, char token[33])
@@ -88,6 +128,8 @@ int trash_put(struct inode *dir, const char *name, const char *path, const char 
 	struct timespec t;
 	struct stat st;
 	auto_fd fd = -1;
+	ssize_t n;
+	int r;
 
 	if (getrandom(rnd, sizeof(rnd), 0) != sizeof(rnd) || fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -100,16 +142,33 @@ int trash_put(struct inode *dir, const char *name, const char *path, const char 
 	wr_u64(&w, (uint64_t)st.st_size);
 	wr_u64(&w, (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
 	wr_u32(&w, st.st_mode);
+	if (w.bad || strlen(path) >= PATH_CAP)
+		return -ENAMETOOLONG; /* it could not be given back */
 	fd = openat(fsd.trash, pending, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-	if (w.bad || fd < 0 || write(fd, body, wr_len(&w)) != (ssize_t)wr_len(&w))
-		return w.bad ? -ENAMETOOLONG : -EIO;
-	if (renameat2(dir->fd, name, fsd.trash, token, 1 /* RENAME_NOREPLACE */) < 0) {
-		int r = -errno;
-
+	if (fd < 0)
+		return -errno;
+	n = write(fd, body, wr_len(&w));
+	r = n == (ssize_t)wr_len(&w) ? 0 : n < 0 ? -errno : -ENOSPC;
+	if (r == 0 && renameat2(dir->fd, name, fsd.trash, token, RENAME_NOREPLACE) < 0)
+		r = -errno;
+	if (r < 0)
 		unlinkat(fsd.trash, pending, 0);
-		return r;
-	}
-	return renameat(fsd.trash, pending, fsd.trash, ok) < 0 ? -errno : 0;
+	else if (renameat(fsd.trash, pending, fsd.trash, ok) < 0)
+		log_info("session %s: %s stays pending in the trash until the next start: %s", fsd.w->id, token, strerror(errno));
+	return r;
+}
+
+int trash_undo(struct inode *dir, const char *name, const char *token)
+{
+	char meta[64];
+
+	if (renameat2(fsd.trash, token, dir->fd, name, RENAME_NOREPLACE) < 0)
+		return -errno;
+	snprintf(meta, sizeof(meta), "%s.ok", token);
+	unlinkat(fsd.trash, meta, 0);
+	snprintf(meta, sizeof(meta), "%s.pending", token);
+	unlinkat(fsd.trash, meta, 0);
+	return 0;
 }
 
 static int meta_read(const char *token, char *path, size_t cap, char *command, uint64_t *size, uint64_t *when, uint32_t *mode)
@@ -136,49 +195,89 @@ static int meta_read(const char *token, char *path, size_t cap, char *command, u
 	return rd_done(&r) ? 0 : -EBADMSG;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The socket does not block and the list may be longer than what it holds: wait for the reader, but not for ever. */
+static int send_part(int sock, uint16_t flags, uint32_t id, const struct wr *b, int64_t until)
+{
+	for (;;) {
+		int r = ipc_send_wr(sock, IPC_OK, flags, id, b, -1);
+		int64_t left = until - now_ms();
+		struct pollfd p = { .fd = sock, .events = POLLOUT };
+
+		if (r != -EAGAIN)
+			return r;
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static bool list_next(DIR *d, struct wr *w)
+{
+	struct dirent *e;
+
+	while ((e = readdir(d))) {
+		char token[64], path[PATH_CAP], command[ID_MAX];
+		uint64_t size, when;
+		uint32_t mode;
+
+		if (strlen(e->d_name) != 35 || strcmp(e->d_name + 32, ".ok") != 0)
+			continue;
+		snprintf(token, sizeof(token), "%.32s", e->d_name);
+		if (meta_read(token, path, sizeof(path), command, &size, &when, &mode) < 0)
+			continue;
+		wr_str(w, token);
+		wr_str(w, path);
+		wr_u64(w, size);
+		wr_u64(w, when);
+		wr_u32(w, mode);
+		wr_str(w, command);
+		return true;
+	}
+	return false;
+}
+
+/* A client that does not get all of it is cut off: half a list would look like a whole one. */
 int trash_list(int sock, uint32_t id)
 {
 	static uint8_t body[IPC_BODY_MAX], items[LIST_BATCH];
 	DIR *d = fdopendir(openat(fsd.trash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct wr w = wr_init(items, sizeof(items));
-	struct dirent *e;
+	struct wr w = wr_init(items, sizeof(items)), b;
+	int64_t until = now_ms() + SEND_MS;
 	uint32_t n = 0;
-	bool more = d != NULL;
+	bool more = true;
+	int r = 0;
 
-	while (more) {
-		char token[64], path[4096], command[ID_MAX];
-		uint64_t size, when;
-		uint32_t mode;
-
-		e = readdir(d);
-		more = e != NULL;
-		if (e) {
-			if (strlen(e->d_name) != 35 || strcmp(e->d_name + 32, ".ok") != 0)
-				continue;
-			snprintf(token, sizeof(token), "%.32s", e->d_name);
-			if (meta_read(token, path, sizeof(path), command, &size, &when, &mode) < 0)
-				continue;
-			wr_str(&w, token);
-			wr_str(&w, path);
-			wr_u64(&w, size);
-			wr_u64(&w, when);
-			wr_u32(&w, mode);
-			wr_str(&w, command);
-			n++;
-		}
+	if (!d)
+		return ipc_send_err(sock, id, -errno, "reading the trash: %s", strerror(errno));
+	while (more && r == 0) {
+		more = list_next(d, &w);
+		n += more;
 		if (n && (!more || wr_len(&w) + 5000 > sizeof(items))) {
-			struct wr b = wr_init(body, sizeof(body));
-
+			b = wr_init(body, sizeof(body));
 			wr_u32(&b, n);
 			wr_bytes(&b, items, wr_len(&w));
-			ipc_send_wr(sock, IPC_OK, IPC_MORE, id, &b, -1);
+			r = send_part(sock, IPC_MORE, id, &b, until);
 			w = wr_init(items, sizeof(items));
 			n = 0;
 		}
 	}
-	if (d)
-		closedir(d);
-	return ipc_send(sock, IPC_OK, 0, id, "\0\0\0\0", 4, -1);
+	closedir(d);
+	b = wr_init(body, sizeof(body));
+	wr_u32(&b, 0);
+	if (r == 0)
+		r = send_part(sock, 0, id, &b, until);
+	if (r < 0)
+		shutdown(sock, SHUT_RDWR);
+	return 0;
 }
 
 /* A restore uses no right that its session's owner lacks: names that the sandbox may exchange meanwhile lead nowhere else then. By system
@@ -259,8 +358,8 @@ static int may_place(int dir, const struct stat *over)
 	return 0;
 }
 
-/* Of a directory that stands there already the mode is taken over, by descriptor: the name may be a link by now. A directory of somebody
- * else keeps its own. */
+/* Of a directory that stands there already the mode is taken over, by descriptor: the name may be a link by now. One of somebody else's is
+ * not the same directory. */
 static int take_mode(int dir, const char *last, mode_t mode)
 {
 	auto_fd fd = openat(dir, last, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -272,7 +371,7 @@ static int take_mode(int dir, const char *last, mode_t mode)
 	if (inode_hidden(&st))
 		return -EACCES;
 	snprintf(p, sizeof(p), "/proc/self/fd/%d", fd);
-	return chmod(p, mode & 0777) < 0 && errno != EPERM ? -errno : 0;
+	return chmod(p, mode & 0777) == 0 ? 0 : errno == EPERM ? -EEXIST : -errno;
 }
 
 static int put_back(int sock, const char *token, const char *rel, mode_t mode, bool force)

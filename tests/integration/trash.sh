@@ -80,6 +80,65 @@ check "another user does not" is "$(as_other trash list --session "$SID" 2>/dev/
 as_other trash restore "$(jq -r '.[0].token' "$T/list")" --session "$SID" --dest "$W/stolen" >/dev/null 2>&1
 check "nor takes it" test ! -e "$W/stolen"
 
+# What comes back comes with the owner's rights, and only below the workspace.
+O=$T/theirs/ws
+mkdir -p "$O/mine" "$O/sub"
+chown 12345:12345 "$O" "$O/mine"
+chmod 700 "$O/sub" && chmod 750 "$T/theirs"
+chgrp 12345 "$T/theirs"
+echo "$$" >"$O/mine/f" && mkdir "$O/mine/d" && chown 12345:12345 "$O/mine/"*
+chmod 644 "$T/p.yaml"
+SID=$(as_other session create --workspace "$O" --policy "$T/p.yaml" | jq -r .id)
+as_other exec "$SID" -- sh -c 'rm /workspace/mine/f; chmod 777 /workspace/mine/d; rmdir /workspace/mine/d' 2>/dev/null
+token() { as_other trash list --session "$SID" --json | jq -r --arg p "$1" '.[] | select(.path | endswith($p)) | .token'; }
+back() { as_other trash restore "$(token "$1")" --session "$SID" --dest "$2" >"$T/out" 2>&1; }
+back mine/f "$O/sub/f"
+check "not into somebody else's directory" is "$(ls "$O/sub")" ""
+back mine/d "$O/sub"
+check "whose mode stays" is "$(stat -c %a "$O/sub")" 700
+for to in .. . mine/.. mine/../..; do back mine/d "$O/$to"; done
+check "nor is the parent's changed" is "$(stat -c %a "$T/theirs")" 750
+back mine/f "$O/new/f"
+check "control: into one that is made, it is" is "$(cat "$O/new/f") $(stat -c %u:%g "$O/new")" "$$ 12345:12345"
+mkdir -m 700 "$O/e" && chown 12345:12345 "$O/e"
+back mine/d "$O/e"
+check "control: a directory of one's own takes the mode" is "$(stat -c %a "$O/e")" 777
+as_other session destroy "$SID" >/dev/null
+
+# Much of it: the list is whole though the client reads slowly; long paths come back whole or stay.
+SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" | jq -r .id)
+"$A" exec "$SID" -- python3 -c '
+import os
+os.mkdir("/workspace/many"); os.chdir("/workspace/many")
+for i in range(4000):
+    n = "%04d" % i + "x" * 200
+    open(n, "w").close(); os.unlink(n)
+os.chdir(".."); os.mkdir("deep"); os.chdir("deep")
+for i in range(600): os.mkdir("d"); os.chdir("d")
+open("f", "w").close(); os.unlink("f")
+for i in range(20): os.mkdir("e" * 200); os.chdir("e" * 200)
+open("f", "w").close()
+try: os.unlink("f"); print("gone")
+except OSError as e: print(e.errno, os.path.exists("f"))' >"$T/out" 2>/dev/null
+check "a path too long to be given back is not deleted" is "$(cat "$T/out")" "36 True"
+"$A" trash list --session "$SID" --json >"$T/list"
+check "4000 entries are 4000" is "$(jq -r '.[].path | select(contains("/many/"))' "$T/list" | sort -u | wc -l)" 4000
+check "a deep path is kept from its top on" is "$(jq -r '.[].path | select(endswith("/f"))' "$T/list")" "$W/deep$(printf '/d%.0s' $(seq 600))/f"
+"$A" trash restore --session "$SID" "$(jq -r '.[] | select(.path | endswith("d/f")) | .token' "$T/list")" >/dev/null
+check "and comes back there" test -e "$W/deep$(printf '/d%.0s' $(seq 600))/f"
+# A rename that fails replaces nothing.
+mkdir -p "$W/r" && echo old >"$W/r/to" && mkdir "$W/r/dir"
+"$A" exec "$SID" -- python3 -c '
+import os
+try: os.rename("/workspace/r/dir", "/workspace/r/to")
+except OSError as e: print(e.errno)' >"$T/out" 2>/dev/null
+check "a rename that fails replaces nothing" is "$(cat "$T/out") $(cat "$W/r/to") $("$A" trash list --session "$SID" --json | jq -r '.[].path' | grep -c r/to)" "20 old 0"
+"$A" exec "$SID" -- sh -c 'cd /workspace; mkdir .agentsh-trash; mv r .agentsh-trash; ln -s / .agentsh-trash; mkdir r/.agentsh-trash' 2>/dev/null
+check "the store's name is taken" is "$(ls -d "$W"/.agentsh-* 2>/dev/null)" ""
+check "control: elsewhere it is a name like others" test -d "$W/r/.agentsh-trash"
+"$A" session destroy "$SID" >/dev/null
+rm -rf "$W/deep"
+
 # A file that the host removed a moment ago is made anew, not written into the void.
 new
 echo one >"$W/x"
