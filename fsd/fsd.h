@@ -29,6 +29,8 @@ struct inode {
 	uint32_t passed, cached;       /* opens whose data the kernel moves by itself; opens through our reads and writes: never both */
 	int backing;                   /* the kernel's number for the passed file */
 	struct sig { struct timespec mtime, ctime; off_t size; } sig; /* at the last cached open */
+	time_t acl_looked;             /* when acl was found out */
+	bool acl;                      /* the file carries one */
 	bool dir;
 	bool unlinked;                 /* its last known name was removed through us */
 	bool settled;                  /* sig was old enough then to tell a later change */

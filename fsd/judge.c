@@ -2,6 +2,7 @@
 /* One operation to the policy's answer and its record. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fsd/ops.h"
 
@@ -56,6 +57,12 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 
 	if (name && op != POL_OP_STAT && trash_name(i, name))
 		return EACCES;
+	if (name) {
+		int r = acl_refuses(c->req, i, op == POL_OP_STAT ? X_OK : W_OK | X_OK);
+
+		if (r)
+			return r;
+	}
 	v = policy_file(fsd.policy, judge_state(i, name), op);
 	ok = allowed(c, i, name, op, &v);
 	if (ret_soft)

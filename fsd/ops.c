@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #define GROUPS_MAX 128
 #define ENTRY_SECONDS 1.0 /* the host's editor may change what is below */
@@ -189,6 +190,8 @@ static int set_size_times(struct call *c)
 	proc_path(i->fd, p);
 	if (c->which & FUSE_SET_ATTR_SIZE) {
 		r = judge(c, i, NULL, POL_OP_WRITE, "file_truncate", NULL);
+		if (r == 0 && !c->by_fd)
+			r = acl_refuses(c->req, i, W_OK);
 		if (r == 0 && truncate(p, c->attr.st_size) < 0)
 			r = errno;
 		if (r == 0)
@@ -271,9 +274,9 @@ static void op_init(void *data UNUSED, struct fuse_conn_info *c)
 /* What the library calls: the operation made a call, so that it can be held. */
 #define CALL(...) call_run(&(struct call){ .req = req, .a = ino_of(ino), __VA_ARGS__ })
 
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *a, int which, struct fuse_file_info *fi UNUSED)
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *a, int which, struct fuse_file_info *fi)
 {
-	CALL(.run = do_setattr, .attr = *a, .which = which);
+	CALL(.run = do_setattr, .attr = *a, .which = which, .by_fd = fi != NULL);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)

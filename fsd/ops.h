@@ -11,6 +11,7 @@
 
 #define IO_MAX (1u << 20)
 #define GRANTS_MAX 8 /* questions within one operation; one more is refused */
+#define OPEN_EXEC 0x20 /* in the flags of an open by execve; user space cannot set it */
 #define HELD (-1)    /* the operation waits for a person: answer nothing now */
 
 /* An answer: what rule was asked about, for which inode, under which name of the call (0 none, 1 name, 2 to). */
@@ -25,6 +26,7 @@ struct call {
 	mode_t mode;
 	unsigned flags;                /* of a rename */
 	int which;                     /* of attr */
+	bool by_fd;                    /* asked for through an open file */
 	int fd;                        /* what a creation opened */
 	struct stat attr;
 	struct fuse_file_info fi;
@@ -42,6 +44,9 @@ struct pol_state judge_state(const struct inode *dir, const char *name);
 /* What the judgement that was HELD last wants to know. */
 struct ask { char path[8192], command[ID_MAX], message[1024]; const char *rule; uint64_t timeout_ms; };
 extern struct ask judge_ask;
+
+/* acl.c. What an ACL of the host refuses the caller (mask: R_OK ...): 0 or errno. */
+int acl_refuses(fuse_req_t req, struct inode *i, int mask);
 
 /* ops_hold.c */
 void call_run(struct call *c);

@@ -10,7 +10,6 @@
 
 #include "fsd/ops.h"
 
-#define OPEN_EXEC 0x20 /* in the flags of an open by execve; user space cannot set it */
 #define DYING_MS 250   /* how soon the end of a caller that can be interrupted once only is seen */
 
 static void drop(struct call *h)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fsd/ops.h"
 
@@ -32,12 +33,23 @@ static int judge_open(struct call *c)
 	return r;
 }
 
+static int access_of(int flags)
+{
+	int acc = flags & O_ACCMODE;
+
+	if (flags & OPEN_EXEC)
+		return X_OK;
+	return (acc != O_WRONLY ? R_OK : 0) | (acc != O_RDONLY || (flags & O_TRUNC) ? W_OK : 0);
+}
+
 int do_open(struct call *c)
 {
 	struct stat st;
 	char p[40];
 	int fd, r = judge_open(c);
 
+	if (r == 0)
+		r = acl_refuses(c->req, c->a, access_of(c->fi.flags));
 	if (r)
 		return r;
 	proc_path(c->a->fd, p);
@@ -126,6 +138,8 @@ int do_opendir(struct call *c)
 	struct dir *d;
 	int fd, r = judge(c, c->a, NULL, POL_OP_LIST, "dir_list", NULL);
 
+	if (r == 0)
+		r = acl_refuses(c->req, c->a, R_OK);
 	if (r)
 		return r;
 	d = calloc(1, sizeof(*d));
@@ -155,12 +169,12 @@ static bool hidden_name(struct inode *dir, const struct dirent *e)
 }
 
 /* What look-up would answer, where it would; else the name alone. */
-static void plus_of(struct inode *dir, const struct dirent *d, const struct stat *st, struct fuse_entry_param *e)
+static void plus_of(fuse_req_t req, struct inode *dir, const struct dirent *d, const struct stat *st, struct fuse_entry_param *e)
 {
 	bool dots = !strcmp(d->d_name, ".") || !strcmp(d->d_name, "..");
 	enum pol_decision v = dots ? POL_DENY : policy_file(fsd.policy, judge_state(dir, d->d_name), POL_OP_STAT).decision;
 
-	if (v == POL_DENY || v == POL_REDIRECT || entry_of(dir, d->d_name, e) < 0)
+	if (v == POL_DENY || v == POL_REDIRECT || acl_refuses(req, dir, X_OK) || entry_of(dir, d->d_name, e) < 0)
 		*e = (struct fuse_entry_param){ .attr = *st };
 }
 
@@ -178,7 +192,7 @@ static size_t list(fuse_req_t req, struct inode *dir, struct dir *d, char *buf, 
 		if (hidden_name(dir, e))
 			continue;
 		if (given)
-			plus_of(dir, e, &st, &p);
+			plus_of(req, dir, e, &st, &p);
 		n = given ? fuse_add_direntry_plus(req, buf + at, size - at, e->d_name, &p, e->d_off)
 			  : fuse_add_direntry(req, buf + at, size - at, e->d_name, &st, e->d_off);
 		if (n > size - at) {
