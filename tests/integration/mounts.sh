@@ -33,5 +33,25 @@ policy '  - {name: closed, paths: ["/opt/closed/**"], decision: deny}'
 try "served trees"
 "$A" session create --workspace "$W/chroot/proc" --policy "$T/p.yaml" >/dev/null 2>"$T/err"
 check "one of them is no workspace" test $? -ne 0
-umount -l "$W/chroot/proc" "$W/chroot/sys" "$W/chroot/tmp" /opt
+# A workspace on another file system than the sessions keeps its trash itself, in what is root's own.
+V=$T/other
+mkdir "$V" && mount -t tmpfs tmpfs "$V" && echo word >"$V/f" && mkdir -m 777 "$V/theirs" && chown 12345 "$V/theirs"
+printf 'version: 1\nname: test\nfile_rules:\n  - {name: kept, paths: ["/workspace/**"], operations: [delete], decision: soft_delete}\n  - {name: all, paths: ["/**"], decision: allow}\ncommand_rules: [{name: all, decision: allow}]\n' >"$T/p.yaml"
+new() { SID=$("$A" session create --workspace "$V" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id) && [ -n "$SID" ]; }
+ln -s theirs "$V/.agentsh-trash"
+check "a store that is a link: no session" is "$(new && echo made)" ""
+rm "$V/.agentsh-trash" && mkdir -m 700 "$V/.agentsh-trash" && chown 12345 "$V/.agentsh-trash"
+check "one that is somebody's: no session" is "$(new && echo made)" ""
+check "and it is said" grep -q "must be root's own" "$T/err"
+chown 0 "$V/.agentsh-trash" && chmod 755 "$V/.agentsh-trash"
+check "one that others may read: no session" is "$(new && echo made)" ""
+rmdir "$V/.agentsh-trash"
+check "control: none: it is made" new
+timeout 60 "$A" exec "$SID" -- sh -c 'cd /workspace; rm f; ls -a .agentsh-trash; mv .agentsh-trash x; mv theirs .agentsh-trash; rmdir .agentsh-trash; rm -r .agentsh-trash; python3 -c "
+import ctypes
+print(ctypes.CDLL(None).renameat2(-100, b\"theirs\", -100, b\".agentsh-trash\", 2))"' >"$T/out" 2>/dev/null
+check "it is neither seen nor moved" is "$(cat "$T/out") $(stat -c %u:%a "$V/.agentsh-trash") $(ls "$V")" "-1 0:700 theirs"
+"$A" trash restore --all --session "$SID" >/dev/null
+check "what was deleted comes back" is "$(cat "$V/f")" word
+umount -l "$V" "$W/chroot/proc" "$W/chroot/sys" "$W/chroot/tmp" /opt
 the_end
