@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define METHOD_MAX 8192      /* of a longer one no server would make a request */
+
 struct in { const uint8_t *p, *end; bool bad; };
 
 static uint32_t number(struct in *i, size_t bytes)
@@ -98,6 +100,8 @@ static void client_hello(struct in i, struct hello *h)
 		bad(h, "ClientHello contradicts its lengths");
 		return;
 	}
+	/* Of encrypted_client_hello (0xfe0d) nothing is read: what browsers send without a key has the same form as a real one. Only the
+	 * outer name counts, and must be the name that was asked for; a name inside that differs needs a server which serves both. */
 	while (ext.p < ext.end) {
 		uint32_t type = number(&ext, 2);
 		struct in e = vector(&ext, 2);
@@ -150,16 +154,52 @@ static void tls(const uint8_t *p, size_t n, struct hello *h)
 static const char *const methods[] = { "GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT ", "PROPFIND ",
 				       "REPORT ", "MKCOL ", "COPY ", "MOVE ", "LOCK ", "UNLOCK ", "PRI " };
 
-/* 1: a known method begins here; 0: not; -1: could become one. */
-static int method(const uint8_t *p, size_t n)
+static bool is_token(uint8_t c)
 {
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		size_t len = strlen(methods[i]);
+	return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
 
-		if (!strncasecmp((const char *)p, methods[i], n < len ? n : len))
-			return n >= len ? 1 : -1;
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\v' || c == '\f';
+}
+
+/* Does the line hold a blank and, after it, HTTP/ and a digit? Looser than the standard, as servers are. */
+static bool has_version(const uint8_t *p, size_t n)
+{
+	for (size_t i = 1; i + 6 <= n; i++)
+		if (is_blank(p[i - 1]) && !strncasecmp((const char *)p + i, "http/", 5) && isdigit(p[i + 5]))
+			return true;
+	return false;
+}
+
+/* 1: a request begins here, of a method that is known or not: a server may answer either. 0: none can any more; -1: it could become one.
+ * Most other protocols show within a few bytes that they are none: a byte that no method has, or a line without a version. */
+static int request(const uint8_t *p, size_t n)
+{
+	const uint8_t *eol = memchr(p, '\n', n);
+	size_t i = 0;
+
+	for (size_t k = 0; k < sizeof(methods) / sizeof(methods[0]); k++) {
+		size_t len = strlen(methods[k]);
+
+		if (n >= len && !strncasecmp((const char *)p, methods[k], len))
+			return 1;
 	}
-	return 0;
+	if (eol)
+		n = (size_t)(eol - p);
+	while (i < n && is_token(p[i]))
+		i++;
+	if (i < n && (i == 0 || !is_blank(p[i])))
+		return 0;
+	if (i == n)
+		return eol || n > METHOD_MAX ? 0 : -1;
+	if (i > METHOD_MAX)
+		return 0;
+	for (size_t k = i; k < n; k++)
+		if (iscntrl(p[k]) && !is_blank(p[k]) && p[k] != '\r')
+			return 0;
+	return !eol ? -1 : has_version(p, n);
 }
 
 static bool take_authority(struct hello *h, const uint8_t *p, size_t n)
@@ -249,8 +289,19 @@ static void http(const uint8_t *p, size_t n, struct hello *h)
 		bad(h, "the request's target is not a path of its Host");
 }
 
+/* Empty lines before a request line: servers skip them (RFC 9112 2.2), some any number and without the CR. */
+static size_t empty_lines(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (p[i] == '\r' || p[i] == '\n'))
+		i++;
+	return i;
+}
+
 void hello_parse(const uint8_t *p, size_t n, struct hello *ret)
 {
+	size_t skip;
 	int m;
 
 	*ret = (struct hello){ .kind = HELLO_MORE };
@@ -258,13 +309,18 @@ void hello_parse(const uint8_t *p, size_t n, struct hello *ret)
 		return;
 	/* The verdict must not depend on how the bytes came: what is further on is not looked at. */
 	n = n < HELLO_MAX ? n : HELLO_MAX;
-	m = p[0] == 22 ? 1 : method(p, n);
-	if (m == 0)
-		ret->kind = HELLO_OTHER;
-	else if (p[0] == 22)
+	if (p[0] == 22) {
 		tls(p, n, ret);
-	else if (m > 0)
-		http(p, n, ret);
+	} else {
+		skip = empty_lines(p, n);
+		m = request(p + skip, n - skip);
+		if (m > 0)
+			http(p + skip, n - skip, ret);
+		else if (m == 0)
+			ret->kind = HELLO_OTHER;
+		else
+			ret->partial = true;
+	}
 	if (ret->kind == HELLO_MORE && n >= HELLO_MAX)
 		bad(ret, "the first message does not end");
 }

@@ -3,6 +3,7 @@
 #ifndef NETD_HELLO_H
 #define NETD_HELLO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct hello {
 	char name[254];      /* SNI or Host, lower case, without port and final dot; "" when absent */
 	char alpn[32];       /* first protocol offered, printable, or "" */
 	const char *why;     /* HELLO_BAD: static words */
+	bool partial;        /* HELLO_MORE, and nothing but a first line that has not ended: alone it is no request */
 };
 void hello_parse(const uint8_t *p, size_t n, struct hello *ret);
 

@@ -95,7 +95,23 @@ static void test_http(void **state UNUSED)
 		{ "GET / HTTP/1.1\r\nHost: a\r\n", NULL, HELLO_MORE },
 		{ "PROPF", NULL, HELLO_MORE },
 		{ "SSH-2.0-x\r\n", NULL, HELLO_OTHER },
-		{ "GETX / HTTP/1.1\r\n\r\n", NULL, HELLO_OTHER },
+		{ "GETX / HTTP/1.1\r\n\r\n", "", HELLO_HTTP },
+		{ "QUERY /x HTTP/1.1\r\nHost: evil.test\r\n\r\n", "evil.test", HELLO_HTTP },
+		{ "~q!\t/x\thttp/2\r\nHost: e\r\n\r\n", NULL, HELLO_BAD },
+		{ "QUERY /x HTTP/1.1\nHost: e\n\n", NULL, HELLO_BAD },
+		{ "\r\nGET / HTTP/1.1\r\nHost: e\r\n\r\n", "e", HELLO_HTTP },
+		{ "\n\r\n\r\nQUERY / HTTP/1.1\r\nHost: e\r\n\r\n", "e", HELLO_HTTP },
+		{ "\r\n\r\n", NULL, HELLO_MORE },
+		{ "QUERY /x", NULL, HELLO_MORE },
+		{ "hello", NULL, HELLO_MORE },
+		{ "hello\n", NULL, HELLO_OTHER },
+		{ "EHLO there\r\n", NULL, HELLO_OTHER },
+		{ "say HTTP/ now\r\n", NULL, HELLO_OTHER },
+		{ "AMQP\1", NULL, HELLO_OTHER },
+		{ "003egit-upload-pack /p\1host=a", NULL, HELLO_OTHER },
+		{ "*1\r\n$4\r\nPING\r\n", NULL, HELLO_OTHER },
+		{ "\r\n\5abc", NULL, HELLO_OTHER },
+		{ "<?xml version='1.0'?>", NULL, HELLO_OTHER },
 		{ "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", NULL, HELLO_BAD },
 		{ "GET / HTTP/1.1\r\nHost : a\r\n\r\n", NULL, HELLO_BAD },
 		{ "GET / HTTP/1.1\r\nA: b\r\n Host: c\r\n\r\n", NULL, HELLO_BAD },
@@ -149,6 +165,15 @@ static void test_limits(void **state UNUSED)
 	memset(b, 0, n);
 	memcpy(b, (uint8_t[]){ 22, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xf8 }, 9);
 	assert_int_equal(parse(b, HELLO_MAX - 1).kind, HELLO_MORE);
+	assert_int_equal(parse(b, n).kind, HELLO_BAD);
+	memset(b, 'x', n);
+	assert_int_equal(parse(b, 8192).kind, HELLO_MORE);
+	assert_true(parse(b, 8192).partial);
+	assert_int_equal(parse(b, 8193).kind, HELLO_OTHER);
+	b[5] = ' '; /* a target may be long: what could still become a request is none of the others */
+	assert_int_equal(parse(b, HELLO_MAX - 1).kind, HELLO_MORE);
+	assert_int_equal(parse(b, n).kind, HELLO_BAD);
+	memset(b, '\n', n);
 	assert_int_equal(parse(b, n).kind, HELLO_BAD);
 	free(b);
 	memset(name, 'a', sizeof(name));
