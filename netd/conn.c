@@ -6,32 +6,41 @@
 #include <fcntl.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "netd/gate.h"
+#include "netd/half.h"
 #include "netd/hello.h"
 
 #define CONNS_MAX 1024
 #define SETUP_MS 15000           /* name, first bytes and dialling together */
-#define CHUNK ((size_t)256 * 1024)
 #define PAUSE_MS 50
-#define ROUNDS 8                 /* chunks per turn, so that one flow does not hold up the others */
+
+#define IDLE_TURN_MS 60000
+#define IDLE_TURNS 60            /* so many without a byte end a relay: an hour */
+#define HALF_IDLE_TURNS 10       /* and one that has ended in one direction */
 
 enum conn_state { CONN_RESOLVING, CONN_DIALLING, CONN_OPEN, CONN_OVER };
-struct half { int pipe[2]; size_t inside; uint64_t total; bool ended, shut; };
 struct conn {
 	enum conn_state state;
 	bool used, asked, checked;      /* asked: c-ares holds a pointer; checked: the first bytes agree */
 	int client, server;
 	struct loop_io *cio, *sio;
-	struct loop_timer *limit;
+	uint32_t cmask, smask;          /* what is watched for on either; 0: not set yet, or nothing */
+	struct loop_timer *limit;       /* of the set-up, then of idleness */
+	uint64_t seen;                  /* bytes moved at the last look, and for how many looks */
+	unsigned idle;
 	struct flow f;
 	struct addr v[DNS_UP_ADDRS];
 	size_t n, next;
 	struct half up, down;           /* client to server, server to client */
+	uint8_t *first;                 /* what was passed on before the check could be made */
+	size_t first_len;
 };
 static struct conn conns[CONNS_MAX];
 
@@ -56,6 +65,7 @@ static void conn_end(struct conn *c)
 	loop_del(c->sio);
 	loop_cancel(c->limit);
 	c->limit = NULL;
+	free(move_ptr(c->first));
 	close(c->client);
 	if (c->server >= 0)
 		close(c->server);
@@ -93,28 +103,76 @@ static void on_limit(void *arg)
 	refuse(c, "default-deny-network", "no agreement on a destination in time");
 }
 
-/* 1 agrees, 0 wait for more, -1 refused. */
+/* Ends what moves nothing: else it would hold its place, one of CONNS_MAX, for ever. */
+static void on_idle(void *arg)
+{
+	struct conn *c = arg;
+	uint64_t total = c->up.total + c->down.total;
+
+	c->limit = NULL;
+	c->idle = total == c->seen ? c->idle + 1 : 0;
+	c->seen = total;
+	if (c->idle >= (c->up.ended || c->down.ended ? HALF_IDLE_TURNS : IDLE_TURNS) ||
+	    loop_after(gate.w->loop, IDLE_TURN_MS, on_idle, c, &c->limit) < 0)
+		conn_end(c);
+}
+
+/* On the ports of the web nothing but TLS and HTTP is let through. */
+static bool web_port(const struct conn *c)
+{
+	return c->f.pkt.dport == 443 || c->f.pkt.dport == 80;
+}
+
+/* A first line that could still become a request's is passed on as it grows, with a copy kept: other protocols must not wait for what will
+ * not come, and no server acts on part of a line. 2: look again. */
+static int pass_partial(struct conn *c, const uint8_t *p, size_t n)
+{
+	uint8_t *more = realloc(c->first, c->first_len + n);
+
+	if (!more)
+		return -1;
+	c->first = more;
+	memcpy(c->first + c->first_len, p, n);
+	if (half_put(&c->up, c->client, c->first + c->first_len, n) < 0)
+		return -1;
+	c->first_len += n;
+	loop_cancel(c->limit);
+	on_idle(c);
+	return c->state == CONN_OPEN ? 2 : -1;
+}
+
+/* 1 agrees, 0 wait for more, -1 refused, 2 look again. */
 static int check_first(struct conn *c)
 {
 	static uint8_t p[HELLO_MAX];
+	struct pollfd now = { .fd = c->client, .events = POLLPRI | POLLRDHUP };
 	struct hello h;
 	struct pol_verdict v;
-	int low;
-	ssize_t n = recv(c->client, p, sizeof(p), MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n;
 
+	if (c->up.inside && half_push(&c->up, c->server) == MOVE_OVER)
+		return -1;
+	if (c->up.inside)
+		return 0;
+	/* Before the bytes are looked at: with an end seen here, they are all there will be. */
+	poll(&now, 1, 0);
+	if (c->first_len)
+		memcpy(p, c->first, c->first_len);
+	n = recv(c->client, p + c->first_len, sizeof(p) - c->first_len, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	if (n == 0)
-		return 1; /* a client that only listens: there are no bytes to disagree */
-	hello_parse(p, (size_t)n, &h);
-	if (h.kind == HELLO_MORE) {
-		low = (int)n + 1;
-		setsockopt(c->client, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
-		return 0;
+		return 1; /* a client that only listens, or says no more: there are no bytes to disagree */
+	hello_parse(p, c->first_len + (size_t)n, &h);
+	if (h.kind == HELLO_MORE && h.partial && !web_port(c))
+		return pass_partial(c, p + c->first_len, (size_t)n < HALF_PUT_MAX ? (size_t)n : HALF_PUT_MAX);
+	if (h.kind == HELLO_MORE && now.revents & (POLLPRI | POLLRDHUP | POLLHUP)) {
+		h.kind = HELLO_BAD;
+		h.why = now.revents & POLLPRI ? "urgent data in the first message" : "the first message does not end";
 	}
-	low = 1;
-	setsockopt(c->client, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
-	if (h.kind == HELLO_BAD || (h.kind == HELLO_OTHER && (c->f.pkt.dport == 443 || c->f.pkt.dport == 80))) {
+	if (h.kind == HELLO_MORE)
+		return 0;
+	if (h.kind == HELLO_BAD || (h.kind == HELLO_OTHER && web_port(c))) {
 		refuse(c, "name-agreement", h.why ? h.why : "neither TLS nor HTTP");
 		return -1;
 	}
@@ -136,47 +194,20 @@ static int check_first(struct conn *c)
 	return 1;
 }
 
-/* Moves what is there; false when the connection is over. */
-static bool move(struct half *h, int from, int to)
+/* Edges only: a hang-up or urgent data, which nobody can be kept from hearing of, is told once and not for as long as it lasts. So a watch
+ * is renewed where something may be there that was not taken: with what is waited for, or when a turn ended before the bytes did. */
+static void watch_one(struct loop_io *io, uint32_t *had, uint32_t events, bool again)
 {
-	for (int i = 0; i < ROUNDS; i++) {
-		ssize_t n;
-
-		if (!h->inside && !h->ended) {
-			n = splice(from, NULL, h->pipe[1], NULL, CHUNK, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-			if (n == 0)
-				h->ended = true;
-			else if (n > 0)
-				h->inside = (size_t)n;
-			else if (errno == EAGAIN || errno == EINTR)
-				return true;
-			else
-				return false;
-		}
-		if (h->inside) {
-			n = splice(h->pipe[0], NULL, to, NULL, h->inside, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-			if (n < 0)
-				return errno == EAGAIN || errno == EINTR;
-			h->inside -= (size_t)n;
-			h->total += (uint64_t)n;
-		}
-		if (h->ended && !h->inside) {
-			if (!h->shut)
-				shutdown(to, SHUT_WR);
-			h->shut = true;
-			return true;
-		}
-	}
-	return true;
+	if (io && (again || events != *had))
+		loop_mod(io, (*had = events) | EPOLLET);
 }
 
-static void watch(struct conn *c)
+static void watch(struct conn *c, enum moved up, enum moved down)
 {
-	bool client_in = !c->checked || (!c->up.inside && !c->up.ended);
+	bool client_in = !c->checked || (!c->up.inside && !c->up.ended), again = up == MOVE_AGAIN || down == MOVE_AGAIN;
 
-	loop_mod(c->cio, (client_in ? EPOLLIN : 0u) | (c->down.inside ? EPOLLOUT : 0u));
-	if (c->sio)
-		loop_mod(c->sio, (!c->down.inside && !c->down.ended ? EPOLLIN : 0u) | (c->up.inside ? EPOLLOUT : 0u));
+	watch_one(c->cio, &c->cmask, (client_in ? EPOLLIN : 0u) | (c->down.inside ? EPOLLOUT : 0u), again);
+	watch_one(c->sio, &c->smask, (!c->down.inside && !c->down.ended ? EPOLLIN : 0u) | (c->up.inside ? EPOLLOUT : 0u), again);
 }
 
 static void on_event(void *arg, int fd UNUSED, uint32_t events)
@@ -192,28 +223,37 @@ static void on_event(void *arg, int fd UNUSED, uint32_t events)
 
 static void run(struct conn *c)
 {
+	enum moved up = MOVE_WAIT, down;
 	int r;
 
 	if (c->state != CONN_OPEN)
 		return;
 	if (!c->checked) {
-		r = check_first(c);
+		do
+			r = check_first(c);
+		while (r == 2);
 		if (r < 0) {
 			conn_end(c);
 			return;
 		}
 		c->checked = r > 0;
 		if (c->checked) {
+			free(move_ptr(c->first));
 			loop_cancel(c->limit);
-			c->limit = NULL;
+			on_idle(c);
+			if (c->state != CONN_OPEN)
+				return;
 		}
 	}
 	/* Nothing of the client's leaves before its first bytes agree; a server that speaks first is heard. */
-	if ((c->checked && !move(&c->up, c->client, c->server)) || !move(&c->down, c->server, c->client) || (c->up.shut && c->down.shut)) {
+	if (c->checked)
+		up = half_move(&c->up, c->client, c->server);
+	down = half_move(&c->down, c->server, c->client);
+	if (up == MOVE_OVER || down == MOVE_OVER || (c->up.shut && c->down.shut)) {
 		conn_end(c);
 		return;
 	}
-	watch(c);
+	watch(c, up, down);
 }
 
 static void dial(struct conn *c);
@@ -237,8 +277,9 @@ static void on_dialled(void *arg, int fd, uint32_t events UNUSED)
 		return;
 	}
 	c->state = CONN_OPEN;
+	c->smask = EPOLLOUT;
 	gate_connect_event(&c->f.pkt, c->f.name, c->f.command_id, c->f.decision, "allow", c->f.rule, NULL, NULL);
-	if (loop_add(gate.w->loop, c->client, EPOLLIN, on_event, c, &c->cio) < 0)
+	if (loop_add(gate.w->loop, c->client, EPOLLET, on_event, c, &c->cio) < 0)
 		conn_end(c);
 	else
 		run(c);
@@ -279,6 +320,7 @@ static void dial(struct conn *c)
 		c->server = socket(four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (c->server < 0)
 			continue;
+		half_inline(c->server);
 		c->state = CONN_DIALLING;
 		if ((connect(c->server, four ? (void *)&a4 : (void *)&a6, four ? sizeof(a4) : sizeof(a6)) == 0 || errno == EINPROGRESS) &&
 		    loop_add(gate.w->loop, c->server, EPOLLOUT, on_dialled, c, &c->sio) == 0)
@@ -376,6 +418,7 @@ static void on_listener(void *arg, int fd, uint32_t events UNUSED)
 		return;
 	}
 	reset_on_close(s);
+	half_inline(s);
 	/* The port of either family's address is at the same place. */
 	if (!original(s, &dst, &port) || !flow_take(&dst, port, ntohs(peer.sin6_port), &f))
 		return;

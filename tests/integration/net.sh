@@ -82,6 +82,93 @@ import socket
 s = socket.create_connection(('good.test', 443), 5); s.sendall(b'\x00garbage that is no TLS\r\n\r\n'); print(s.recv(10))" >"$T/out" 2>&1
 check "what is neither TLS nor HTTP is refused on 443" grep -qE 'reset|Reset' "$T/out"
 
+# The same on a port where any protocol may be spoken.
+cat >"$W/first.py" <<'P'
+import socket, time
+def tell(label, *parts, end=False):
+    s = socket.create_connection(('good.test', 7), 5); s.settimeout(3)
+    got, all = b'', b''.join(parts)
+    try:
+        for p in parts: s.sendall(p); time.sleep(0.05)
+        if end: s.shutdown(socket.SHUT_WR)
+        while len(got) < len(all) and (b := s.recv(100)): got += b
+        print(label, got == all)
+    except OSError as e: print(label, 'cut' if not b'evil' in got else 'reached')
+    s.close()
+tell('right-name', b'GET / HTTP/1.1\r\nHost: good.test\r\n\r\n')
+tell('wrong-name', b'GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n')
+tell('empty-line', b'\r\nGET / HTTP/1.1\r\nHost: evil.test\r\n\r\n')
+tell('empty-line-right', b'\r\n', b'GET / HTTP/1.1\r\nHost: good.test\r\n\r\n')
+tell('method', b'QUERY /x HTTP/1.1\r\nHost: evil.test\r\n\r\n')
+tell('method-cut', b'QUE', b'RY /x HT', b'TP/1.1\r\nHost: ', b'evil.test\r\n\r\n')
+tell('method-right', b'QUE', b'RY /x HT', b'TP/1.1\r\nHost: ', b'good.test\r\n\r\n')
+tell('word', b'hello')
+tell('word-then-name', b'QUERY', b' /x', b' HTTP/1.1\r\nHost: evil.test\r\n\r\n')
+tell('text', b'EHLO there\r\n')
+tell('binary', b'AMQP\0\0\x09\1')
+tell('ends', b'hello', end=True)
+P
+check "whatever could be a request must name what was asked for; other protocols pass" is "$(X python3 /workspace/first.py | tr '\n' ' ')" \
+	"right-name True wrong-name cut empty-line cut empty-line-right True method cut method-cut cut method-right True word True word-then-name cut text True binary True ends True "
+
+# What a peer leaves lying does not keep the gateway busy.
+netd=$(pgrep -f -- "--worker $SID" | while read -r p; do [ "$(readlink "/proc/$p/exe")" = "$bin/agentsh-netd" ] && echo "$p"; done)
+ticks() { awk '{print $14 + $15}' "/proc/$netd/stat"; }
+# quiet NAME FILE WORDS: the program says these words; in the second after its "ready" the gateway takes less than a tenth of a processor.
+quiet() {
+	local cli used
+	rm -f "$W/ready"
+	X python3 "/workspace/$2" >"$T/out" 2>/dev/null &
+	cli=$!
+	soon test -e "$W/ready"
+	sleep 0.3
+	used=$(ticks)
+	sleep 1
+	used=$(($(ticks) - used))
+	wait "$cli"
+	check "$1: the gateway rests ($used ticks)" test "$used" -lt 10
+	check "$1: what arrived" is "$(cat "$T/out")" "$3"
+}
+cat >"$W/lib.py" <<'P'
+import socket, time
+def rest(): open('/workspace/ready', 'w').close(); time.sleep(2.5)
+def all_of(s, n):
+    b = b''
+    while len(b) < n: b += s.recv(n - len(b)) or b'?' * n
+    return b
+P
+cat >"$W/urgent.py" <<'P'
+from lib import *
+s = socket.create_connection(('good.test', 7), 5); s.sendall(b'\0hello'); b = all_of(s, 6)
+s.sendall(b'one'); s.send(b'!', socket.MSG_OOB); s.sendall(b'more'); rest(); print(b + all_of(s, 8))
+s.send(b'?', socket.MSG_OOB); s.shutdown(socket.SHUT_WR); print(all_of(s, 1), s.recv(1))
+P
+quiet "urgent data" urgent.py "b'\\x00helloone!more'
+b'?' b''"
+cat >"$W/urgent_head.py" <<'P'
+from lib import *
+s = socket.create_connection(('good.test', 80), 5); s.sendall(b'GET / HTTP/1.1\r\nHost: good.test\r\n'); time.sleep(0.2)
+try: s.send(b'!', socket.MSG_OOB); s.sendall(b'more'); rest(); print(s.recv(10))
+except OSError as e: print(type(e).__name__); rest()
+P
+quiet "urgent data in a request's head" urgent_head.py ConnectionResetError
+cat >"$W/unread.py" <<'P'
+from lib import *
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096); s.connect(('good.test', 80))
+s.sendall(b'GET /size/200000 HTTP/1.1\r\nHost: good.test\r\nConnection: close\r\n\r\n'); time.sleep(0.3); s.shutdown(socket.SHUT_WR); rest()
+a = b''
+while b := s.recv(65536): a += b
+print(a.split(b'\r\n\r\n')[1].count(b'y'))
+P
+quiet "an answer that is not read, after the request's end" unread.py 200000
+cat >"$W/cut_head.py" <<'P'
+from lib import *
+s = socket.create_connection(('good.test', 80), 5); s.sendall(b'GET / HTTP/1.1\r\nHost: good.test\r\n'); s.shutdown(socket.SHUT_WR); rest()
+try: print(s.recv(10))
+except OSError as e: print(type(e).__name__)
+P
+quiet "a head that is cut" cut_head.py ConnectionResetError
+
 # Addresses.
 : >"$N/packets.log"
 : >"$N/http.log"
