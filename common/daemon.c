@@ -19,7 +19,8 @@
 #define GREET_MS 5000         /* and how long they may take */
 #define ACCEPT_MAX 32         /* at one go, so that who has spoken is heard between */
 #define EPITAPHS 256          /* ended sessions whose reason is remembered */
-#define OWNER "owner"         /* file in a session's directory */
+#define USER_SESSIONS_MAX (DAEMON_SESSIONS_MAX * 3 / 4)   /* of one user other than root */
+#define ROOT_SESSIONS 16      /* places that only root may take */
 #define STOP_MS 3000          /* workers that are not gone by then are killed */
 
 struct session {
@@ -28,6 +29,7 @@ struct session {
 	pid_t pid;            /* 0: free or ended */
 	int sock;
 	uid_t uid;
+	bool made_dir;        /* its directory was not there before */
 	struct loop_io *io;
 };
 
@@ -49,25 +51,6 @@ static struct {
 } d = { .listen = -1, .stop_sock = -1 };
 
 static struct ipc_frame frame;
-
-const char *dirs_run(void)
-{
-	const char *s = getenv("AGENTSH_RUN_DIR");
-
-	return s && s[0] == '/' ? s : "/run/agentsh";
-}
-
-const char *dirs_data(void)
-{
-	const char *s = getenv("AGENTSH_DATA_DIR");
-
-	return s && s[0] == '/' ? s : "/var/lib/agentsh";
-}
-
-int dirs_socket(const char *daemon, char *out, size_t cap)
-{
-	return str_format(out, cap, "%s/%s.sock", dirs_run(), daemon);
-}
 
 static struct session *session_find(const char *id)
 {
@@ -124,6 +107,8 @@ static void session_ended(struct session *s, int status)
 		snprintf(s->why, sizeof(s->why), "its %s worker ended with status %d", d.ops->name, WEXITSTATUS(status));
 	if (WIFSIGNALED(status) && d.ops->buried)
 		d.ops->buried(s->id);
+	if (s->made_dir && WIFEXITED(status) && WEXITSTATUS(status) == WORKER_NOT_STARTED)
+		session_dir_drop(s->id, s->uid, d.ops->name);
 	loop_del(s->io);
 	close(s->sock);
 	*e = *s;
@@ -178,49 +163,6 @@ static void on_signal(void *arg UNUSED, int signo)
 	maybe_stopped();
 }
 
-/* The user whose session it is, in decimal: who opens the directory of a session that has ended must be the same. */
-static int owner_write(int dir, uid_t uid)
-{
-	char text[16];
-	auto_fd fd = openat(dir, OWNER, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-	int n = snprintf(text, sizeof(text), "%u", (unsigned)uid);
-
-	return fd >= 0 && write(fd, text, (size_t)n) == n ? 0 : -EIO;
-}
-
-static bool owner_is(int dir, uid_t uid)
-{
-	char text[16] = "";
-	auto_fd fd = openat(dir, OWNER, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	uint64_t v;
-
-	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && str_to_u64(text, UINT32_MAX, &v) == 0 && v == uid;
-}
-
-static int session_dir(const char *id, const struct ipc_cred *who, int *ret_fd)
-{
-	char path[4300];
-	bool made;
-	int fd;
-
-	if (str_format(path, sizeof(path), "%s/sessions/%s", dirs_data(), id) < 0)
-		return -ENAMETOOLONG;
-	made = mkdir(path, 0750) == 0;
-	if (!made && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	if (made && fchown(fd, (uid_t)-1, who->gid) < 0 && errno != EPERM)
-		log_warn("group of %s: %s", path, strerror(errno));
-	if (made ? owner_write(fd, who->uid) < 0 : who->uid != 0 && !owner_is(fd, who->uid)) {
-		close(fd);
-		return -EPERM;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
 static void __attribute__((noreturn)) worker_exec(int parent, int setup, int dir, char *id)
 {
 	char self[] = "/proc/self/exe", flag[] = "--worker";
@@ -243,7 +185,8 @@ static void __attribute__((noreturn)) worker_exec(int parent, int setup, int dir
 static int session_spawn(struct session *s, const char *id, int setup, const struct ipc_cred *who)
 {
 	auto_fd dir = -1;
-	int pair[2], r = session_dir(id, who, &dir);
+	bool made = false;
+	int pair[2], r = session_dir(id, who, &dir, &made);
 	pid_t pid;
 
 	if (r < 0)
@@ -259,28 +202,43 @@ static int session_spawn(struct session *s, const char *id, int setup, const str
 		return -EAGAIN;
 	}
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	*s = (struct session){ .pid = pid, .sock = pair[0], .uid = who->uid };
+	*s = (struct session){ .pid = pid, .sock = pair[0], .uid = who->uid, .made_dir = made };
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	return loop_add(d.loop, s->sock, EPOLLIN, on_worker, s, &s->io);
+}
+
+/* A free place for this user, or NULL: one user does not keep the others out, and all of them not root. */
+static struct session *session_place(uid_t uid)
+{
+	struct session *s = NULL;
+	size_t free_ones = 0, own = 0;
+
+	for (size_t i = 0; i < DAEMON_SESSIONS_MAX; i++) {
+		if (d.sessions[i].pid) {
+			own += d.sessions[i].uid == uid;
+			continue;
+		}
+		free_ones++;
+		s = &d.sessions[i];
+	}
+	return uid != 0 && (own >= USER_SESSIONS_MAX || free_ones <= ROOT_SESSIONS) ? NULL : s;
 }
 
 static void do_open(int sock, const struct ipc_cred *who, const char *asked)
 {
 	char id[ID_MAX];
-	struct session *s = NULL;
+	struct session *s = session_place(who->uid);
 	int r;
 
 	if (!asked[0])
 		id_new("session-", id);
 	else
 		snprintf(id, sizeof(id), "%s", asked);
-	for (size_t i = 0; i < DAEMON_SESSIONS_MAX && !s; i++)
-		if (!d.sessions[i].pid)
-			s = &d.sessions[i];
 	if (!id_valid(id) || session_find(id))
 		ipc_send_err(sock, 1, -EEXIST, "session id is taken or not valid");
 	else if (!s)
-		ipc_send_err(sock, 1, -EUSERS, "%d sessions are open already: destroy one first", DAEMON_SESSIONS_MAX);
+		ipc_send_err(sock, 1, -EUSERS, "%d sessions are open already, or %d of yours: destroy one first", DAEMON_SESSIONS_MAX,
+			     USER_SESSIONS_MAX);
 	else if ((r = session_spawn(s, id, sock, who)) < 0)
 		ipc_send_err(sock, 1, r, "starting the session's %s worker: %s", d.ops->name, strerror(-r));
 }

@@ -8,9 +8,12 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "common/daemon_int.h"
 #include "common/log.h"
+
+#define SETUP_FRAME_S 20      /* how long set-up waits for one message; execd's waits for what fsd and netd do meanwhile */
 
 struct client {
 	int sock;
@@ -27,22 +30,37 @@ static struct {
 
 static struct ipc_frame frame; /* 64 KiB: one for the one thread that runs the loop */
 
-void worker_end(struct worker *w, const char *fmt, ...)
+static void PRINTF_LIKE(3, 0) say_and_exit(struct worker *w, int status, const char *fmt, va_list ap)
 {
 	char why[512];
 	uint8_t body[600];
 	struct wr b = wr_init(body, sizeof(body));
-	va_list ap;
 
-	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
 	log_info("session %s ends: %s", w->id, why);
 	wr_str(&b, why);
 	ipc_send_wr(w->parent, IPC_W_END, 0, 0, &b, -1);
 	me.ops->end(w);
 	evtlog_close(w->events);
-	_exit(0);
+	_exit(status);
+}
+
+void worker_end(struct worker *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_and_exit(w, 0, fmt, ap);
+	va_end(ap);
+}
+
+static void PRINTF_LIKE(2, 3) not_started(struct worker *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_and_exit(w, WORKER_NOT_STARTED, fmt, ap);
+	va_end(ap);
 }
 
 static void client_drop(struct client *c)
@@ -123,6 +141,7 @@ static void on_parent(void *arg UNUSED, int fd, uint32_t events UNUSED)
 int worker_main(const struct daemon_ops *ops, const char *id)
 {
 	struct worker *w = &me.w;
+	const struct timeval wait = { .tv_sec = SETUP_FRAME_S };
 	struct err err = { 0 };
 	static char name[32];
 
@@ -146,9 +165,12 @@ int worker_main(const struct daemon_ops *ops, const char *id)
 	}
 	if (loop_add(w->loop, w->parent, EPOLLIN, on_parent, NULL, &me.parent_io) < 0)
 		return 1;
+	/* Silence must not keep a place. The connection is non-blocking afterwards, where these have no meaning. */
+	setsockopt(w->setup, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	setsockopt(w->setup, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (ops->start(w, &err)) {
 		ipc_send_err(w->setup, 1, err.status ? err.status : -EIO, "%s: %s", ops->name, err.msg[0] ? err.msg : "set-up failed");
-		worker_end(w, "set-up failed: %s", err.msg);
+		not_started(w, "set-up failed: %s", err.msg);
 	}
 	if (client_add(w->setup, &w->owner) < 0)
 		worker_end(w, "no room for the first connection");

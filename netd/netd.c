@@ -42,7 +42,8 @@ static int read_frames(struct worker *w, uint32_t *id, struct err *err)
 		int r = ipc_recv(w->setup, IPC_C, &frame);
 
 		if (r <= 0)
-			return err_set(err, r ? r : -ECONNRESET, "the client went away during set-up");
+			return err_set(err, r ? r : -ECONNRESET, r == -EAGAIN ? "the client did not finish its set-up in time" :
+				       "the client went away during set-up");
 		if (frame.type == IPC_START)
 			break;
 		r = take(&frame, err);
