@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -16,10 +17,16 @@
 #include "execd/execd.h"
 
 #define ROOT_TMPFS "mode=755,size=16m"
+#define RESOLV "/etc/resolv.conf"
 
 static int sys_move(int fd, const char *to)
 {
 	return (int)syscall(SYS_move_mount, fd, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+static int sys_move_onto(int fd, int to)
+{
+	return (int)syscall(SYS_move_mount, fd, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 /* Binds a host tree, submounts too, with attributes on all of them. */
@@ -48,13 +55,13 @@ static int find_mount(struct session *s, const char *path)
 	return -1;
 }
 
-static int attach(struct session *s, const char *path, const char *to, struct err *err)
+static int attach(struct session *s, const char *path, int to, struct err *err)
 {
 	int i = find_mount(s, path);
 
 	if (i < 0)
 		return err_set(err, -ENOENT, "fsd handed over no mount for %s", path);
-	if (sys_move(s->mounts[i].fd, to) < 0)
+	if (sys_move_onto(s->mounts[i].fd, to) < 0)
 		return err_set(err, -errno, "attaching fsd's mount at %s: %s", path, strerror(errno));
 	return 0;
 }
@@ -66,18 +73,63 @@ static bool kernfs_path(const char *path)
 	return kernfs_at(fd);
 }
 
-static int make_parents(const char *path)
+static int attach_at(struct session *s, const char *path, const char *to, struct err *err)
 {
-	char p[4200];
+	auto_fd fd = open(to, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	snprintf(p, sizeof(p), "%s", path);
-	for (char *c = strchr(p + 1, '/'); c; c = strchr(c + 1, '/')) {
-		*c = 0;
-		if (mkdir(p, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*c = '/';
+	return fd < 0 ? err_set(err, -errno, "opening %s: %s", path, strerror(errno)) : attach(s, path, fd, err);
+}
+
+/* Superblocks that this file made: the only places where it creates anything, for every other tree is the host's. */
+static dev_t own[3];
+static size_t n_own;
+
+static int own_add(const char *at, struct err *err)
+{
+	struct stat st;
+
+	if (n_own == ARRAY_LEN(own) || stat(at, &st) < 0)
+		return err_set(err, -EIO, "looking at the new %s: %s", at, strerror(errno));
+	own[n_own++] = st.st_dev;
+	return 0;
+}
+
+static bool is_own(int fd)
+{
+	struct stat st;
+	bool yes = false;
+
+	for (size_t i = 0; fstat(fd, &st) == 0 && i < n_own; i++)
+		yes |= own[i] == st.st_dev;
+	return yes;
+}
+
+/* Opens the directory below dir that path names, following no link; what is missing in a tree of our own is made. A descriptor for mounting
+ * upon, or negative errno: -ENOENT for what is missing in another's tree. */
+static int open_dir(const char *dir, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), next;
+	size_t n;
+
+	for (path += strspn(path, "/"); at >= 0 && *path; path += n, path += strspn(path, "/"), at = next) {
+		char name[256];
+
+		n = strcspn(path, "/");
+		if (n >= sizeof(name) || (n <= 2 && !strncmp(path, "..", n))) {
+			close(at);
+			return -EINVAL;
+		}
+		memcpy(name, path, n);
+		name[n] = 0;
+		next = (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
+		if (next < 0 && errno == ENOENT && is_own(at) && mkdirat(at, name, 0755) == 0)
+			next = (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
+		if (next < 0)
+			next = -errno;
+		close(at);
 	}
-	return mkdir(p, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	return at == -1 ? -errno : at;
 }
 
 static int top_entry(struct session *s, const char *name, struct err *err)
@@ -109,7 +161,7 @@ static int top_entry(struct session *s, const char *name, struct err *err)
 		return bind_tree(from, to, plain, err);
 	case POL_TREE_MIXED:
 		/* fsd serves no tree of the kernel's. */
-		return find_mount(s, from) < 0 && kernfs_path(from) ? 0 : attach(s, from, to, err);
+		return find_mount(s, from) < 0 && kernfs_path(from) ? 0 : attach_at(s, from, to, err);
 	case POL_TREE_NONE:
 		break;
 	}
@@ -199,21 +251,26 @@ static int make_tmp(struct session *s, struct err *err)
 	enum pol_tree t = policy_file_tree(s->policy, policy_file_child(s->policy, policy_file_root(s->policy), "tmp", 3));
 
 	if (t == POL_TREE_MIXED)
-		return attach(s, "/tmp", "./tmp", err);
-	return t == POL_TREE_NONE ? 0 : tmpfs_at("./tmp", "mode=1777", t == POL_TREE_RO ? MS_RDONLY : 0, err);
+		return attach_at(s, "/tmp", "./tmp", err);
+	if (t == POL_TREE_NONE)
+		return 0;
+	return tmpfs_at("./tmp", "mode=1777", t == POL_TREE_RO ? MS_RDONLY : 0, err) < 0 ? err->status : own_add("./tmp", err);
 }
 
 static int make_system(struct session *s, struct err *err)
 {
 	static const char *const dirs[] = { "./proc", "./sys", "./dev", "./run", "./tmp" };
+	auto_fd cpu = -1;
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		if (mkdir(dirs[i], 0755) < 0)
 			return err_set(err, -errno, "making %s: %s", dirs[i] + 1, strerror(errno));
-	if (make_dev(err) < 0 || make_proc(err) < 0 || tmpfs_at("./run", "mode=755,size=16m", 0, err) < 0 || make_tmp(s, err) < 0)
+	if (make_dev(err) < 0 || make_proc(err) < 0 || tmpfs_at("./run", "mode=755,size=16m", 0, err) < 0 || own_add("./run", err) < 0 ||
+	    make_tmp(s, err) < 0)
 		return err->status;
-	if (make_parents("./sys/devices/system/cpu") < 0)
-		return err_set(err, -EIO, "making /sys");
+	cpu = open_dir(".", "sys/devices/system/cpu");
+	if (cpu < 0)
+		return err_set(err, cpu, "making /sys: %s", strerror(-cpu));
 	return bind_tree("/sys/devices/system/cpu", "./sys/devices/system/cpu", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 			 err);
 }
@@ -221,22 +278,22 @@ static int make_system(struct session *s, struct err *err)
 static int make_workspace(struct session *s, struct err *err)
 {
 	static const char *const no[] = { "/", "/proc", "/sys", "/dev", "/run", "/usr", "/etc" };
-	char at[4200];
+	auto_fd at = -1;
 
 	for (size_t i = 0; i < ARRAY_LEN(no); i++)
 		if (!strcmp(s->workspace, no[i]) ||
 		    (i > 0 && i < 5 && !strncmp(s->workspace, no[i], strlen(no[i])) && s->workspace[strlen(no[i])] == '/'))
 			return err_set(err, -EINVAL, "%s cannot be a workspace: choose a project's directory", s->workspace);
-	snprintf(at, sizeof(at), ".%s", s->workspace);
-	if (make_parents(at) < 0)
-		return err_set(err, -errno, "making the workspace's mount point %s: %s", s->workspace, strerror(errno));
+	at = open_dir(".", s->workspace);
+	if (at < 0)
+		return err_set(err, at, "the workspace %s cannot be reached in the sandbox's own tree: %s", s->workspace, strerror(-at));
 	if (attach(s, s->workspace, at, err) < 0)
 		return err->status;
 	if (!strcmp(s->workspace, "/workspace"))
 		return 0;
 	if (mkdir("./workspace", 0755) < 0)
 		return err_set(err, -errno, "making /workspace: %s", strerror(errno));
-	return attach(s, "/workspace", "./workspace", err);
+	return attach_at(s, "/workspace", "./workspace", err);
 }
 
 /* Read at every start of a program: where the policy only allows that, a bind saves each exec a round trip to fsd. */
@@ -279,41 +336,54 @@ static int hide_ours(struct session *s, struct err *err)
 	return 0;
 }
 
+/* Where resolv.conf is a link into /run, which is new here: makes what it points to, there and nowhere else. */
+static int make_linked(struct err *err)
+{
+	static const char *const into_run[] = { "/run/", "../run/", "/var/run/", "../var/run/" };
+	char link[4096], *slash;
+	const char *rest = NULL;
+	auto_fd dir = -1, fd = -1;
+	ssize_t n = readlink(RESOLV, link, sizeof(link) - 1);
+
+	if (n <= 0)
+		return err_set(err, -ENOENT, RESOLV " is missing on this host: make it (it may be empty)");
+	link[n] = 0;
+	for (size_t i = 0; i < ARRAY_LEN(into_run) && !rest; i++)
+		if (!strncmp(link, into_run[i], strlen(into_run[i])))
+			rest = link + strlen(into_run[i]);
+	slash = rest ? strrchr(link, '/') : NULL;
+	if (!slash || !slash[1])
+		return err_set(err, -ENOENT, RESOLV " is a link to %s, which is not there", link);
+	*slash = 0;
+	dir = open_dir("/run", slash < rest ? "" : rest);
+	if (dir >= 0 && is_own(dir))
+		fd = openat(dir, slash + 1, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? err_set(err, -EIO, "making what " RESOLV " is a link to: %s", strerror(dir < 0 ? -dir : errno)) : 0;
+}
+
 /* The file that netd wants (resolv.conf), over whatever the path leads to inside the new root. */
 static int put_file(struct session *s, struct err *err)
 {
+	struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
 	const char *from = "/run/.agentsh-file";
-	char target[4096];
-	auto_fd fd = -1;
+	auto_fd fd = -1, tree = -1, target = -1;
+	struct stat st;
 
-	if (!s->file_path)
+	if (!s->file_text)
 		return 0;
-	fd = open(from, O_CREAT | O_WRONLY | O_CLOEXEC | O_TRUNC, 0644);
+	fd = open(from, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, s->file_text, strlen(s->file_text)) != (ssize_t)strlen(s->file_text))
-		return err_set(err, -errno, "writing %s: %s", s->file_path, strerror(errno));
-	if (!realpath(s->file_path, target)) {
-		/* Often a link into /run, which is new here: make what it points to. */
-		ssize_t n = readlink(s->file_path, target, sizeof(target) - 1);
-		char *slash;
-
-		if (n <= 0)
-			return err_set(err, -ENOENT, "%s is missing on this host: make it (it may be empty)", s->file_path);
-		target[n] = 0;
-		if (target[0] != '/') {
-			char rel[4096];
-
-			snprintf(rel, sizeof(rel), "/etc/%.4000s", target);
-			snprintf(target, sizeof(target), "%s", rel);
-		}
-		slash = strrchr(target, '/');
-		*slash = 0;
-		make_parents(target);
-		*slash = '/';
-		close(open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
-	}
-	if (mount(from, target, NULL, MS_BIND, NULL) < 0 ||
-	    mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
-		return err_set(err, -errno, "putting %s in place: %s", s->file_path, strerror(errno));
+		return err_set(err, -errno, "writing " RESOLV ": %s", strerror(errno));
+	target = open(RESOLV, O_PATH | O_CLOEXEC);
+	if (target < 0 && make_linked(err) < 0)
+		return err->status;
+	if (target < 0)
+		target = open(RESOLV, O_PATH | O_CLOEXEC);
+	if (target < 0 || fstat(target, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, RESOLV " leads to no file");
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0 || sys_move_onto(tree, target) < 0)
+		return err_set(err, -errno, "putting " RESOLV " in place: %s", strerror(errno));
 	unlink(from);
 	return 0;
 }
@@ -333,8 +403,8 @@ int build_root(struct session *s, struct err *err)
 		return err->status;
 	if (chdir(stage) < 0)
 		return err_set(err, -errno, "entering %s: %s", stage, strerror(errno));
-	if (host_trees(s, err) < 0 || cover_kernel_mounts(err) < 0 || make_system(s, err) < 0 || make_workspace(s, err) < 0 ||
-	    hot_files(s, err) < 0 || hide_ours(s, err) < 0)
+	if (own_add(".", err) < 0 || host_trees(s, err) < 0 || cover_kernel_mounts(err) < 0 || make_system(s, err) < 0 ||
+	    make_workspace(s, err) < 0 || hot_files(s, err) < 0 || hide_ours(s, err) < 0)
 		return err->status;
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_set(err, -errno, "pivot_root: %s", strerror(errno));

@@ -54,7 +54,7 @@ struct session {
 	size_t n_mounts;
 	char **env;                /* additions for every command, from netd */
 	size_t n_env;
-	char *file_path, *file_text; /* resolv.conf */
+	char *file_text;           /* of the sandbox's resolv.conf */
 	gid_t groups[GROUPS_MAX];
 	int n_groups;
 	pid_t init;

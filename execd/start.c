@@ -2,11 +2,13 @@
 /* Set-up of a session: reads what the client brings from the other daemons, then starts the session's pid 1 and waits until it is built. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -73,17 +75,40 @@ static int set_lease(struct session *s, struct rd *b, int *fd, struct err *err)
 	return err_set(err, -EINVAL, "a lease of \"%s\" is not known", who);
 }
 
-static int set_file(struct session *s, struct rd *b)
+static int set_file(struct session *s, struct rd *b, struct err *err)
 {
 	char path[4096], text[8192];
 
 	rd_strcpy(b, path, sizeof(path));
 	rd_strcpy(b, text, sizeof(text));
-	free(s->file_path);
+	/* Pid 1 puts it in place as root: a client's other path is none of its rights. */
+	if (strcmp(path, "/etc/resolv.conf") != 0)
+		return err_set(err, -EINVAL, "SET_FILE is for /etc/resolv.conf alone");
 	free(s->file_text);
-	s->file_path = strdup(path);
 	s->file_text = strdup(text);
-	return s->file_path && s->file_text && path[0] == '/' ? 0 : -EINVAL;
+	return s->file_text ? 0 : -ENOMEM;
+}
+
+/* The path must be that of the directory that the client could open, as we see it: root makes it a mount point. */
+static int set_workspace(struct session *s, struct rd *b, int fd, struct err *err)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	char link[64], real[4096];
+	struct stat theirs, here;
+	auto_fd seen = -1;
+	ssize_t n;
+
+	rd_strcpy(b, s->workspace, sizeof(s->workspace));
+	rd_strcpy(b, s->policy_name, sizeof(s->policy_name));
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, real, sizeof(real) - 1);
+	real[n < 0 ? 0 : n] = 0;
+	if (n >= 0 && !strcmp(real, s->workspace))
+		seen = (int)syscall(SYS_openat2, AT_FDCWD, s->workspace, &how, sizeof(how));
+	/* Another mount namespace may have another directory by that name. */
+	if (seen < 0 || fstat(seen, &here) < 0 || fstat(fd, &theirs) < 0 || here.st_dev != theirs.st_dev || here.st_ino != theirs.st_ino)
+		return err_set(err, -EINVAL, "%s is not the path of the directory that was handed over as the workspace", s->workspace);
+	return 0;
 }
 
 static int take(struct session *s, struct ipc_frame *f, struct err *err)
@@ -97,8 +122,7 @@ static int take(struct session *s, struct ipc_frame *f, struct err *err)
 		hex_encode(f->body, 32, s->hash);
 		return r;
 	case IPC_SET_WORKSPACE:
-		rd_strcpy(&b, s->workspace, sizeof(s->workspace));
-		rd_strcpy(&b, s->policy_name, sizeof(s->policy_name));
+		r = set_workspace(s, &b, f->fd, err);
 		break;
 	case IPC_SET_HOME:
 		rd_strcpy(&b, s->home, sizeof(s->home));
@@ -119,7 +143,7 @@ static int take(struct session *s, struct ipc_frame *f, struct err *err)
 		s->env = strv_read(&b, 256);
 		break;
 	case IPC_SET_FILE:
-		r = set_file(s, &b);
+		r = set_file(s, &b, err);
 		break;
 	default:
 		return err_set(err, -EPROTO, "%s is not a set-up message", ipc_name(f->type));
