@@ -9,11 +9,13 @@
 
 #define APPROVERS_MAX 32
 #define DEFAULT_MS 300000u
+#define MESSAGE_MAX 1000
+#define ENTRY_MAX (APPROVE_TARGET_MAX + MESSAGE_MAX + 1096) /* a question in a frame */
 
 struct question {
 	struct approve *a;
 	uint64_t num; /* 0: free */
-	char id[ID_MAX], kind[16], target[1024], rule[256], message[1024], command[ID_MAX];
+	char id[ID_MAX], kind[16], target[APPROVE_TARGET_MAX + 1], rule[256], message[MESSAGE_MAX + 1], command[ID_MAX];
 	uint64_t asked_ms, deadline_ms; /* wall clock, Unix ms */
 	struct loop_timer *timer;
 	approve_fn fn;
@@ -105,11 +107,28 @@ static void put_question(struct wr *w, const struct question *q)
 
 static void tell(const struct question *q, int sock)
 {
-	uint8_t body[4096];
+	uint8_t body[ENTRY_MAX];
 	struct wr w = wr_init(body, sizeof(body));
 
 	put_question(&w, q);
 	ipc_send_wr(sock, IPC_APPROVAL_ASK, IPC_MORE, 0, &w, -1);
+}
+
+/* Copies what fits; of more the beginning and the end with a count between them, so that nobody takes a part for the whole. */
+static void shorten(const char *in, char *out, size_t cap)
+{
+	size_t n = strlen(in), part = (cap - 64) / 2, tail = n - part;
+
+	if (n < cap) {
+		memcpy(out, in, n + 1);
+		return;
+	}
+	/* Never within a character: the rest of it would read as bytes of their own. */
+	while (part > 0 && ((unsigned char)in[part] & 0xc0) == 0x80)
+		part--;
+	while (tail < n && ((unsigned char)in[tail] & 0xc0) == 0x80)
+		tail++;
+	snprintf(out, cap, "%.*s [... %zu bytes left out ...] %s", (int)part, in, tail - part, in + tail);
 }
 
 int approve_ask(struct approve *a, const char *kind, const char *target, const char *rule, const char *message, const char *command_id,
@@ -132,9 +151,9 @@ int approve_ask(struct approve *a, const char *kind, const char *target, const c
 	q->deadline_ms = q->asked_ms + timeout_ms;
 	id_new("approval-", q->id);
 	snprintf(q->kind, sizeof(q->kind), "%s", kind);
-	snprintf(q->target, sizeof(q->target), "%.1000s", target);
+	shorten(target, q->target, sizeof(q->target));
 	snprintf(q->rule, sizeof(q->rule), "%.200s", rule ? rule : "");
-	snprintf(q->message, sizeof(q->message), "%.1000s", message ? message : "");
+	shorten(message ? message : "", q->message, sizeof(q->message));
 	snprintf(q->command, sizeof(q->command), "%.60s", command_id ? command_id : "");
 	if (ret_id)
 		*ret_id = q->num;
@@ -203,7 +222,7 @@ static int list(struct approve *a, int sock, uint32_t id)
 
 	wr_u32(&w, 0);
 	for (size_t i = 0; i < APPROVE_PENDING_MAX; i++) {
-		if (!a->q[i].num || wr_len(&w) + 4096 > sizeof(body))
+		if (!a->q[i].num || wr_len(&w) + ENTRY_MAX > sizeof(body))
 			continue;
 		put_question(&w, &a->q[i]);
 		n++;

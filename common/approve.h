@@ -8,6 +8,7 @@
 #include "common/daemon.h"
 
 #define APPROVE_PENDING_MAX 128   /* per worker; one more is denied at once */
+#define APPROVE_TARGET_MAX 2000   /* bytes of a question's target: what the CLI's readers take and can show with every byte escaped */
 
 struct approve;
 typedef void (*approve_fn)(void *arg, bool allow, const char *why); /* exactly once per question; why: "approved", "timeout", ... */
@@ -15,6 +16,7 @@ typedef void (*approve_fn)(void *arg, bool allow, const char *why); /* exactly o
 int approve_new(struct worker *w, struct approve **ret);
 void approve_free(struct approve *a);               /* denies what is pending */
 /* Asks. kind: "exec" "file" "net". fn may be called before this returns (nobody there). timeout_ms 0 = 5 minutes.
+ * A longer target or message loses its middle, and says how much of it.
  * Writes approval_requested / approval_resolved events. *ret_id receives the question's number, to withdraw it. */
 int approve_ask(struct approve *a, const char *kind, const char *target, const char *rule, const char *message,
 		const char *command_id, uint64_t timeout_ms, approve_fn fn, void *arg, uint64_t *ret_id);

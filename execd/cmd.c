@@ -368,12 +368,13 @@ static void precheck(struct cmd *c)
 		event(c, "command_redirected", "allow");
 	}
 	if (c->verdict.decision == POL_APPROVE) {
-		char target[1024];
-		size_t at = 0;
+		auto_free char *target = judge_target(&f);
 
-		for (size_t i = 0; c->argv[i] && at < sizeof(target) - 2; i++)
-			at += (size_t)snprintf(target + at, sizeof(target) - at, "%s%.*s", i ? " " : "", (int)(sizeof(target) - at - 2),
-					       c->argv[i]);
+		if (!target) {
+			finish(c, 126, 0, DONE_DENIED | DONE_NOT_STARTED, NULL, strerror(ENOMEM));
+			cmd_free(c);
+			return;
+		}
 		c->state = CMD_APPROVAL;
 		approve_ask(c->s->approve, "exec", target, c->verdict.rule, c->message, c->id, c->verdict.timeout_ms, on_approved, c,
 			    &c->approval);

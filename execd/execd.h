@@ -124,6 +124,8 @@ void facts_fini(struct exec_facts *f);
 /* judge.c */
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first);
 void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective, bool first);
+/* What a person is asked about: the file and every argument, quoted as for a shell. Owned by the caller; NULL: out of memory. */
+char *judge_target(const struct exec_facts *f);
 void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char *out, size_t cap);
 
 #endif

@@ -51,6 +51,52 @@ struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool fi
 	return v;
 }
 
+static void quote(FILE *f, const char *word)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+
+	if (word[0] && !word[strspn(word, plain)]) {
+		fputs(word, f);
+		return;
+	}
+	fputc('\'', f);
+	for (; *word; word++)
+		if (*word == '\'')
+			fputs("'\\''", f);
+		else
+			fputc(*word, f);
+	fputc('\'', f);
+}
+
+char *judge_target(const struct exec_facts *f)
+{
+	const char *path = f->resolved[0] ? f->resolved : f->given, *name = f->argc ? f->argv[0] : "", *base = strrchr(path, '/');
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+	bool bad;
+
+	if (!out)
+		return NULL;
+	quote(out, path);
+	/* A program of many names goes by this one. */
+	if (strcmp(name, path) != 0 && strcmp(name, base ? base + 1 : path) != 0) {
+		fputs(" (as ", out);
+		quote(out, name);
+		fputc(')', out);
+	}
+	for (size_t i = 1; i < f->argc; i++) {
+		fputc(' ', out);
+		quote(out, f->argv[i]);
+	}
+	bad = ferror(out);
+	if (fclose(out) != 0 || bad) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
 void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char *out, size_t cap)
 {
 	char args[2048] = "";

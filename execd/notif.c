@@ -124,9 +124,11 @@ static void on_answer(void *arg, bool yes, const char *why UNUSED)
 static void ask(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
 {
 	struct held *h = calloc(1, sizeof(*h));
+	auto_free char *target = judge_target(f);
 	char message[1024];
 
-	if (!h) {
+	if (!h || !target) {
+		free(h);
 		deny(c, id, pid, f, v);
 		return;
 	}
@@ -134,7 +136,7 @@ static void ask(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, con
 	judge_message(f, v, message, sizeof(message));
 	h->v.command = NULL; /* of this question only */
 	h->v.argv = NULL;
-	approve_ask(c->s->approve, "exec", f->resolved, v->rule, message, c->id, v->timeout_ms, on_answer, h, NULL);
+	approve_ask(c->s->approve, "exec", target, v->rule, message, c->id, v->timeout_ms, on_answer, h, NULL);
 }
 
 static void judge(struct cmd *c, const struct seccomp_notif *req)

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What a person is asked before a program runs: the file and all of its arguments; what does not fit is counted, never dropped in silence.
+set -u
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
+W=$T/ws
+mkdir -p "$W/bin"
+for p in tool other; do gcc -O1 -DDIR='"/workspace"' -DMARK="\"$p\\n\"" -o "$W/bin/$p" "$top/tests/integration/mark.c"; done
+cat >"$T/p.yaml" <<'P2'
+version: 1
+name: approve
+file_rules: [{name: all, paths: ["/**"], decision: allow}]
+command_rules:
+  - {name: ask, commands: [tool], decision: approve, timeout: 20s}
+  - {name: all, decision: allow}
+P2
+SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
+check "a session is made" [ -n "$SID" ] || { cat "$T/err"; exit 1; }
+"$A" approve watch </dev/null >"$T/watch" 2>&1 &
+child $!
+sleep 0.5
+# asked yes|no COMMAND...: the target that a person sees, who then says so
+asked() {
+	local said=--allow id runs
+	[ "$1" = yes ] || said=--deny
+	shift
+	timeout 60 "$A" exec "$SID" -- "$@" >/dev/null 2>"$T/err" &
+	runs=$!
+	for _ in $(seq 100); do
+		id=$("$A" approve list | jq -r '.[0].id // empty')
+		[ -z "$id" ] || break
+		sleep 0.05
+	done
+	"$A" approve list | jq -r '.[0].target'
+	"$A" approve resolve "$id" $said >/dev/null
+	wait $runs
+	echo $? >"$T/code"
+}
+check "a submitted command is shown with its arguments" is "$(asked no /workspace/bin/tool -rf 'a b' "it's" '' '$x')" \
+	"/workspace/bin/tool -rf 'a b' 'it'\\''s' '' '\$x'"
+check "refused, it does not run" test ! -e "$W/marks"
+check "and is 126" is "$(cat "$T/code")" 126
+asked yes /workspace/bin/tool -rf >/dev/null
+check "control: allowed, it runs" is "$(cat "$W/marks")" tool
+rm "$W/marks"
+check "a nested one, too" is "$(asked no sh -c "/workspace/bin/tool 'x  y' -z; :")" "/workspace/bin/tool 'x  y' -z"
+check "refused, it does not run" test ! -e "$W/marks"
+check "its other name is told" is "$(asked no bash -c 'exec -a harmless /workspace/bin/tool x')" "/workspace/bin/tool (as harmless) x"
+long=$(head -c 5000 /dev/zero | tr '\0' x)
+echo "/workspace/bin/tool $long /the/end; :" >"$W/long.sh"
+shown=$(asked no sh /workspace/long.sh)
+check "of a long one the beginning is shown" is "${shown%%xxx*}" "/workspace/bin/tool "
+check "and the end" is "${shown##*xxx}" " /the/end"
+left_out=$(sed 's/.*\[\.\.\. \([0-9]*\) bytes left out \.\.\.\].*/\1/' <<<"$shown")
+words=" [... $left_out bytes left out ...] "
+check "and how much is left out" is "$((${#shown} - ${#words} + left_out))" $((20 + 5000 + 9))
+check "refused, it does not run" test ! -e "$W/marks"
+asked yes sh /workspace/long.sh >/dev/null
+check "control: allowed, it runs" is "$(cat "$W/marks")" tool
+the_end
