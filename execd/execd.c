@@ -191,6 +191,8 @@ static bool init_gone(struct session *s, uint64_t until)
 	while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) >= 0 && pid != s->init) {
 		if (pid > 0)
 			continue;
+		if (kill(s->init, 0) < 0 && errno == ESRCH)
+			return true; /* reaped before, and other children live */
 		if (clock_ms() > until)
 			return false;
 		usleep(500);

@@ -121,6 +121,8 @@ void guard_reap(struct session *s);  /* on SIGCHLD */
 int peek_exec(const struct seccomp_notif *req, struct exec_facts *f);
 int peek_running(pid_t pid, struct exec_facts *f); /* of a process stopped at exec: what really runs */
 void facts_fini(struct exec_facts *f);
+/* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
+int resolve_in_root(int root, const char *path);
 /* judge.c */
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first);
 void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective, bool first);

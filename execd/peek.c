@@ -3,7 +3,6 @@
  * O_PATH only: an open for reading could wait for fsd, and with it the whole session's judge. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -160,17 +159,12 @@ static bool magic_link(pid_t pid, const char *path, char *out, size_t cap)
 
 static int open_in_root(pid_t pid, const char *path)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
 	char root[64];
 	auto_fd dir = -1;
-	int fd;
 
 	snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
 	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -errno;
-	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
+	return dir < 0 ? -errno : resolve_in_root(dir, path);
 }
 
 /* Absolute form of a path relative to what a /proc link names. */

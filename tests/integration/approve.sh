@@ -10,7 +10,9 @@ for p in tool other; do gcc -O1 -DDIR='"/workspace"' -DMARK="\"$p\\n\"" -o "$W/b
 cat >"$T/p.yaml" <<'P2'
 version: 1
 name: approve
-file_rules: [{name: all, paths: ["/**"], decision: allow}]
+file_rules:
+  - {name: ask-file, paths: ["**/held"], operations: [create], decision: approve, timeout: 20s}
+  - {name: all, paths: ["/**"], decision: allow}
 command_rules:
   - {name: ask, commands: [tool], decision: approve, timeout: 20s}
   - {name: all, decision: allow}
@@ -58,4 +60,26 @@ check "and how much is left out" is "$((${#shown} - ${#words} + left_out))" $((2
 check "refused, it does not run" test ! -e "$W/marks"
 asked yes sh /workspace/long.sh >/dev/null
 check "control: allowed, it runs" is "$(cat "$W/marks")" tool
+
+# A creation that waits for a person keeps its directory locked: no other program waits for that.
+mkdir "$W/d"
+cp /bin/true "$W/d/new"
+cp /bin/true "$W/d/free"
+check "control: a program there runs" "$A" exec "$SID" -- /workspace/d/free
+timeout 60 "$A" exec "$SID" -- touch /workspace/d/held 2>/dev/null &
+runs=$!
+held() { [ "$("$A" approve list | jq length)" = 1 ]; }
+check "a creation is held" soon held
+began=$(date +%s%N)
+timeout 60 "$A" exec "$SID" -- /workspace/d/new 2>/dev/null &
+other=$!
+sleep 0.2
+check "meanwhile a program elsewhere runs" timeout 10 "$A" exec "$SID" -- true
+check "within seconds" test $((($(date +%s%N) - began) / 1000000)) -lt 5000
+check "and the creation is held still" held
+"$A" approve resolve "$("$A" approve list | jq -r '.[0].id')" --allow >/dev/null
+wait $runs
+check "allowed, it is done" test -e "$W/d/held"
+wait $other
+check "afterwards the program there runs" "$A" exec "$SID" -- /workspace/d/new
 the_end
