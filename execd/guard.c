@@ -91,8 +91,8 @@ int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *
 	facts->argc = 0;
 	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_SEND, &go) == 0)
 		return 0;
-	/* ENOENT: the thread died meanwhile, which is reported to us as its tracer. Else the caller refuses the exec, and the interrupt stops
-	 * the thread on its way back: there it is let go, for only a stopped thread can be. */
+	/* ENOENT: the thread died meanwhile, which is reported to us as its tracer. Else the caller refuses the exec, and the interrupt
+	 * stops the thread on its way back: there it is let go, for only a stopped thread can be. */
 	return errno == ENOENT ? 0 : -errno;
 }
 

@@ -90,7 +90,7 @@ static void on_gate(void *arg, int fd, uint32_t events UNUSED)
 		board_label(c->s->board, who.pid, c->slot);
 		c->state = CMD_RUNNING;
 		if (notif_watch(c) < 0 || c->kill_sent || send(fd, "+", 1, MSG_NOSIGNAL) != 1) {
-			/* Also what was to be ended before it had joined its cgroup: it is in there now, and without the word it ends itself. */
+			/* Also what was to be ended before it had joined its cgroup: it has now, and without the word it ends itself. */
 			cmd_kill(c);
 			gate_close(c);
 		}

@@ -65,6 +65,7 @@ static void allow(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, c
 		refuse(c, id, r == -ESRCH || r == -EAGAIN ? EAGAIN : EACCES);
 }
 
+LEAKS_UNSEEN_BEGIN /* the queue's */
 /* True if the exec has to wait for one of its own thread group; it is kept, or refused if too many are. */
 static bool wait_turn(struct cmd *c, const struct seccomp_notif *req, struct held *allowed)
 {
@@ -88,6 +89,7 @@ static bool wait_turn(struct cmd *c, const struct seccomp_notif *req, struct hel
 	n_waiting++;
 	return true;
 }
+LEAKS_UNSEEN_END
 
 /* Takes the first exec that may go on, or is nobody's any more, out of the queue. */
 static struct waiting *next_turn(void)

@@ -54,7 +54,8 @@ echo "/workspace/bin/tool $long /the/end; :" >"$W/long.sh"
 shown=$(asked no sh /workspace/long.sh)
 check "of a long one the beginning is shown" is "${shown%%xxx*}" "/workspace/bin/tool "
 check "and the end" is "${shown##*xxx}" " /the/end"
-left_out=$(sed 's/.*\[\.\.\. \([0-9]*\) bytes left out \.\.\.\].*/\1/' <<<"$shown")
+left_out=${shown#*\[... }
+left_out=${left_out%% bytes left out*}
 words=" [... $left_out bytes left out ...] "
 check "and how much is left out" is "$((${#shown} - ${#words} + left_out))" $((20 + 5000 + 9))
 check "refused, it does not run" test ! -e "$W/marks"
@@ -82,4 +83,5 @@ wait $runs
 check "allowed, it is done" test -e "$W/d/held"
 wait $other
 check "afterwards the program there runs" "$A" exec "$SID" -- /workspace/d/new
+end_children # who watches would start the daemons again
 the_end
