@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POSIX ACLs of the host. The kernel judges a session by mode bits, which say more than an ACL that refuses one user or group; and we act as
- * root. Where the host's file carries an ACL, the host's kernel is asked as the caller. Other grants than the bits' are not had by it. */
+/* POSIX ACLs of the host. The kernel judges a session by mode bits, which say more than an ACL that refuses one user or group; and we act
+ * as root. Where the host's file carries an ACL, the host's kernel is asked as the caller. It grants nothing that the bits do not. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>

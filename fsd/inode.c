@@ -317,10 +317,12 @@ static size_t all_below(const struct inode *top, struct below *out)
 static void derive_below(const struct inode *top)
 {
 	size_t n = all_below(top, NULL);
-	struct below *v = calloc(n + 1, sizeof(*v));
+	struct below *v = n ? calloc(n, sizeof(*v)) : NULL;
 
-	if (!v)
+	if (n && !v)
 		worker_end(fsd.w, "out of memory: what a renamed directory holds would be judged by its old name");
+	if (!v)
+		return;
 	all_below(top, v);
 	qsort(v, n, sizeof(*v), by_depth);
 	for (size_t k = 0; k < n; k++) {

@@ -43,12 +43,9 @@ static void reconcile(int dir)
 {
 	DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct dirent *e;
+	bool alone = flock(dir, LOCK_EX | LOCK_NB) == 0;
 
-	if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
-		closedir(d);
-		d = NULL;
-	}
-	while (d && (e = readdir(d))) {
+	while (d && alone && (e = readdir(d))) {
 		size_t n = strlen(e->d_name);
 		char token[64], ok[64];
 
@@ -346,7 +343,7 @@ static int parent_of(const char *rel, const char **last)
 	return dir < 0 ? -errno : dir;
 }
 
-/* Whether the owner may put a name there; over is what stands there already. The store is root's, so that the rename itself asks nothing. */
+/* Whether the owner may put a name there; over is what stands there already. The rename itself is root's, as the store is. */
 static int may_place(int dir, const struct stat *over)
 {
 	struct stat st;
@@ -377,7 +374,7 @@ static int take_mode(int dir, const char *last, mode_t mode)
 static int put_back(int sock, const char *token, const char *rel, mode_t mode, bool force)
 {
 	bool there, merge;
-	const char *last;
+	const char *last = "";
 	struct stat st;
 	auto_fd dir = -1;
 	int r;

@@ -54,7 +54,8 @@ bool pol_state_eq(struct pol_state a, struct pol_state b);
 /* Whole absolute path, cleaned lexically; paths at or below the workspace's real path or /workspace start from there. */
 struct pol_state policy_file_path(const struct policy *p, const char *path);
 /* True when a file in state `from` would be judged for no operation less strictly if it stood in state `to`; of a directory, nothing
- * below it either, and nothing below it more strictly for what makes or fills files: each of them would have to be judged. A directory is refused when the policy is too large to know (more than 20,000 pairs of states, or a split automaton). */
+ * below it either, and nothing below it more strictly for what makes or fills files: each of them would have to be judged. A directory
+ * is refused when the policy is too large to know (more than 20,000 pairs of states, or a split automaton). */
 bool policy_file_rename_safe(const struct policy *p, struct pol_state from, struct pol_state to, bool is_dir);
 
 /* Mount plan. How the policy treats a directory in state st and everything that could be below it. */
