@@ -369,8 +369,8 @@ static bool prepend(char *out, size_t *at, const char *part)
 
 	if (n + 4 > *at)
 		return false;
-	*at -= n;
-	memcpy(out + *at, part, n);
+	while (n)
+		out[--*at] = part[--n];
 	return true;
 }
 
