@@ -202,7 +202,13 @@ static int collect(struct entries *l, const char *session, struct err *err)
 	return n < 0 ? n : 0;
 }
 
-static int list(const char *session, bool json)
+/* A lock, journal or temporary file: only named when asked for, and restored by its token alone. */
+static bool made_by_it(const struct entry *e)
+{
+	return e->mode & IPC_TRASH_MADE_BY_IT;
+}
+
+static int list(const char *session, bool json, bool passing)
 {
 	auto_entries l = { 0 };
 	struct err err = { 0 };
@@ -215,6 +221,8 @@ static int list(const char *session, bool json)
 		char shown[8192];
 		cJSON *j;
 
+		if (made_by_it(&l.v[i]) && !passing)
+			continue;
 		if (!json) {
 			printf("%s\t%s\t%" PRIu64 " bytes\t%" PRIu64 "s ago\n", l.v[i].token,
 			       str_display(l.v[i].path, strlen(l.v[i].path), shown, sizeof(shown)), l.v[i].size,
@@ -227,6 +235,7 @@ static int list(const char *session, bool json)
 		cJSON_AddStringToObject(j, "session_id", l.v[i].session);
 		cJSON_AddStringToObject(j, "command_id", l.v[i].command);
 		cJSON_AddNumberToObject(j, "size", (double)l.v[i].size);
+		cJSON_AddBoolToObject(j, "made_by_same_command", made_by_it(&l.v[i]));
 		cJSON_AddItemToArray(all, j);
 	}
 	if (json)
@@ -296,7 +305,7 @@ static int restore(int argc, char **argv)
 		return puts("nothing is in that session's trash") < 0;
 	/* In order of path: a directory comes before what was in it. */
 	for (size_t k = 0; k < l.n; k++) {
-		bool take_it = all || (*command && !strcmp(l.v[k].command, command));
+		bool take_it = (all || (*command && !strcmp(l.v[k].command, command))) && !made_by_it(&l.v[k]);
 
 		for (int i = 0; i < argc && !take_it; i++)
 			take_it = !strcmp(argv[i], l.v[k].token);
@@ -318,7 +327,7 @@ static int restore(int argc, char **argv)
 int cmd_trash(int argc, char **argv)
 {
 	const char *session = NULL;
-	bool json = false;
+	bool json = false, passing = false;
 
 	if (argc >= 3 && !strcmp(argv[1], "restore"))
 		return restore(argc - 2, argv + 2);
@@ -330,8 +339,10 @@ int cmd_trash(int argc, char **argv)
 			session = argv[++i];
 		else if (!strcmp(argv[i], "--json"))
 			json = true;
+		else if (!strcmp(argv[i], "--all"))
+			passing = true;
 		else
 			return complain("trash list: unknown argument \"%s\"", argv[i]);
 	}
-	return list(session, json);
+	return list(session, json, passing);
 }

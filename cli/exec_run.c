@@ -329,7 +329,8 @@ static void say_deletes(const cJSON *events, const char *id)
 		const char *token = text_of(e, "token"), *operation = text_of(e, "operation");
 
 		/* What a rename replaced is kept as well, but nobody deleted it. */
-		if (!type || strcmp(type, "file_soft_deleted") != 0 || !path || !token || !operation || strcmp(operation, "delete") != 0)
+		if (!type || strcmp(type, "file_soft_deleted") != 0 || !path || !token || !operation || strcmp(operation, "delete") != 0 ||
+		    cJSON_GetObjectItem(e, "made_by_same_command"))
 			continue;
 		if (++said <= HINTS_MAX)
 			fprintf(stderr, "soft-delete: %s -> trash token %s; restore with: agentsh trash restore %s\n",

@@ -74,7 +74,8 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 
 /* quarantine.c */
 int trash_open(void);
-int trash_put(struct inode *dir, const char *name, const char *path, const char *command, char token[33]);
+/* made_by_it: the command that deletes it made it, too. */
+int trash_put(struct inode *dir, const char *name, const char *path, const char *command, bool made_by_it, char token[33]);
 int trash_undo(struct inode *dir, const char *name, const char *token); /* what was put there a moment ago */
 bool trash_name(const struct inode *dir, const char *name); /* agentsh's own: nobody makes, moves or removes it */
 int trash_list(int sock, uint32_t id);

@@ -8,7 +8,7 @@
 
 #include "fsd/ops.h"
 
-struct kept { char path[4096], command[ID_MAX], token[33]; };
+struct kept { char path[4096], command[ID_MAX], token[33]; bool made_by_it; };
 
 static int reply_new(struct call *c, struct inode *dir, int r)
 {
@@ -76,13 +76,24 @@ int do_link(struct call *c)
 	return reply_new(c, c->b, r);
 }
 
+/* Lock, journal and temporary files: kept as well, but who restores all does not want them back. */
+static bool made_by(const struct inode *dir, const char *name, const char *command)
+{
+	uint64_t began = command[0] ? board_started(fsd.board, command) : 0;
+	struct statx x;
+
+	return began && statx(dir->fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &x) == 0 && (x.stx_mask & STATX_BTIME) &&
+	       (uint64_t)x.stx_btime.tv_sec * 1000000000u + x.stx_btime.tv_nsec > began;
+}
+
 /* Keeps what would be lost: name in dir goes to the trash. 0 or errno. */
 static int keep(struct call *c, struct inode *dir, const char *name, struct kept *k)
 {
 	int r = inode_path(dir, name, k->path, sizeof(k->path));
 
 	board_by_pid(fsd.board, fuse_req_ctx(c->req)->pid, k->command);
-	return -(r < 0 ? r : trash_put(dir, name, k->path, k->command, k->token));
+	k->made_by_it = made_by(dir, name, k->command);
+	return -(r < 0 ? r : trash_put(dir, name, k->path, k->command, k->made_by_it, k->token));
 }
 
 /* operation: "delete", or "overwrite" by a rename. */
@@ -92,6 +103,8 @@ static void record_kept(struct call *c, struct inode *dir, const char *name, con
 	evt_str(fsd.w->events, "operation", operation);
 	evt_str(fsd.w->events, "path", k->path);
 	evt_str(fsd.w->events, "token", k->token);
+	if (k->made_by_it)
+		evt_int(fsd.w->events, "made_by_same_command", 1);
 	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, judge_state(dir, name), op).rule, NULL);
 	evt_end(fsd.w->events);
 }

@@ -117,7 +117,7 @@ bool trash_name(const struct inode *dir, const char *name)
 	return false;
 }
 
-int trash_put(struct inode *dir, const char *name, const char *path, const char *command, char token[33])
+int trash_put(struct inode *dir, const char *name, const char *path, const char *command, bool made_by_it, char token[33])
 {
 	uint8_t rnd[16], body[META_MAX];
 	struct wr w = wr_init(body, sizeof(body));
@@ -138,7 +138,7 @@ int trash_put(struct inode *dir, const char *name, const char *path, const char 
 	wr_str(&w, command);
 	wr_u64(&w, (uint64_t)st.st_size);
 	wr_u64(&w, (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
-	wr_u32(&w, st.st_mode);
+	wr_u32(&w, st.st_mode | (made_by_it ? IPC_TRASH_MADE_BY_IT : 0u));
 	if (w.bad || strlen(path) >= PATH_CAP)
 		return -ENAMETOOLONG; /* it could not be given back */
 	fd = openat(fsd.trash, pending, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);

@@ -49,6 +49,15 @@ check "its record names the rule" is "$("$A" events query --session "$SID" --typ
 "$A" trash restore --force "$("$A" trash list --session "$SID" --json | jq -r '.[0].token')" >/dev/null
 check "restored by force" is "$(sums)" "$before"
 
+# What a command makes and removes itself is kept, but not brought back with the rest.
+printf '%s\n' 'import sqlite3' 'c = sqlite3.connect("/workspace/t.db")' 'c.execute("create table a(x)")' \
+	'c.executemany("insert into a values(?)", [(i,) for i in range(1000)])' 'c.commit()' >"$W/db.py"
+"$A" exec "$SID" -- python3 /workspace/db.py 2>"$T/err"
+check "a database's journal is no deleted file" is "$(grep -c soft-delete: "$T/err") $("$A" trash list --session "$SID" --json | jq '[.[] | select(.path | endswith("t.db-journal"))] | length')" "0 0"
+check "control: it is kept" is "$("$A" trash list --all --session "$SID" --json | jq '[.[] | select(.path | endswith("t.db-journal"))] | length > 0')" true
+"$A" trash restore --all --session "$SID" >/dev/null 2>&1
+check "and restoring all leaves the database whole" is "$(python3 -c "import sqlite3; print(sqlite3.connect('$W/t.db').execute('select count(*) from a').fetchone()[0])")" 1000
+rm -f "$W/t.db" "$W/db.py"
 # A name that is taken is not overwritten.
 "$A" exec "$SID" -- rm /workspace/t/a/f5 2>/dev/null
 echo new >"$W/t/a/f5"
@@ -121,7 +130,7 @@ open("f", "w").close()
 try: os.unlink("f"); print("gone")
 except OSError as e: print(e.errno, os.path.exists("f"))' >"$T/out" 2>/dev/null
 check "a path too long to be given back is not deleted" is "$(cat "$T/out")" "36 True"
-"$A" trash list --session "$SID" --json >"$T/list"
+"$A" trash list --all --session "$SID" --json >"$T/list"
 check "4000 entries are 4000" is "$(jq -r '.[].path | select(contains("/many/"))' "$T/list" | sort -u | wc -l)" 4000
 check "a deep path is kept from its top on" is "$(jq -r '.[].path | select(endswith("/f"))' "$T/list")" "$W/deep$(printf '/d%.0s' $(seq 600))/f"
 "$A" trash restore --session "$SID" "$(jq -r '.[] | select(.path | endswith("d/f")) | .token' "$T/list")" >/dev/null
