@@ -187,3 +187,13 @@ int client_list(char ids[][ID_MAX], size_t max, struct err *err)
 		rd_strcpy(&b, ids[i], ID_MAX);
 	return b.bad ? err_set(err, -EPROTO, "execd's answer could not be read") : (int)n;
 }
+
+void client_show_question(FILE *to, const char *kind, const char *target, const char *rule, const char *message)
+{
+	const char *const part[] = { "agentsh: approve ", kind, " ", target, " (rule ", rule, ")? ", message, " [y/N] " };
+	static char shown[9000];
+
+	for (size_t i = 0; i < ARRAY_LEN(part); i++)
+		fputs(str_display(part[i], strlen(part[i]), shown, sizeof(shown)), to);
+	fflush(to);
+}

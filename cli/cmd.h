@@ -4,6 +4,7 @@
 #define CLI_CMD_H
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 
 #include "common/daemon.h"
 #include "common/ipc.h"
@@ -31,6 +32,8 @@ int client_connect(const char *daemon, bool may_start, struct err *err);
 /* Connection to a session's worker, or negative errno with words. */
 int client_attach(const char *daemon, const char *id, struct err *err);
 int client_sync(const char *daemon, const char *id);    /* every event before this call is in its file afterwards */
+/* Puts a question to a person, on one line and escaped: what is asked, of which kind, by which rule, and the rule's own words. */
+void client_show_question(FILE *to, const char *kind, const char *target, const char *rule, const char *message);
 int client_list(char ids[][ID_MAX], size_t max, struct err *err); /* number of sessions */
 char *self_dir(void);                                   /* directory of this program; static */
 

@@ -96,14 +96,19 @@ static int resolve(int argc, char **argv)
 	return complain("no such approval is pending: list them with: agentsh approve list");
 }
 
+/* "" when it is missing: the daemon's text was not UTF-8. */
+static const char *word(const cJSON *q, const char *key)
+{
+	const char *s = cJSON_GetStringValue(cJSON_GetObjectItem(q, key));
+
+	return s ? s : "";
+}
+
 static void answer(int s, cJSON *q)
 {
-	const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(q, "id")),
-		   *target = cJSON_GetStringValue(cJSON_GetObjectItem(q, "target"));
-	const char *rule = cJSON_GetStringValue(cJSON_GetObjectItem(q, "rule"));
 	uint8_t body[256];
 	struct wr w = wr_init(body, sizeof(body));
-	char shown[8192], line[16] = "", *text;
+	char line[16] = "", *text;
 
 	if (!isatty(0)) {
 		text = cJSON_PrintUnformatted(q);
@@ -112,11 +117,10 @@ static void answer(int s, cJSON *q)
 		fflush(stdout);
 		return;
 	}
-	printf("approve (rule %s): %s [y/N] ", rule, str_display(target, strlen(target), shown, sizeof(shown)));
-	fflush(stdout);
+	client_show_question(stdout, word(q, "kind"), word(q, "target"), word(q, "rule"), word(q, "message"));
 	if (!fgets(line, sizeof(line), stdin))
 		line[0] = 0;
-	wr_str(&w, id);
+	wr_str(&w, word(q, "id"));
 	wr_u8(&w, line[0] == 'y' || line[0] == 'Y');
 	wr_str(&w, "approve watch");
 	ipc_send_wr(s, IPC_APPROVAL_RESOLVE, 0, 7, &w, -1);

@@ -126,7 +126,7 @@ static int send_exec(int s, const char *cmd, const struct exec_opts *o, const in
 
 static void answer_question(int s, struct ipc_frame *f)
 {
-	char id[ID_MAX], kind[32], target[2048], rule[512], message[2048], shown[9000], line[16] = "";
+	char id[ID_MAX], kind[32], target[2048], rule[512], message[2048], line[16] = "";
 	struct rd b = rd_init(f->body, f->len);
 	uint8_t body[256];
 	struct wr w = wr_init(body, sizeof(body));
@@ -142,9 +142,7 @@ static void answer_question(int s, struct ipc_frame *f)
 	tty = fopen("/dev/tty", "r+e");
 	if (!tty)
 		return;
-	fprintf(tty, "agentsh: approve %s %s", kind, str_display(target, strlen(target), shown, sizeof(shown)));
-	fprintf(tty, " (rule %s)? %s [y/N] ", rule, str_display(message, strlen(message), shown, sizeof(shown)));
-	fflush(tty);
+	client_show_question(tty, kind, target, rule, message);
 	if (!fgets(line, sizeof(line), tty))
 		line[0] = 0;
 	fclose(tty);

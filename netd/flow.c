@@ -14,11 +14,16 @@
 #define FLOWS_MAX 2048           /* let through and not yet accepted by the relay */
 #define FLOW_LIFE_MS 10000
 #define PROBES 16
+#define WORDS_MAX 512
 
-struct held { bool used; uint32_t id; uint64_t ask; struct flow flow; };
+#define HELD_MAX 512             /* first packets that wait for a person */
+#define HELD_PER_QUESTION 128    /* of these, for the same answer */
+
+/* asker: the one whose question this is, of several that would ask the same. */
+struct held { bool used; uint32_t id; uint64_t ask; struct held *asker; struct flow flow; };
 
 static struct { uint64_t until; struct flow f; } flows[FLOWS_MAX];
-static struct held held[APPROVE_PENDING_MAX];
+static struct held held[HELD_MAX];
 
 static size_t bucket(const struct addr *dst, uint16_t dport, uint16_t sport)
 {
@@ -98,11 +103,18 @@ static const char *proto_name(uint8_t p, char out[8])
 	}
 }
 
+/* A rule's message about this connection. */
+static const char *words(const char *message, const char *name, const char *addr, const char *port, char text[WORDS_MAX])
+{
+	return pol_message(message, &(struct pol_fields){ .domain = name && *name ? name : addr, .remote_addr = addr, .remote_port = port,
+			   .operation = "connect" }, text, WORDS_MAX);
+}
+
 void gate_connect_event(const struct pkt *k, const char *name, const char *command_id, const char *decision, const char *effective,
 			const char *rule, const char *message, const char *reason)
 {
 	struct evtlog *l = gate.w->events;
-	char addr[46], port[8], proto[8], text[512];
+	char addr[46], port[8], proto[8], text[WORDS_MAX];
 	uint64_t lost = 0;
 
 	if (strcmp(effective, "allow") != 0 && !gate_may_record(&lost))
@@ -119,8 +131,7 @@ void gate_connect_event(const struct pkt *k, const char *name, const char *comma
 	if (lost)
 		evt_int(l, "records_lost", (int64_t)lost);
 	if (message)
-		message = pol_message(message, &(struct pol_fields){ .domain = name && *name ? name : addr, .remote_addr = addr,
-			.remote_port = port, .operation = "connect" }, text, sizeof(text));
+		message = words(message, name, addr, port, text);
 	evt_policy(l, decision, effective, rule, message);
 	evt_end(l);
 }
@@ -161,25 +172,36 @@ static void allow(uint32_t id, const struct flow *f)
 		gate_whose(&kept->pkt, kept->command_id);
 }
 
+/* One answer for all that wait for it. A packet whose socket is gone meanwhile finds nobody: the relay never hears of it. */
 static void on_approval(void *arg, bool yes, const char *why)
 {
-	struct held *h = arg;
-
-	h->used = false;
-	if (yes) {
-		h->flow.effective = "allow";
-		allow(h->id, &h->flow);
-	} else {
-		refuse(h->id, &h->flow, NULL, why);
+	for (struct held *h = held; h < held + HELD_MAX; h++) {
+		if (!h->used || h->asker != arg)
+			continue;
+		h->used = false;
+		if (yes) {
+			h->flow.effective = "allow";
+			allow(h->id, &h->flow);
+		} else {
+			refuse(h->id, &h->flow, NULL, why);
+		}
 	}
+}
+
+/* A person who is asked sees the destination, by its name if it has one, and the rule. */
+static bool same_question(const struct flow *a, const struct flow *b)
+{
+	return a->pkt.dport == b->pkt.dport && !strcmp(a->name, b->name) && !strcmp(a->rule, b->rule) &&
+	       (*a->name || addr_eq(&a->pkt.dst, &b->pkt.dst));
 }
 
 static void hold(uint32_t id, const struct flow *f, const struct pol_verdict *v)
 {
-	struct held *h = NULL;
-	char target[320], addr[46];
+	struct held *h = NULL, *asker = NULL;
+	size_t same = 0;
+	char target[320], addr[46], port[8], text[WORDS_MAX];
 
-	for (size_t i = 0; i < APPROVE_PENDING_MAX; i++) {
+	for (size_t i = 0; i < HELD_MAX; i++) {
 		const struct pkt *k = &held[i].flow.pkt;
 
 		/* TCP asks again while a person thinks. */
@@ -187,17 +209,25 @@ static void hold(uint32_t id, const struct flow *f, const struct pol_verdict *v)
 			answer(id, 0);
 			return;
 		}
+		if (held[i].used && same_question(&held[i].flow, f)) {
+			asker = held[i].asker;
+			same++;
+		}
 		if (!held[i].used && !h)
 			h = &held[i];
 	}
-	if (!h) {
+	if (!h || same >= HELD_PER_QUESTION) {
 		refuse(id, f, v->message, "too many questions are pending");
 		return;
 	}
-	*h = (struct held){ .used = true, .id = id, .flow = *f };
+	*h = (struct held){ .used = true, .id = id, .flow = *f, .asker = asker ? asker : h };
+	if (asker)
+		return;
 	addr_text(&f->pkt.dst, addr);
 	snprintf(target, sizeof(target), f->pkt.dst.len == 16 && !*f->name ? "[%s]:%u" : "%s:%u", *f->name ? f->name : addr, f->pkt.dport);
-	approve_ask(gate.approve, "net", target, v->rule, v->message, f->command_id, v->timeout_ms, on_approval, h, &h->ask);
+	snprintf(port, sizeof(port), "%u", f->pkt.dport);
+	approve_ask(gate.approve, "net", target, v->rule, v->message ? words(v->message, f->name, addr, port, text) : NULL, f->command_id,
+		    v->timeout_ms, on_approval, h, &h->ask);
 }
 
 static void judge(uint32_t id, struct flow *f)

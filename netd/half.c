@@ -15,7 +15,7 @@ void half_inline(int sock)
 	setsockopt(sock, SOL_SOCKET, SO_OOBINLINE, &(int){ 1 }, sizeof(int));
 }
 
-/* splice(2) stops at an urgent mark for ever, and takes it for the end once that has come. The urgent byte is in line: reading passes it. */
+/* splice(2) stops at an urgent mark for ever, and takes it for the end once that has come. Reading passes it: the byte is in line. */
 static ssize_t read_past_mark(int from, int pipe)
 {
 	uint8_t b[HALF_PUT_MAX];
