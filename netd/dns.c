@@ -69,15 +69,13 @@ static void send_answer(struct waiting *w, const struct dns_answer *a)
 		stream_close(w->stream);
 }
 
-static void record(const struct waiting *w, const struct dns_answer *a, const char *effective)
+/* lost: records that were not written before this one. */
+static void record_now(const struct waiting *w, const struct dns_answer *a, const char *effective, uint64_t lost)
 {
 	static const char *const codes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED" };
 	struct evtlog *l = gate.w->events;
 	char type[8];
-	uint64_t lost = 0;
 
-	if (!gate_may_record(&lost))
-		return;
 	evt_begin(l, "dns_query", w->command, 0);
 	evt_str(l, "operation", "resolve");
 	evt_str(l, "domain", w->q.name);
@@ -91,6 +89,34 @@ static void record(const struct waiting *w, const struct dns_answer *a, const ch
 	evt_end(l);
 }
 
+static void record(const struct waiting *w, const struct dns_answer *a, const char *effective)
+{
+	uint64_t lost = 0;
+
+	if (gate_may_record(&lost))
+		record_now(w, a, effective, lost);
+}
+
+/* Above what a session may ask: one event for as many refusals as come within a second. */
+static void over_budget(struct waiting *w, struct dns_answer *a)
+{
+	static uint64_t last, unsaid;
+	uint64_t now = clock_ms();
+
+	a->rcode = DNS_SERVFAIL;
+	a->ede = DNS_EDE_OTHER;
+	a->ttl = 0;
+	send_answer(w, a);
+	if (last && now - last < 1000) {
+		unsaid++;
+		return;
+	}
+	last = now;
+	w->v.rule = "dns-budget";
+	record_now(w, a, "deny", unsaid);
+	unsaid = 0;
+}
+
 static void on_upstream(void *arg, int status, const struct addr *v UNUSED, size_t n)
 {
 	struct waiting *w = arg;
@@ -98,6 +124,10 @@ static void on_upstream(void *arg, int status, const struct addr *v UNUSED, size
 	struct addr v4, v6;
 
 	w->used = false;
+	if (status == -EDQUOT) {
+		over_budget(w, &a);
+		return;
+	}
 	if (status == -ENOENT) {
 		a.rcode = DNS_NXDOMAIN;
 	} else if (status < 0 || (n && dns_map_lease(gate.map, w->q.name, &v4, &v6) < 0)) {
@@ -254,8 +284,10 @@ static void on_listener(void *arg UNUSED, int fd, uint32_t events UNUSED)
 		if (loop_add(gate.w->loop, c, EPOLLIN, on_stream, s, &s->io) < 0)
 			return;
 		s->have = 0;
-		loop_after(gate.w->loop, STREAM_IDLE_MS, on_idle, s, &s->idle);
 		s->fd = move_fd(&c);
+		/* Without its limit it would hold a place for ever. */
+		if (loop_after(gate.w->loop, STREAM_IDLE_MS, on_idle, s, &s->idle) < 0)
+			stream_close(s);
 		return;
 	}
 }

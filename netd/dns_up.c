@@ -28,6 +28,8 @@ struct dns_up {
 	struct loop_timer *timer;
 	struct watched socks[SOCKETS_MAX];
 	size_t pending, n_waiters;
+	uint64_t credit, filled;        /* thousandths of a new name, and when they were counted */
+	size_t n_new;
 	struct question *asked;         /* those under way */
 	struct entry *cache;            /* DNS_UP_CACHE, by hash; a new name takes the place of the old */
 };
@@ -99,6 +101,8 @@ int dns_up_open(struct loop *l, struct dns_up **ret)
 	if (!u)
 		return -ENOMEM;
 	u->loop = l;
+	u->credit = DNS_UP_NEW_BURST * 1000;
+	u->filled = clock_ms();
 	u->cache = calloc(DNS_UP_CACHE, sizeof(*u->cache));
 	r = u->cache ? ares_library_init(ARES_LIB_INIT_ALL) : ARES_ENOMEM;
 	if (r == ARES_SUCCESS)
@@ -174,12 +178,35 @@ static void on_answer(void *arg, int status, int timeouts UNUSED, struct ares_ad
 	free(q);
 }
 
-static struct question *question_of(struct dns_up *u, const char *name, bool *is_new)
+/* May one more name be asked upstream? known: the cache has held it, so that asking anew tells nobody anything. */
+static bool within_budget(struct dns_up *u, bool known)
+{
+	uint64_t now = clock_ms();
+
+	u->credit += (now - u->filled) * DNS_UP_NEW_PER_SECOND;
+	u->filled = now;
+	if (u->credit > DNS_UP_NEW_BURST * 1000)
+		u->credit = DNS_UP_NEW_BURST * 1000;
+	if (u->credit < 1000 || (!known && u->n_new >= DNS_UP_NEW_MAX))
+		return false;
+	u->credit -= 1000;
+	u->n_new += !known;
+	return true;
+}
+
+static struct question *under_way(struct dns_up *u, const char *name)
 {
 	struct question *q = u->asked;
 
 	while (q && strcmp(q->name, name) != 0)
 		q = q->next;
+	return q;
+}
+
+static struct question *question_of(struct dns_up *u, const char *name, bool *is_new)
+{
+	struct question *q = under_way(u, name);
+
 	*is_new = !q;
 	if (q || u->pending == DNS_UP_PENDING || strlen(name) >= NAME_MAX_)
 		return q;
@@ -206,6 +233,10 @@ void dns_up_ask(struct dns_up *u, const char *name, dns_up_fn fn, void *arg)
 		struct entry copy = *e;
 
 		fn(arg, copy.status, copy.v, copy.n);
+		return;
+	}
+	if (!under_way(u, name) && !within_budget(u, !strcmp(e->name, name))) {
+		fn(arg, -EDQUOT, NULL, 0);
 		return;
 	}
 	w = u->n_waiters < DNS_UP_WAITERS ? calloc(1, sizeof(*w)) : NULL;

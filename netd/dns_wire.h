@@ -10,7 +10,7 @@
 
 enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28, DNS_SVCB = 64, DNS_HTTPS = 65 };
 enum dns_rcode { DNS_NOERROR = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3, DNS_NOTIMP = 4, DNS_REFUSED = 5 };
-enum dns_ede { DNS_EDE_NONE = -1, DNS_EDE_BLOCKED = 15, DNS_EDE_UNREACHABLE = 22 };
+enum dns_ede { DNS_EDE_NONE = -1, DNS_EDE_OTHER = 0, DNS_EDE_BLOCKED = 15, DNS_EDE_UNREACHABLE = 22 };
 
 struct dns_question {
 	uint16_t id, type, flags, udp_size;
