@@ -17,7 +17,7 @@ version: 1
 name: net
 file_rules: [{name: all, paths: ["/**"], decision: allow}]
 network_rules:
-  - {name: good, domains: [good.test, twin.test, inside.test, meta.test, opened.test], ports: [80, 443, 7], decision: allow}
+  - {name: good, domains: [good.test, twin.test, inside.test, meta.test, opened.test, '*.wild.test'], ports: [80, 443, 7], decision: allow}
   - {name: opened-range, cidrs: ["10.9.8.9/32"], ports: [80], decision: allow}
   - {name: raw, cidrs: ["203.0.113.20/32"], ports: [7], decision: allow}
   - {name: asks, domains: [ask.test], ports: [80], decision: approve, timeout: 20s, message: "reach {{.Domain}}?"}
@@ -237,6 +237,29 @@ P
 check "DNS: addresses of ours, any resolver is ours, TCP byte by byte, refusals, garbage" is "$(X python3 /workspace/dns.py | tr '\n' ' ')" \
 	"a 0 198.18. resolver True tcp 0 denied 3 txt True alive 0 "
 
+# A name can carry what should not leave: how many new ones are asked upstream is bounded.
+cat >"$W/flood.py" <<'P'
+import socket, sys, time
+from dns_lib import q
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+rcodes = {}
+for n in range(1500):
+    s.sendto(q('n%d.wild.test' % n, 1, n), ('198.18.0.1', 53))
+    try: r = s.recv(4096)
+    except OSError: continue
+    rcodes[r[3] & 15] = rcodes.get(r[3] & 15, 0) + 1
+for _ in range(50): s.sendto(q('good.test', 1, 7), ('198.18.0.1', 53)); cached = s.recv(4096)[3] & 15
+print(rcodes.get(2, 0) > 500, rcodes.get(3, 0) >= 500, cached)
+P
+sed '/^r = udp/,$d' "$W/dns.py" >"$W/dns_lib.py"
+fetch http://good.test/ >/dev/null
+: >"$N/dns.log"
+begun=$(date +%s)
+check "1500 new names: those above the budget fail, cached names do not" is "$(X python3 /workspace/flood.py 2>/dev/null)" "True True 0"
+check "and no more than the budget went upstream" test "$(grep -oE '^n[0-9]+\.wild' "$N/dns.log" | sort -u | wc -l)" -le $((500 + 50 * ($(date +%s) - begun + 1)))
+said=$(grep -h '"dns-budget"' "$T/data/sessions/$SID/events-netd.jsonl" | wc -l)
+check "an event says so, once a second ($said)" test "$said" -ge 1 -a "$said" -le $(($(date +%s) - begun + 1))
+
 # A person is asked.
 "$A" approve watch >"$T/asked" 2>/dev/null </dev/null &
 child $!
@@ -250,6 +273,32 @@ check "but after" grep -q ask.test "$N/dns.log"
 	"$A" approve resolve "$(tail -1 "$T/asked" | jq -r .id)" --deny >/dev/null) &
 fetch http://ask.test/ >/dev/null
 check "refused, it fails at once" grep -qiE "refused|couldn't connect" "$T/err"
+check "at a terminal, the question says kind, target, rule and message" bash -c "
+	script -qec '$A exec $SID -- curl -sS --max-time 8 http://ask.test/' /dev/null <<<y | grep -qF 'approve net ask.test:80 (rule asks)? reach ask.test? [y/N]'"
+cat >"$W/many.py" <<'P'
+import select, socket, time
+a = socket.gethostbyname('ask.test')
+def begin():
+    s = socket.socket(); s.setblocking(False); s.connect_ex((a, 80)); return s
+gone = [begin() for _ in range(20)]
+s = [begin() for _ in range(40)]
+for g in gone: g.close()
+p = select.poll()
+for x in s: p.register(x, select.POLLOUT)
+done, end = set(), time.time() + 10
+while len(done) < 40 and time.time() < end:
+    for fd, _ in p.poll(1000): done.add(fd); p.unregister(fd)
+print(sum(x.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0 for x in s if x.fileno() in done))
+P
+for answer in allow deny; do
+	before=$(wc -l <"$T/asked")
+	(for _ in $(seq 100); do [ "$(wc -l <"$T/asked")" -gt "$before" ] && break; sleep 0.05; done
+		sleep 0.5 # all have asked, and some gone
+		"$A" approve resolve "$(tail -1 "$T/asked" | jq -r .id)" --$answer >/dev/null) &
+	check "connections that would ask the same wait for one answer: $answer" is "$(X python3 /workspace/many.py 2>/dev/null)" "$([ $answer = allow ] && echo 40 || echo 0)"
+	check "one question was asked" is "$(($(wc -l <"$T/asked") - before))" 1
+done
+check "control: those that were gone did no harm" is "$(fetch http://good.test/)" "$page"
 
 # Events, and death of the gateway.
 j=$(timeout 20 "$A" exec --output json --events summary "$SID" -- curl -s https://good.test)
