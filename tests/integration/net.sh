@@ -274,7 +274,7 @@ check "but after" grep -q ask.test "$N/dns.log"
 fetch http://ask.test/ >/dev/null
 check "refused, it fails at once" grep -qiE "refused|couldn't connect" "$T/err"
 check "at a terminal, the question says kind, target, rule and message" bash -c "
-	script -qec '$A exec $SID -- curl -sS --max-time 8 http://ask.test/' /dev/null <<<y | grep -qF 'approve net ask.test:80 (rule asks)? reach ask.test? [y/N]'"
+	yes | head -40 | timeout 30 script -qec '$A exec $SID -- curl -4 -sS --max-time 8 http://ask.test/' /dev/null | grep -qF 'approve net ask.test:80 (rule asks)? reach ask.test? [y/N]'"
 cat >"$W/many.py" <<'P'
 import select, socket, time
 a = socket.gethostbyname('ask.test')
