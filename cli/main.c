@@ -20,7 +20,8 @@ static const struct command {
 	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--path-like P] "
 	  "[--limit N]: the newest 200" },
 	{ "trash", cmd_trash,
-	  "trash list [--session S] [--json] [--all: passing files of a command, too] | trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
+	  "trash list [--session S] [--json] [--all: passing files of a command, too] | "
+	  "trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
 	{ "policy", cmd_policy, "policy list | show|validate|compile NAME|FILE | explain [--policy P] [--workspace D] "
 	  "[file] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD... | test [--policy P] FILE.cases" },

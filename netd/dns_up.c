@@ -101,7 +101,7 @@ int dns_up_open(struct loop *l, struct dns_up **ret)
 	if (!u)
 		return -ENOMEM;
 	u->loop = l;
-	u->credit = DNS_UP_NEW_BURST * 1000;
+	u->credit = DNS_UP_NEW_BURST * 1000ull;
 	u->filled = clock_ms();
 	u->cache = calloc(DNS_UP_CACHE, sizeof(*u->cache));
 	r = u->cache ? ares_library_init(ARES_LIB_INIT_ALL) : ARES_ENOMEM;
@@ -185,8 +185,8 @@ static bool within_budget(struct dns_up *u, bool known)
 
 	u->credit += (now - u->filled) * DNS_UP_NEW_PER_SECOND;
 	u->filled = now;
-	if (u->credit > DNS_UP_NEW_BURST * 1000)
-		u->credit = DNS_UP_NEW_BURST * 1000;
+	if (u->credit > DNS_UP_NEW_BURST * 1000ull)
+		u->credit = DNS_UP_NEW_BURST * 1000ull;
 	if (u->credit < 1000 || (!known && u->n_new >= DNS_UP_NEW_MAX))
 		return false;
 	u->credit -= 1000;

@@ -52,21 +52,36 @@ static struct flow *flow_put(const struct flow *f)
 	return NULL;
 }
 
+/* Any flow there that waits for its accept: where two flows would look alike behind the redirection, the kernel gives one another source port.
+ * Only flows that were let through come here, and those to one place were let through by one rule. */
+static size_t flow_to(const struct addr *dst, uint16_t dport)
+{
+	uint64_t now = clock_ms();
+	size_t at = 0;
+
+	while (at < FLOWS_MAX && !(flows[at].until >= now && flows[at].f.pkt.dport == dport && addr_eq(&flows[at].f.pkt.dst, dst)))
+		at++;
+	return at;
+}
+
 bool flow_take(const struct addr *dst, uint16_t dport, uint16_t sport, struct flow *ret)
 {
-	size_t b = bucket(dst, dport, sport);
+	size_t b = bucket(dst, dport, sport), found = FLOWS_MAX;
 
-	for (size_t i = 0; i < PROBES; i++) {
+	for (size_t i = 0; i < PROBES && found == FLOWS_MAX; i++) {
 		size_t at = (b + i) % FLOWS_MAX;
 		const struct pkt *k = &flows[at].f.pkt;
 
-		if (flows[at].until >= clock_ms() && k->sport == sport && k->dport == dport && addr_eq(&k->dst, dst)) {
-			*ret = flows[at].f;
-			flows[at].until = 0;
-			return true;
-		}
+		if (flows[at].until >= clock_ms() && k->sport == sport && k->dport == dport && addr_eq(&k->dst, dst))
+			found = at;
 	}
-	return false;
+	if (found == FLOWS_MAX)
+		found = flow_to(dst, dport);
+	if (found == FLOWS_MAX)
+		return false;
+	*ret = flows[found].f;
+	flows[found].until = 0;
+	return true;
 }
 
 bool gate_may_record(uint64_t *ret_lost)
