@@ -32,8 +32,8 @@ struct flow {
 	const char *decision, *effective;   /* static words */
 };
 int flow_start(void);                /* watches the queue; 0 or negative errno */
-/* Takes out the flow with this source port and destination, else any to that destination (the kernel may have changed the port); false: none was
- * let through. */
+/* Takes out the flow with this source port and destination, else any to that destination (the kernel may have changed the port);
+ * false: none was let through. */
 bool flow_take(const struct addr *dst, uint16_t dport, uint16_t sport, struct flow *ret);
 
 int dns_start(void);                 /* watches the DNS sockets */
