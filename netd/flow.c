@@ -52,8 +52,8 @@ static struct flow *flow_put(const struct flow *f)
 	return NULL;
 }
 
-/* Any flow there that waits for its accept: where two flows would look alike behind the redirection, the kernel gives one another source port.
- * Only flows that were let through come here, and those to one place were let through by one rule. */
+/* Any flow there that waits for its accept: where two flows would look alike behind the redirection, the kernel gives one another
+ * source port. Only flows that were let through come here, and those to one place were let through by one rule. */
 static size_t flow_to(const struct addr *dst, uint16_t dport)
 {
 	uint64_t now = clock_ms();
