@@ -258,6 +258,15 @@ static bool target_agrees(const struct hello *h, const uint8_t *line, size_t n)
 	return take_authority(&other, t, (size_t)(at - t)) && !strcmp(other.name, h->name);
 }
 
+/* A line feed by itself: some servers end a line there, and would read another head than we do. */
+static bool lone_feed(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == '\n' && (i == 0 || p[i - 1] != '\r'))
+			return true;
+	return false;
+}
+
 static void http(const uint8_t *p, size_t n, struct hello *h)
 {
 	const uint8_t *end = memmem(p, n, "\r\n\r\n", 4), *line = p, *first_end = NULL;
@@ -265,6 +274,10 @@ static void http(const uint8_t *p, size_t n, struct hello *h)
 	/* A body may hold anything; it may stand in the same bytes. */
 	if (memchr(p, 0, end ? (size_t)(end - p) : n)) {
 		bad(h, "a NUL byte in the request head");
+		return;
+	}
+	if (lone_feed(p, end ? (size_t)(end + 2 - p) : n)) {
+		bad(h, "a line of the request head does not end in CR LF");
 		return;
 	}
 	if (!end)
