@@ -185,6 +185,9 @@ int ipc_answer(int sock, struct ipc_frame *f, struct err *err)
 {
 	int r = ipc_recv(sock, IPC_D | IPC_W, f);
 
+	/* Who closes with frames of ours unread is told of first; its last words still wait behind that (net/unix: sk_err). */
+	if (r == -ECONNRESET)
+		r = ipc_recv(sock, IPC_D | IPC_W, f);
 	if (r == 0 || r == -ECONNRESET) {
 		err_set(err, -ECONNRESET, "the daemon closed the connection");
 		return 0;
