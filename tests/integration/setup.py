@@ -15,17 +15,22 @@ def change(daemon, data):
     elif what == "workspace" and kind == 13 and body[4:] == os.environ["WORKSPACE"].encode(): body = word(path)
     return struct.pack("<HHIII", kind, flags, number, len(body), zero) + body
 
+def receive(a):
+    try: return a.recvmsg(70000, socket.CMSG_SPACE(16))
+    except ConnectionResetError: return a.recvmsg(70000, socket.CMSG_SPACE(16)) # last words wait behind the reset
+
 def pump(a, b, daemon):
+    ends = (b,) if daemon else (a, b) # what the daemon still has to say reaches the client, though it takes no more
     try:
         while True:
-            data, anc, _, _ = a.recvmsg(70000, socket.CMSG_SPACE(16))
+            data, anc, _, _ = receive(a)
             if not data: break
             fds = array.array("i", b"".join(c[:4] for _, _, c in anc))
             b.sendmsg([change(daemon, data) if daemon else data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
             for fd in fds: os.close(fd)
     except OSError: pass
-    for s in (a, b):
-        try: s.shutdown(socket.SHUT_RDWR)
+    for s in ends:
+        try: s.shutdown(socket.SHUT_WR if daemon else socket.SHUT_RDWR)
         except OSError: pass
 
 def serve(listener, daemon):
