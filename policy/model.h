@@ -93,6 +93,8 @@ bool cidr_has(const struct cidr *c, const uint8_t *addr, size_t len);
  * and compared without case). A glob longer than WILD_MAX matches nothing: the compiler refuses it. */
 #define WILD_MAX 1024
 bool wild_match(const char *glob, const char *text, char sep);
+/* Behind the "}" that closes the "{" at i, looking no further than to; 0 when it is not closed. */
+size_t wild_group_end(const char *g, size_t i, size_t to);
 bool wild_is(const char *s);
 
 struct policy {

@@ -80,21 +80,6 @@ static size_t set_len(const char *g, size_t len)
 	return i < len ? i + 1 : 0;
 }
 
-static size_t brace_len(const char *g, size_t len)
-{
-	int depth = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (g[i] == '\\')
-			i++;
-		else if (g[i] == '{')
-			depth++;
-		else if (g[i] == '}' && --depth == 0)
-			return i + 1;
-	}
-	return 0;
-}
-
 static size_t piece_len(const char *g, size_t len)
 {
 	switch (g[0]) {
@@ -103,7 +88,7 @@ static size_t piece_len(const char *g, size_t len)
 	case '[':
 		return set_len(g, len) ? set_len(g, len) : 1;
 	case '{':
-		return brace_len(g, len) ? brace_len(g, len) : 1;
+		return wild_group_end(g, 0, len) ? wild_group_end(g, 0, len) : 1;
 	case '\\':
 		return len > 1 ? 2 : 1;
 	default:
@@ -254,7 +239,7 @@ int glob_check(const char *g, char *why, size_t cap)
 	for (size_t i = 0; i < len; i += piece_len(g + i, len - i)) {
 		if (g[i] == '[' && !set_len(g + i, len - i))
 			return snprintf(why, cap, "\"[\" without \"]\" (write \\[ for the character)"), -EINVAL;
-		if (g[i] == '{' && !brace_len(g + i, len - i))
+		if (g[i] == '{' && !wild_group_end(g + i, 0, len - i))
 			return snprintf(why, cap, "\"{\" without \"}\" (write \\{ for the character)"), -EINVAL;
 		if (g[i] == '\\' && i + 1 == len)
 			return snprintf(why, cap, "a backslash at the end"), -EINVAL;

@@ -36,7 +36,7 @@ static size_t set_end(const char *g, size_t i, size_t to)
 	return at < to ? at + 1 : 0;
 }
 
-static size_t group_end(const char *g, size_t i, size_t to)
+size_t wild_group_end(const char *g, size_t i, size_t to)
 {
 	int depth = 0;
 
@@ -96,8 +96,8 @@ static void prepare(struct glob *w, size_t from, size_t to)
 		} else if (g[i] == '[' && set_end(g, i, to)) {
 			w->piece[i] = P_SET;
 			end = set_end(g, i, to);
-		} else if (g[i] == '{' && group_end(g, i, to)) {
-			end = group_end(g, i, to);
+		} else if (g[i] == '{' && wild_group_end(g, i, to)) {
+			end = wild_group_end(g, i, to);
 			prepare_group(w, i, end);
 		} else if (g[i] == '\\' && end < to) {
 			end++;
