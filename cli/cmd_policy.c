@@ -125,7 +125,7 @@ static int judge(struct policy *p, char **w, size_t n, struct pol_verdict *v, co
 	if (!strcmp(w[0], "file") && n == 3) {
 		for (int op = 0; op < POL_OP__COUNT; op++)
 			if (!strcmp(pol_op_name((enum pol_op)op), w[1])) {
-				*v = policy_file(p, policy_file_path(p, w[2]), (enum pol_op)op);
+				*v = policy_file(p, policy_file_path(p, w[2]), (enum pol_op)op, (struct pol_who){ 0 });
 				return 0;
 			}
 		return -EINVAL;

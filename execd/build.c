@@ -307,9 +307,9 @@ static int hot_files(struct session *s, struct err *err)
 		struct stat f;
 
 		snprintf(at, sizeof(at), ".%s", files[i]);
-		if (policy_file(s->policy, st, POL_OP_READ).decision != POL_ALLOW ||
-		    policy_file(s->policy, st, POL_OP_OPEN).decision != POL_ALLOW ||
-		    policy_file(s->policy, st, POL_OP_WRITE).decision != POL_DENY || lstat(files[i], &f) < 0 ||
+		if (policy_file(s->policy, st, POL_OP_READ, (struct pol_who){ 0 }).decision != POL_ALLOW ||
+		    policy_file(s->policy, st, POL_OP_OPEN, (struct pol_who){ 0 }).decision != POL_ALLOW ||
+		    policy_file(s->policy, st, POL_OP_WRITE, (struct pol_who){ 0 }).decision != POL_DENY || lstat(files[i], &f) < 0 ||
 		    !S_ISREG(f.st_mode) || lstat(at, &f) < 0)
 			continue;
 		if (bind_tree(files[i], at, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err) < 0)

@@ -136,6 +136,7 @@ static bool verify(struct traced *t, pid_t pid)
 		break;
 	case POL_REDIRECT:
 	case POL_DENY:
+	case POL_ABSORB:
 	case POL__COUNT:
 		break;
 	}

@@ -29,7 +29,7 @@ static bool could_be_made(const struct policy *p, const char *place)
 			return true;
 	st = policy_file_path(p, place);
 	for (size_t i = 0; i < ARRAY_LEN(making); i++)
-		if (policy_file(p, st, making[i]).decision != POL_DENY)
+		if (policy_file(p, st, making[i], (struct pol_who){ .unknown = true }).decision != POL_DENY)
 			return true;
 	return false;
 }
@@ -37,7 +37,7 @@ static bool could_be_made(const struct policy *p, const char *place)
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first)
 {
 	struct pol_exec q = { .given = f->given, .resolved = f->resolved[0] ? f->resolved : NULL, .argv = (const char *const *)f->argv,
-			      .argc = f->argc, .depth = first ? 0 : 1 };
+			      .argc = f->argc, .depth = first ? 0 : 1, .who.unknown = !first };
 	struct pol_verdict v = { .decision = POL_DENY, .rule = "default-deny-anonymous-exec",
 				 .message = "programs without a file name (memfd, deleted) are not run" };
 

@@ -172,6 +172,7 @@ static void judge(struct cmd *c, const struct seccomp_notif *req)
 		return;
 	case POL_REDIRECT: /* of a nested program: refused, with the rule's message saying what to use */
 	case POL_DENY:
+	case POL_ABSORB:
 	case POL__COUNT:
 		deny(c, id, pid, &f, &v);
 	}

@@ -13,6 +13,11 @@ struct pol_state judge_state(const struct inode *dir, const char *name)
 	return name ? policy_file_child(fsd.policy, dir->state, name, strlen(name)) : dir->state;
 }
 
+struct pol_who judge_who(fuse_req_t req UNUSED)
+{
+	return (struct pol_who){ .unknown = true };
+}
+
 /* 1, 0, or HELD: nobody has been asked yet about this rule and place within this operation. */
 static int granted(struct call *c, const struct inode *i, const char *name, enum pol_op op, const struct pol_verdict *v)
 {
@@ -63,7 +68,7 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 		if (r)
 			return r;
 	}
-	v = policy_file(fsd.policy, judge_state(i, name), op);
+	v = policy_file(fsd.policy, judge_state(i, name), op, judge_who(c->req));
 	ok = allowed(c, i, name, op, &v);
 	if (ret_soft)
 		*ret_soft = v.decision == POL_SOFT_DELETE;

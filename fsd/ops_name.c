@@ -105,7 +105,7 @@ static void record_kept(struct call *c, struct inode *dir, const char *name, con
 	evt_str(fsd.w->events, "token", k->token);
 	if (k->made_by_it)
 		evt_int(fsd.w->events, "made_by_same_command", 1);
-	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, judge_state(dir, name), op).rule, NULL);
+	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, judge_state(dir, name), op, judge_who(c->req)).rule, NULL);
 	evt_end(fsd.w->events);
 }
 

@@ -188,7 +188,7 @@ static void question(struct waiting *w, const uint8_t *p, size_t n)
 	if (reverse(w))
 		return;
 	asked_by(w);
-	w->v = policy_net(gate.policy, &(struct pol_net){ .domain = w->q.name, .dns = true });
+	w->v = policy_net(gate.policy, &(struct pol_net){ .domain = w->q.name, .dns = true, .who.unknown = true });
 	if (w->v.decision != POL_ALLOW && w->v.decision != POL_AUDIT && w->v.decision != POL_APPROVE) {
 		a.rcode = DNS_NXDOMAIN;
 		send_answer(w, &a);

@@ -247,7 +247,7 @@ static void hold(uint32_t id, const struct flow *f, const struct pol_verdict *v)
 
 static void judge(uint32_t id, struct flow *f)
 {
-	struct pol_net q = { .port = f->pkt.dport };
+	struct pol_net q = { .port = f->pkt.dport, .who.unknown = true };
 	struct addr dst = f->pkt.dst;
 	struct pol_verdict v;
 

@@ -90,19 +90,16 @@ static const struct rule *first(const struct policy *p, const char *s, const cha
 static int rank(enum pol_decision d)
 {
 	static const int v[] = { [POL_DENY] = 4, [POL_REDIRECT] = 3, [POL_SOFT_DELETE] = 0, [POL_APPROVE] = 2, [POL_AUDIT] = 1,
-		[POL_ALLOW] = 0 };
+		[POL_ALLOW] = 0, [POL_ABSORB] = 4 };
 
 	return v[d];
 }
 
-static struct pol_verdict to_verdict(const struct rule *u)
+static struct pol_verdict to_verdict(const struct policy *p, const struct rule *u)
 {
 	if (!u)
-		return (struct pol_verdict){ .decision = POL_DENY, .rule = "default-deny-commands" };
-	return (struct pol_verdict){ .decision = u->decision, .rule = u->name, .message = u->message, .timeout_ms = u->timeout_ms,
-				     .redirect_to = u->redirect_to, .redirect_args = (const char *const *)u->redirect_args.v,
-				     .n_redirect_args = u->redirect_args.n, .redirect_append = (const char *const *)u->redirect_append.v,
-				     .n_redirect_append = u->redirect_append.n };
+		return (struct pol_verdict){ .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "default-deny-commands" };
+	return verdict_of(u, (uint32_t)(u - p->m.execs.v));
 }
 
 /* The simple words of a script's first command, for looking ahead only: what really runs is judged at its own exec. */
@@ -267,16 +264,16 @@ static struct pol_verdict look(const struct policy *p, const char *given, const 
 	struct pol_verdict v;
 
 	if (!args)
-		return (struct pol_verdict){ .decision = POL_DENY, .rule = "default-deny-commands", .message = "out of memory" };
+		return (struct pol_verdict){ .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "default-deny-commands", .message = "out of memory" };
 	a = first(p, given, args, depth);
 	if (resolved)
 		b = first(p, resolved, args, depth);
-	v = to_verdict(a ? a : b);
+	v = to_verdict(p, a ? a : b);
 	v.command = given;
 	v.argv = argv;
 	v.argc = argc;
 	if (a && b) {
-		struct pol_verdict w = to_verdict(b);
+		struct pol_verdict w = to_verdict(p, b);
 
 		w.command = given;
 		w.argv = argv;

@@ -14,13 +14,30 @@ void strs_fini(struct strs *s)
 	*s = (struct strs){ 0 };
 }
 
+static void more_fini(struct rule_more *m)
+{
+	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths, &m->sha256,
+				 &m->env_allow, &m->env_deny };
+
+	for (size_t k = 0; m && k < ARRAY_LEN(lists); k++)
+		strs_fini(lists[k]);
+	if (m)
+		free(m->dlp);
+	free(m);
+}
+
+struct rule_more *rule_more(struct rule *r)
+{
+	if (!r->more)
+		r->more = calloc(1, sizeof(*r->more));
+	return r->more;
+}
+
 void rules_fini(struct rules *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct rule *u = &r->v[i];
-		struct strs *lists[] = { &u->paths, &u->domains, &u->cidrs, &u->commands, &u->args_patterns, &u->redirect_args,
-			&u->redirect_append,
-					 &u->redirect_env };
+		struct strs *lists[] = { &u->paths, &u->domains, &u->cidrs, &u->commands, &u->args_patterns };
 
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 			strs_fini(lists[k]);
@@ -30,6 +47,7 @@ void rules_fini(struct rules *r)
 		free(u->ports);
 		free(u->ranges);
 		free(u->regex);
+		more_fini(u->more);
 	}
 	free(r->v);
 	*r = (struct rules){ 0 };
@@ -69,6 +87,8 @@ static void put_strs(struct wr *w, const struct strs *s)
 
 void model_write_rules(struct wr *w, const struct rules *r)
 {
+	static const struct strs none;
+
 	wr_u32(w, (uint32_t)r->n);
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *u = &r->v[i];
@@ -84,9 +104,9 @@ void model_write_rules(struct wr *w, const struct rules *r)
 		put_strs(w, &u->domains);
 		put_strs(w, &u->cidrs);
 		put_strs(w, &u->commands);
-		put_strs(w, &u->redirect_args);
-		put_strs(w, &u->redirect_append);
-		put_strs(w, &u->redirect_env);
+		put_strs(w, u->more ? &u->more->redirect_args : &none);
+		put_strs(w, u->more ? &u->more->redirect_append : &none);
+		put_strs(w, u->more ? &u->more->redirect_env : &none);
 		wr_u32(w, (uint32_t)u->n_ports);
 		for (size_t k = 0; k < u->n_ports; k++)
 			wr_u16(w, u->ports[k]);
@@ -154,9 +174,13 @@ static void get_rule(struct rd *r, struct rule *u)
 	get_strs(r, &u->domains);
 	get_strs(r, &u->cidrs);
 	get_strs(r, &u->commands);
-	get_strs(r, &u->redirect_args);
-	get_strs(r, &u->redirect_append);
-	get_strs(r, &u->redirect_env);
+	if (!rule_more(u)) {
+		r->bad = true;
+		return;
+	}
+	get_strs(r, &u->more->redirect_args);
+	get_strs(r, &u->more->redirect_append);
+	get_strs(r, &u->more->redirect_env);
 	n = rd_u32(r);
 	if (n > STRINGS_MAX || u->decision >= POL__COUNT) {
 		r->bad = true;

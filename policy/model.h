@@ -17,27 +17,91 @@ struct strs { char **v; size_t n; };   /* owned, n strings and a NULL */
 
 struct cidr { uint8_t addr[16], len, bits; }; /* len 4 or 16 */
 
+/* What few rules have: a policy of 100,000 need not pay for it. */
+struct rule_more {
+	struct strs redirect_args, redirect_append, redirect_env;   /* commands */
+	struct strs processes;                                      /* any rule; as written */
+	struct strs methods, url_paths;                             /* network, services; methods in upper case */
+	struct strs sha256;                                         /* commands; 64 hex digits, lower case */
+	struct strs env_allow, env_deny;                            /* commands */
+	uint64_t env_max_bytes, env_max_keys;
+	bool env_block_iteration, has_env_allow, has_env_deny, has_env_limits;
+	bool undo_keep;                                             /* files */
+	enum pol_tls tls;                                           /* network */
+	char *dlp;
+};
+
 struct rule {
 	char *name, *message, *redirect_to;
 	enum pol_decision decision;
 	uint64_t timeout_ms;
 	bool preserve_tree;
-	uint32_t line, ops;             /* ops: bit mask, files */
-	struct strs paths, domains, cidrs, commands, args_patterns, redirect_args, redirect_append, redirect_env;
+	uint16_t file;                  /* index into the model's files */
+	uint32_t line, column;
+	uint32_t ops;                   /* bit mask: files pol_op, unix sockets pol_unix_op */
+	struct strs paths, domains, cidrs, commands, args_patterns;
 	struct cidr *ranges;            /* cidrs as bytes, as many; made when a generation is opened */
 	uint16_t *ports;
 	size_t n_ports;
 	int32_t min_depth, max_depth;   /* commands; max -1: no end */
 	uint8_t *regex;                 /* serialised vectorscan database, owned */
 	size_t regex_len;
+	struct rule_more *more;         /* owned; NULL: nothing of it given. rule_more() makes it */
 };
 
 struct rules { struct rule *v; size_t n; };
 
+struct signal_rule {
+	char *name, *message, *pattern;      /* pattern: target type process */
+	enum pol_decision decision, fallback;
+	uint64_t timeout_ms, signals;        /* signals: bit n-1 for signal n */
+	uint32_t targets;                    /* bits of pol_target */
+	int64_t min, max;                    /* target type pid_range */
+	int redirect_to;
+	uint16_t file;
+	uint32_t line, column;
+	struct strs processes;
+};
+struct redirect_rule {                       /* dns_redirects, connect_redirects */
+	char *name, *message, *match;
+	uint8_t *regex;
+	size_t regex_len;
+	struct cidr resolve_to;              /* names: len 4 or 16, all bits */
+	char *host, *unix_path, *sni;        /* connections */
+	uint16_t port;
+	enum pol_visibility visibility;
+	enum pol_on_failure on_failure;
+	uint16_t file;
+	uint32_t line, column;
+};
+struct service {
+	char *name, *upstream, *expose_as, *secret_ref, *secret_format, *inject_header, *inject_template;
+	char *host;                          /* upstream's, lower case */
+	struct strs aliases;                 /* lower case */
+	bool allow_direct, scrub_response;
+	enum pol_decision end;               /* default: allow or deny */
+	struct rules rules;                  /* methods, url_paths */
+	uint16_t file;
+	uint32_t line, column;
+};
+struct budget { struct pol_budget b; char *name, *message; struct strs providers, models, keys; uint16_t file; uint32_t line, column; };
+
 struct model {
 	char *name, *file;
-	struct rules files, nets, execs;
+	struct strs sources;                 /* files, by rule.file: 0 the policy itself, then what it extends */
+	struct rules files, nets, execs, unixes;
+	struct signal_rule *signals;
+	struct redirect_rule *dns, *connect;
+	struct service *services;
+	struct budget *budgets;
+	size_t n_signals, n_dns, n_connect, n_services, n_budgets;
+	struct pol_limits limits;
+	struct pol_audit audit;
+	struct strs env_allow, env_deny, env_inject, transparent_add, transparent_remove;
+	struct pol_env env;
 };
+/* The rule's more, made when there is none yet; NULL without memory. */
+struct rule_more *rule_more(struct rule *r);
 
 /* One automaton over bytes. next[state * classes + class[byte]]; state 0 is dead. */
 struct dfa {
@@ -96,6 +160,10 @@ bool wild_match(const char *glob, const char *text, char sep);
 /* Behind the "}" that closes the "{" at i, looking no further than to; 0 when it is not closed. */
 size_t wild_group_end(const char *g, size_t i, size_t to);
 bool wild_is(const char *s);
+
+/* open.c, file.c */
+struct pol_verdict verdict_of(const struct rule *u, uint32_t no);
+int file_trees(struct policy *p);
 
 struct policy {
 	struct model m;

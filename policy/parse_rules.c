@@ -210,9 +210,9 @@ static void k_redirect(struct ctx *c, const struct node *v)
 		else if (!strcmp(key->text, "command"))
 			set_text(c, val, &c->r->redirect_to);
 		else if (!strcmp(key->text, "args"))
-			set_strs(c, val, &c->r->redirect_args, false, false);
+			set_strs(c, val, &rule_more(c->r)->redirect_args, false, false);
 		else if (!strcmp(key->text, "args_append"))
-			set_strs(c, val, &c->r->redirect_append, false, false);
+			set_strs(c, val, &rule_more(c->r)->redirect_append, false, false);
 		else if (!strcmp(key->text, "environment"))
 			diag_warning(c->p->d, key, "environment of a redirect is not enforced yet");
 		else

@@ -24,7 +24,7 @@ static void file(const struct policy *p)
 	for (unsigned i = 0; i < ASKS; i++) {
 		const char *name = names[i % ARRAY_LEN(names)];
 
-		sum += policy_file(p, policy_file_child(p, dir, name, strlen(name)), ops[i / 8 % 4]).decision;
+		sum += policy_file(p, policy_file_child(p, dir, name, strlen(name)), ops[i / 8 % 4], (struct pol_who){ 0 }).decision;
 	}
 }
 

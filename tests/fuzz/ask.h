@@ -45,7 +45,7 @@ static void ask_files(const struct policy *p)
 		struct pol_state st = policy_file_path(p, paths[i]), child = policy_file_child(p, st, "na me\xfe", 6);
 
 		for (int op = 0; op < POL_OP__COUNT; op++) {
-			struct pol_verdict v = policy_file(p, st, (enum pol_op)op), w = policy_file(p, child, (enum pol_op)op);
+			struct pol_verdict v = policy_file(p, st, (enum pol_op)op, (struct pol_who){ 0 }), w = policy_file(p, child, (enum pol_op)op, (struct pol_who){ 0 });
 
 			ask_verdict(&v);
 			ask_verdict(&w);

@@ -8,7 +8,7 @@
 
 #include "tests/unit/policy/pol.h"
 
-#define FILE_IS(p, op, path, d, r) assert_verdict(policy_file(p, policy_file_path(p, path), POL_OP_##op), d, r)
+#define FILE_IS(p, op, path, d, r) assert_verdict(policy_file(p, policy_file_path(p, path), POL_OP_##op, (struct pol_who){ 0 }), d, r)
 
 static void test_six(void **state UNUSED)
 {
@@ -23,11 +23,11 @@ static void test_six(void **state UNUSED)
 	FILE_IS(p, WRITE, "/r", POL_REDIRECT, "r");
 	FILE_IS(p, WRITE, "/u", POL_AUDIT, "u");
 	FILE_IS(p, DELETE, "/s", POL_SOFT_DELETE, "s");
-	v = policy_file(p, policy_file_path(p, "/d"), POL_OP_READ);
+	v = policy_file(p, policy_file_path(p, "/d"), POL_OP_READ, (struct pol_who){ 0 });
 	assert_string_equal(v.message, "no");
-	v = policy_file(p, policy_file_path(p, "/p"), POL_OP_READ);
+	v = policy_file(p, policy_file_path(p, "/p"), POL_OP_READ, (struct pol_who){ 0 });
 	assert_int_equal(v.timeout_ms, 90000);
-	v = policy_file(p, policy_file_path(p, "/r"), POL_OP_READ);
+	v = policy_file(p, policy_file_path(p, "/r"), POL_OP_READ, (struct pol_who){ 0 });
 	assert_string_equal(v.redirect_to, "/q");
 	assert_true(v.preserve_tree);
 	assert_int_equal(((struct pol_verdict){ 0 }).decision, POL_DENY);
@@ -44,7 +44,7 @@ static void test_ends(void **state UNUSED)
 	for (int op = 0; op < POL_OP__COUNT; op++) {
 		bool read = op == POL_OP_READ || op == POL_OP_OPEN || op == POL_OP_STAT || op == POL_OP_LIST || op == POL_OP_READLINK || op == POL_OP_ACCESS;
 
-		assert_verdict(policy_file(p, policy_file_path(p, "/x"), (enum pol_op)op), read ? POL_ALLOW : POL_DENY,
+		assert_verdict(policy_file(p, policy_file_path(p, "/x"), (enum pol_op)op, (struct pol_who){ 0 }), read ? POL_ALLOW : POL_DENY,
 			       read ? "default-allow-reads" : "default-deny-files");
 	}
 	assert_verdict(policy_exec(p, &e), POL_DENY, "default-deny-commands");
@@ -94,8 +94,8 @@ static void test_workspace(void **state UNUSED)
 	FILE_IS(p, WRITE, "/workspace/c", POL_ALLOW, "home");
 	FILE_IS(p, WRITE, "/workspaces/c", POL_DENY, "default-deny-files");
 	assert_true(pol_state_eq(policy_file_child(p, ws, "a", 1), policy_file_path(p, "/workspace/a")));
-	assert_verdict(policy_file(p, policy_file_child(p, ws, "b", 1), POL_OP_READ), POL_DENY, "alias");
-	assert_verdict(policy_file(p, policy_file_child(p, ws, "bb", 2), POL_OP_WRITE), POL_ALLOW, "home");
+	assert_verdict(policy_file(p, policy_file_child(p, ws, "b", 1), POL_OP_READ, (struct pol_who){ 0 }), POL_DENY, "alias");
+	assert_verdict(policy_file(p, policy_file_child(p, ws, "bb", 2), POL_OP_WRITE, (struct pol_who){ 0 }), POL_ALLOW, "home");
 	policy_close(p);
 }
 

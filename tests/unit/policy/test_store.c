@@ -60,7 +60,7 @@ static void ask(const struct policy *p)
 	struct pol_net n = { .domain = "x.y", .port = 443 };
 
 	for (int op = 0; op < POL_OP__COUNT; op++)
-		policy_file(p, policy_file_path(p, "/w/x"), (enum pol_op)op);
+		policy_file(p, policy_file_path(p, "/w/x"), (enum pol_op)op, (struct pol_who){ 0 });
 	policy_file_tree(p, policy_file_root(p));
 	policy_net(p, &n);
 	policy_exec(p, &e);
@@ -73,7 +73,7 @@ static void test_good(void **state UNUSED)
 
 	assert_int_equal(open_bytes(gen, gen_len, good_hash, &p, &err), 0);
 	assert_string_equal(policy_name(p), "n");
-	assert_int_equal(policy_file(p, policy_file_path(p, "/w"), POL_OP_WRITE).decision, POL_ALLOW);
+	assert_int_equal(policy_file(p, policy_file_path(p, "/w"), POL_OP_WRITE, (struct pol_who){ 0 }).decision, POL_ALLOW);
 	policy_close(p);
 }
 
