@@ -18,7 +18,7 @@ struct automaton {
 	struct dfa_slot *slots;
 	struct dfa_entry *entries;
 	uint32_t cap_states, cap_slots, cap_entries;
-	uint32_t used, vacant;   /* slots: none from used on is taken, all before vacant are */
+	uint32_t used, vacant;   /* slots: none from used on is taken, none before vacant is looked at */
 };
 struct dfa_edge { uint32_t class, to; };
 void automaton_fini(struct automaton *a);

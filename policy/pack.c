@@ -51,6 +51,9 @@ static uint32_t base_for(struct automaton *a, const struct dfa_edge *e, uint32_t
 	for (int probe = 0; probe < PROBES_MAX && t < a->used; probe++, t++)
 		if (fits(a, t - first, e, n))
 			return t - first;
+	/* Gaps that these do not fit into would not take the next ones either. */
+	if (t < a->used)
+		a->vacant += PROBES_MAX / 4;
 	return a->used > first ? a->used - first : 0;
 }
 

@@ -16,19 +16,27 @@ static int by_automaton(char *glob, const char *text)
 	char *paths[] = { glob, NULL };
 	struct rule u = { .paths = { paths, 1 }, .ops = 1 };
 	struct rules rules = { &u, 1 };
+	struct dfa_input in = { .rules = &rules, .workspace = "/w", .to = 1, .kinds = GLOBS_ALL };
 	uint64_t work = 2000000;
-	struct dfa d = { 0 };
-	int hit = -1, r = dfa_build(&rules, 0, 1, "/w", &d, &work);
+	struct automaton a = { 0 };
+	int hit = -1, r = dfa_build(&in, &a, &work);
 
 	MUST(r == 0 || r == -E2BIG || r == -ETIME);
 	if (r == 0) {
-		uint32_t s = d.root;
+		uint8_t *record = malloc(dfa_size(&a.d));
+		struct wr w = wr_init(record, dfa_size(&a.d));
+		struct dfa d;
+		uint32_t s;
 
+		MUST(record && dfa_write(&w, &a.d) == 0 && wr_len(&w) == dfa_size(&a.d));
+		MUST(dfa_map(record, wr_len(&w), &d) == 0);
+		s = d.root;
 		for (; *text; text++)
-			s = d.next[(size_t)s * d.n_classes + d.class[(uint8_t)*text]];
-		hit = dfa_rule(&d, s, POL_OP_READ) == 0;
+			s = dfa_go(&d, s, d.class[(uint8_t)*text]);
+		hit = (int)(d.entries[d.states[s].match].bits & 1);
+		free(record);
 	}
-	dfa_fini(&d);
+	automaton_fini(&a);
 	return hit;
 }
 

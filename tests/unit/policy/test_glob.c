@@ -18,17 +18,19 @@ static bool by_automaton(char *glob, const char *text)
 	char *paths[] = { glob, NULL };
 	struct rule u = { .paths = { paths, 1 }, .ops = 1 };
 	struct rules rules = { &u, 1 };
-	struct dfa d = { 0 };
+	struct dfa_input in = { .rules = &rules, .workspace = "/w", .to = 1, .kinds = GLOBS_ALL };
+	struct automaton a = { 0 };
 	uint64_t work = DFA_WORK_MAX;
 	uint32_t s;
+	bool hit;
 
-	assert_int_equal(dfa_build(&rules, 0, 1, "/w", &d, &work), 0);
-	s = d.root;
+	assert_int_equal(dfa_build(&in, &a, &work), 0);
+	s = a.d.root;
 	for (; *text; text++)
-		s = d.next[(size_t)s * d.n_classes + d.class[(uint8_t)*text]];
-	s = dfa_rule(&d, s, POL_OP_READ);
-	dfa_fini(&d);
-	return s == 0;
+		s = dfa_go(&a.d, s, a.class[(uint8_t)*text]);
+	hit = a.entries[a.states[s].match].bits & 1;
+	automaton_fini(&a);
+	return hit;
 }
 
 static void test_table(void **state UNUSED)
@@ -128,15 +130,22 @@ static void test_work_is_counted(void **state UNUSED)
 	char *paths[] = { glob, NULL };
 	struct rule u = { .paths = { paths, 1 }, .ops = 1 };
 	struct rules rules = { &u, 1 };
-	struct dfa d = { 0 };
-	uint64_t left = 500, all = DFA_WORK_MAX;
+	struct dfa_input in = { .rules = &rules, .workspace = "/w", .to = 1, .kinds = GLOBS_ALL };
+	uint64_t all = DFA_WORK_MAX, need;
+	struct automaton a = { 0 };
 
-	assert_int_equal(dfa_build(&rules, 0, 1, "/w", &d, &left), -ETIME);
-	assert_int_equal(left, 0);
-	dfa_fini(&d);
-	assert_int_equal(dfa_build(&rules, 0, 1, "/w", &d, &all), 0);
-	assert_true(all < DFA_WORK_MAX - 500);
-	dfa_fini(&d);
+	assert_int_equal(dfa_build(&in, &a, &all), 0);
+	need = DFA_WORK_MAX - all;
+	assert_true(need > 500);
+	automaton_fini(&a);
+	/* Wherever it runs out. */
+	for (uint64_t given = 1; given < need; given += given / 8 + 1) {
+		uint64_t left = given;
+
+		assert_int_equal(dfa_build(&in, &a, &left), -ETIME);
+		assert_int_equal(left, 0);
+		automaton_fini(&a);
+	}
 }
 
 int main(void)
