@@ -173,7 +173,7 @@ static bool set_room(struct work *w)
 		w->sets = v;
 		w->cap_sets += w->cap_sets / 2 + 1024;
 	}
-	if (w->n_places + w->list_n > w->cap_places) {
+	if (w->n_places + w->list_n >= w->cap_places) {
 		uint32_t cap = w->n_places + w->list_n + w->cap_places / 2 + 4096, *v = realloc(w->places, cap * sizeof(*v));
 
 		if (!v)

@@ -16,13 +16,18 @@ void strs_fini(struct strs *s)
 
 static void more_fini(struct rule_more *m)
 {
-	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths, &m->sha256,
-				 &m->env_allow, &m->env_deny };
-
-	for (size_t k = 0; m && k < ARRAY_LEN(lists); k++)
-		strs_fini(lists[k]);
-	if (m)
-		free(m->dlp);
+	if (!m)
+		return;
+	strs_fini(&m->redirect_args);
+	strs_fini(&m->redirect_append);
+	strs_fini(&m->redirect_env);
+	strs_fini(&m->processes);
+	strs_fini(&m->methods);
+	strs_fini(&m->url_paths);
+	strs_fini(&m->sha256);
+	strs_fini(&m->env_allow);
+	strs_fini(&m->env_deny);
+	free(m->dlp);
 	free(m);
 }
 
