@@ -10,9 +10,6 @@
 
 #define PLACES_MAX 2000000       /* node numbers in all states' sets */
 #define INSERTION_MAX 64         /* longer lists are sorted by qsort */
-#define ALL_OPS ((1u << POL_OP__COUNT) - 1)
-/* Each entry of a list has an operation for which none before it decides: one of 64 labels, who is unknown, or all. */
-#define MATCH_MAX (POL_OP__COUNT * (POL_LABELS_MAX + 2))
 
 struct set { uint32_t at, n, hash; };  /* at: in places */
 struct work {
@@ -97,13 +94,6 @@ static void sort(struct work *w, uint32_t *v, uint32_t n)
 	}
 }
 
-static bool asks(const struct work *w, uint32_t rule)
-{
-	const struct rule_more *m = w->in->rules->v[rule].more;
-
-	return m && m->processes.n;
-}
-
 struct covered { uint32_t forever, here; };  /* operations that earlier rules decide: for good; in this state */
 
 /* The nodes [i, end) of the list are one rule's: those that can still decide something go to n, which is returned behind them. */
@@ -115,7 +105,7 @@ static uint32_t keep(struct work *w, uint32_t i, uint32_t end, uint32_t n, struc
 	for (uint32_t k = i; k < end && sticky == NONE; k++)
 		if (w->nfa.v[w->list[k]].kind == N_FOREVER)
 			sticky = w->list[k];
-	if (sticky != NONE && !asks(w, rule))
+	if (sticky != NONE && !rule_asks(w->in, rule))
 		after |= ops;
 	for (uint32_t k = i; k < end; k++) {
 		const struct nnode *x = &w->nfa.v[w->list[k]];
@@ -137,7 +127,7 @@ static uint32_t keep(struct work *w, uint32_t i, uint32_t end, uint32_t n, struc
 		w->list[n++] = w->forever[rule];
 	}
 	c->forever = after;
-	c->here |= after | (accepts && !asks(w, rule) ? ops : 0);
+	c->here |= after | (accepts && !rule_asks(w->in, rule) ? ops : 0);
 	return n;
 }
 
@@ -363,62 +353,18 @@ static int workspace_state(struct work *w)
 	return w->a->d.workspace == NONE ? -E2BIG : 0;
 }
 
-struct decided { uint32_t done, unknown; uint64_t labels[POL_OP__COUNT]; };
-
-/* Operations for which the rule could be the first that matches, after those that were asked about before. */
-static uint32_t decides(const struct work *w, uint32_t rule, struct decided *d)
-{
-	const struct rule *u = &w->in->rules->v[rule];
-	bool allows = u->decision == POL_ALLOW || u->decision == POL_AUDIT;
-	uint32_t ops = u->ops & ALL_OPS & ~d->done, use = 0;
-	uint64_t labels = w->in->labels ? w->in->labels[rule] : 0;
-
-	if (!asks(w, rule)) {
-		d->done |= ops;
-		return ops;
-	}
-	for (int op = 0; op < POL_OP__COUNT; op++) {
-		if (!(ops >> op & 1))
-			continue;
-		if ((labels & ~d->labels[op]) || (!allows && !(d->unknown >> op & 1)))
-			use |= 1u << op;
-		d->labels[op] |= labels;
-		d->unknown |= allows ? 0 : 1u << op;
-	}
-	return use;
-}
-
 static int match(struct work *w, uint32_t s)
 {
 	const struct set *set = &w->sets[s];
-	struct dfa_entry v[MATCH_MAX];
-	struct decided d = { 0 };
-	uint32_t n = 0, last = NO_RULE;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < set->n && d.done != ALL_OPS; i++) {
+	for (uint32_t i = 0; i < set->n; i++) {
 		const struct nnode *x = &w->nfa.v[w->places[set->at + i]];
-		const struct rule *u = &w->in->rules->v[x->rule];
-		uint64_t labels;
-		uint32_t ops;
 
-		if ((x->kind != N_ACCEPT && x->kind != N_FOREVER) || x->rule == last)
-			continue;
-		last = x->rule;
-		ops = decides(w, x->rule, &d);
-		if (!ops)
-			continue;
-		v[n] = (struct dfa_entry){ .rule = x->rule, .bits = ops };
-		if (asks(w, x->rule)) {
-			labels = w->in->labels ? w->in->labels[x->rule] : 0;
-			v[n].bits |= ENTRY_ASKS | (u->decision == POL_ALLOW || u->decision == POL_AUDIT ? ENTRY_ALLOWS : 0);
-			v[n].labels[0] = (uint32_t)labels;
-			v[n].labels[1] = (uint32_t)(labels >> 32);
-		}
-		n++;
+		if (x->kind == N_ACCEPT || x->kind == N_FOREVER)
+			w->list[n++] = x->rule;
 	}
-	if (n == 0)
-		v[n++] = (struct dfa_entry){ 0 };
-	return automaton_match(w->a, s, v, n, w->table, w->table_cap);
+	return automaton_match(w->a, w->in, s, w->list, n, w->table, w->table_cap);
 }
 
 static int run(struct work *w)

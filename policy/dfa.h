@@ -10,29 +10,40 @@
 #define DFA_WORK_MAX 600000000ull
 #endif
 
-/* pack.c: an automaton being made; d points into the rest, which is owned. */
+/* pack.c: an automaton, or tree of names, being made; d points into the rest, which is owned. */
 struct automaton {
 	struct dfa d;
 	uint8_t class[256], *tree;
 	struct dfa_state *states;
 	struct dfa_slot *slots;
 	struct dfa_entry *entries;
-	uint32_t cap_states, cap_slots, cap_entries;
+	uint32_t *table;
+	char *pool;
+	uint32_t cap_states, cap_slots, cap_entries, cap_pool;
 	uint32_t used, vacant;   /* slots: none from used on is taken, none before vacant is looked at */
 };
 struct dfa_edge { uint32_t class, to; };
 void automaton_fini(struct automaton *a);
 /* Appends a state: n edges in rising order of class, all other bytes lead to `other`. -E2BIG, -ENOMEM. */
 int automaton_state(struct automaton *a, uint32_t other, const struct dfa_edge *e, uint32_t n);
-/* What has matched in a state: n entries; the last becomes ENTRY_LAST; states with equal lists share one. table: cap numbers, 0 at first, cap
- * larger than the number of states. -E2BIG, -ENOMEM. */
-int automaton_match(struct automaton *a, uint32_t state, struct dfa_entry *v, uint32_t n, uint32_t *table, uint32_t cap);
 
-/* dfa.c: the globs of these kinds (GLOBS_*) of rules [from, to). labels: per rule its labels; NULL when no rule has processes. */
+/* The globs of these kinds (GLOBS_*) of rules [from, to). labels: per rule its labels; NULL when no rule has processes. */
 struct dfa_input { const struct rules *rules; const uint64_t *labels; const char *workspace; size_t from, to; unsigned kinds; };
-/* 0; -E2BIG: the automaton would be too large, fewer globs may do; -ETIME: *left, which counts down, is used up; -ENOMEM. *ret is
+/* Whether the rule has processes. */
+bool rule_asks(const struct dfa_input *in, uint32_t rule);
+/* What has matched in a state: n rules in rising order. States with equal lists of what can decide share one. table: cap numbers, 0 at first,
+ * cap larger than the number of states. -E2BIG, -ENOMEM. */
+int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, uint32_t *table,
+		    uint32_t cap);
+/* Room for `want` things of `size` and some more in an owned array; NULL: no memory, and v stays. */
+void *array_grow(void *v, uint32_t *cap, uint32_t want, size_t size);
+
+/* dfa.c. 0; -E2BIG: the automaton would be too large, fewer globs may do; -ETIME: *left, which counts down, is used up; -ENOMEM. *ret is
  * the caller's to fini, also on failure. */
 int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left);
+
+/* names_make.c: the same for plain paths alone (GLOBS_PLAIN): linear, whatever they are. */
+int names_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left);
 
 /* split.c: as few automata as hold all of the policy's file globs, at most POL_DFA_MAX; put gets each, for the call only, and stops all when it
  * fails. 0, -E2BIG, -ETIME, -ENOMEM, -EOVERFLOW (more than POL_LABELS_MAX labels), or what put returned. */

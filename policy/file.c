@@ -151,8 +151,11 @@ struct pol_state policy_file_workspace(const struct policy *p)
 
 struct pol_state policy_file_child(const struct policy *p, struct pol_state dir, const char *name, size_t n)
 {
-	for (size_t i = 0; i < p->n_dfa; i++)
-		dir.s[i] = walk1(&p->dfa[i], walk1(&p->dfa[i], dir.s[i], "/", 1), name, n);
+	for (size_t i = 0; i < p->n_dfa; i++) {
+		const struct dfa *d = &p->dfa[i];
+
+		dir.s[i] = dfa_is_names(d) ? names_child(d, dir.s[i], name, n) : walk1(d, dfa_go(d, dir.s[i], d->class['/']), name, n);
+	}
 	return dir;
 }
 
@@ -166,7 +169,7 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 	uint32_t self = st.s[0];
 	uint8_t m, below;
 
-	if (p->n_dfa != 1)
+	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]))
 		return POL_TREE_MIXED;
 	/* The directory itself and what is below "/", not names that only begin alike. */
 	below = p->dfa[0].tree[walk1(&p->dfa[0], self, "/", 1)];
@@ -335,7 +338,7 @@ bool policy_file_rename_safe(const struct policy *p, struct pol_state from, stru
 		return false;
 	if (!is_dir)
 		return true;
-	if (p->n_dfa != 1)
+	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]))
 		return false;
 	q.seen = calloc(PAIRS_MAX * 4, sizeof(*q.seen));
 	q.queue = calloc(PAIRS_MAX, sizeof(*q.queue));
@@ -359,7 +362,10 @@ struct pol_state policy_file_path(const struct policy *p, const char *path)
 			break;
 		}
 	}
-	for (size_t i = 0; i < p->n_dfa; i++)
-		st.s[i] = walk1(&p->dfa[i], st.s[i], path, strlen(path));
+	for (size_t i = 0; i < p->n_dfa; i++) {
+		const struct dfa *d = &p->dfa[i];
+
+		st.s[i] = dfa_is_names(d) ? names_path(d, st.s[i], path) : walk1(d, st.s[i], path, strlen(path));
+	}
 	return st;
 }

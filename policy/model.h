@@ -9,6 +9,7 @@
 #define MODEL_FORMAT 3
 #define RULES_MAX 100000         /* per policy */
 #define STRINGS_MAX 4096         /* in one list of one rule */
+#define NAMES_MAX 131072         /* in one tree of names */
 #define STATES_MAX 262144         /* of one automaton; more patterns go into the next one */
 #define GENERATION_MAX (64u << 20)
 #define NO_RULE 0xffffffffu
@@ -115,12 +116,27 @@ struct dfa_entry { uint32_t rule, bits, labels[2]; };   /* bits: operations, ENT
 #define ENTRY_ASKS 0x40000000u       /* only when who asks has one of labels */
 #define ENTRY_ALLOWS 0x20000000u     /* allow, audit: not for who is unknown */
 struct dfa {
-	uint32_t n_states, n_classes, n_slots, n_entries, root, workspace;
+	uint32_t n_states, n_classes, n_slots, n_entries, root, workspace, n_table, n_pool;
 	const uint8_t *class, *tree;         /* 256; n_states: a mask of what a path at or below can meet, TREE_* in file.c */
 	const struct dfa_state *states;
 	const struct dfa_slot *slots;
 	const struct dfa_entry *entries;
+	const uint32_t *table;
+	const char *pool;
 };
+/*
+ * Without classes it is no automaton but a tree of names, for policies with too many plain paths: a state is a directory or file, its name
+ * slots[s].to bytes of the pool from states[s].base, in slots[s].state; table, n_table numbers, a power of two, finds it by both (names.c);
+ * any other name leads to states[s].other.
+ */
+static inline bool dfa_is_names(const struct dfa *d)
+{
+	return !d->n_classes;
+}
+uint32_t names_hash(uint32_t dir, const char *name, size_t n);
+uint32_t names_child(const struct dfa *d, uint32_t dir, const char *name, size_t n);
+/* path: "" or "/NAME..." */
+uint32_t names_path(const struct dfa *d, uint32_t dir, const char *path);
 
 static inline uint32_t dfa_go(const struct dfa *d, uint32_t s, uint32_t class)
 {

@@ -240,7 +240,11 @@ void nfa_fini(struct nfa *n)
 
 unsigned nfa_kind(const char *glob)
 {
-	return strncmp(glob, "**", 2) ? GLOBS_ROOTED : GLOBS_DEEP;
+	size_t n = strlen(glob), special = strcspn(glob, "*?[{\\");
+
+	if (!strncmp(glob, "**", 2))
+		return GLOBS_DEEP;
+	return special == n || (special + 2 == n && special && !strcmp(glob + special - 1, "/**")) ? GLOBS_PLAIN : GLOBS_ROOTED;
 }
 
 void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule, uint32_t ops, unsigned kinds)

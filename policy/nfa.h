@@ -31,8 +31,9 @@ static inline bool nfa_has(const struct nfa *n, const struct nnode *x, unsigned 
 	return x->set < NSET_BYTES ? x->set == c : n->sets[x->set - NSET_BYTES][c >> 3] >> (c & 7) & 1;
 }
 
-/* Which globs of a rule: apart, those that can begin in any directory do not multiply those that cannot. */
-enum { GLOBS_ROOTED = 1, GLOBS_DEEP = 2, GLOBS_ALL = 3 };
+/* Which globs of a rule. Apart, those that can begin in any directory do not multiply those that cannot. PLAIN: a whole path without
+ * anything special, or all that is below one (a double star as the last name). */
+enum { GLOBS_PLAIN = 1, GLOBS_ROOTED = 2, GLOBS_DEEP = 4, GLOBS_ALL = 7 };
 
 void nfa_begin(struct nfa *n);
 void nfa_fini(struct nfa *n);

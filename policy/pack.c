@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An automaton's tables while it is made: the edges of many states lie in one row of slots, each where others have left room. */
+/* An automaton's tables while it is made: the edges of many states lie in one row of slots, each where others have left room; rules that can
+ * decide lie in lists that states share. */
 #include "policy/dfa.h"
 
 #include <errno.h>
@@ -8,6 +9,9 @@
 
 #define SLOTS_MAX (3u << 19)
 #define ENTRIES_MAX (1u << 19)
+#define ALL_OPS ((1u << POL_OP__COUNT) - 1)
+/* Each entry of a list has an operation for which none before it decides: one of 64 labels, who is unknown, or all. */
+#define MATCH_MAX (POL_OP__COUNT * (POL_LABELS_MAX + 2))
 #define PROBES_MAX 128           /* places tried for a state's edges before they go to the end */
 
 void automaton_fini(struct automaton *a)
@@ -16,11 +20,12 @@ void automaton_fini(struct automaton *a)
 	free(a->slots);
 	free(a->entries);
 	free(a->tree);
+	free(a->table);
+	free(a->pool);
 	*a = (struct automaton){ 0 };
 }
 
-/* Room for `want` things of `size`, by halves more; NULL: none, and v stays. */
-static void *grow(void *v, uint32_t *cap, uint32_t want, size_t size)
+void *array_grow(void *v, uint32_t *cap, uint32_t want, size_t size)
 {
 	uint32_t n = *cap + *cap / 2;
 
@@ -65,7 +70,7 @@ static int slots_room(struct automaton *a, uint32_t n)
 	if (n > SLOTS_MAX)
 		return -E2BIG;
 	if (n > a->cap_slots) {
-		v = grow(a->slots, &a->cap_slots, n, sizeof(*v));
+		v = array_grow(a->slots, &a->cap_slots, n, sizeof(*v));
 		if (!v)
 			return -ENOMEM;
 		a->slots = v;
@@ -86,7 +91,7 @@ int automaton_state(struct automaton *a, uint32_t other, const struct dfa_edge *
 	if (r < 0)
 		return r;
 	if (s == a->cap_states) {
-		struct dfa_state *v = grow(a->states, &a->cap_states, s + 1, sizeof(*v));
+		struct dfa_state *v = array_grow(a->states, &a->cap_states, s + 1, sizeof(*v));
 
 		if (!v)
 			return -ENOMEM;
@@ -103,11 +108,47 @@ int automaton_state(struct automaton *a, uint32_t other, const struct dfa_edge *
 	return 0;
 }
 
-int automaton_match(struct automaton *a, uint32_t state, struct dfa_entry *v, uint32_t n, uint32_t *table, uint32_t cap)
+bool rule_asks(const struct dfa_input *in, uint32_t rule)
+{
+	const struct rule_more *m = in->rules->v[rule].more;
+
+	return m && m->processes.n;
+}
+
+struct decided { uint32_t done, unknown; uint64_t labels[POL_OP__COUNT]; };
+
+/* The rule as an entry, with the operations for which it could be the first that matches, after those that were asked about before. */
+static struct dfa_entry entry_of(const struct dfa_input *in, uint32_t rule, struct decided *d)
+{
+	const struct rule *u = &in->rules->v[rule];
+	bool allows = u->decision == POL_ALLOW || u->decision == POL_AUDIT;
+	struct dfa_entry e = { .rule = rule, .bits = u->ops & ALL_OPS & ~d->done };
+	uint32_t use = 0;
+	uint64_t labels;
+
+	if (!rule_asks(in, rule)) {
+		d->done |= e.bits;
+		return e;
+	}
+	labels = in->labels[rule];
+	for (int op = 0; op < POL_OP__COUNT; op++) {
+		if (!(e.bits >> op & 1))
+			continue;
+		if ((labels & ~d->labels[op]) || (!allows && !(d->unknown >> op & 1)))
+			use |= 1u << op;
+		d->labels[op] |= labels;
+		d->unknown |= allows ? 0 : 1u << op;
+	}
+	e.bits = use ? use | ENTRY_ASKS | (allows ? ENTRY_ALLOWS : 0) : 0;
+	e.labels[0] = (uint32_t)labels;
+	e.labels[1] = (uint32_t)(labels >> 32);
+	return e;
+}
+
+static int share(struct automaton *a, uint32_t state, const struct dfa_entry *v, uint32_t n, uint32_t *table, uint32_t cap)
 {
 	uint32_t hash = 2166136261u, at;
 
-	v[n - 1].bits |= ENTRY_LAST;
 	for (uint32_t i = 0; i < n; i++)
 		hash = ((hash ^ v[i].rule) * 16777619u ^ v[i].bits) * 16777619u;
 	for (at = hash % cap; table[at]; at = (at + 1) % cap)
@@ -117,7 +158,7 @@ int automaton_match(struct automaton *a, uint32_t state, struct dfa_entry *v, ui
 		if (a->d.n_entries + n > ENTRIES_MAX)
 			return -E2BIG;
 		if (a->d.n_entries + n > a->cap_entries) {
-			struct dfa_entry *e = grow(a->entries, &a->cap_entries, a->d.n_entries + n, sizeof(*e));
+			struct dfa_entry *e = array_grow(a->entries, &a->cap_entries, a->d.n_entries + n, sizeof(*e));
 
 			if (!e)
 				return -ENOMEM;
@@ -130,4 +171,23 @@ int automaton_match(struct automaton *a, uint32_t state, struct dfa_entry *v, ui
 	}
 	a->states[state].match = table[at] - 1;
 	return 0;
+}
+
+int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, uint32_t *table,
+		    uint32_t cap)
+{
+	struct dfa_entry v[MATCH_MAX];
+	struct decided d = { 0 };
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < n && d.done != ALL_OPS; i++) {
+		if (i && rules[i] == rules[i - 1])
+			continue;
+		v[k] = entry_of(in, rules[i], &d);
+		k += v[k].bits != 0;
+	}
+	if (k == 0)
+		v[k++] = (struct dfa_entry){ 0 };
+	v[k - 1].bits |= ENTRY_LAST;
+	return share(a, state, v, k, table, cap);
 }

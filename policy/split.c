@@ -37,7 +37,7 @@ static int one(struct split *s, size_t from, size_t to, unsigned kinds)
 	s->in.from = from;
 	s->in.to = to;
 	s->in.kinds = kinds;
-	r = dfa_build(&s->in, &a, &share);
+	r = kinds == GLOBS_PLAIN ? names_build(&s->in, &a, &share) : dfa_build(&s->in, &a, &share);
 	s->left -= given - share;
 	if (r == 0)
 		r = s->put(s->arg, &a.d);
@@ -46,27 +46,32 @@ static int one(struct split *s, size_t from, size_t to, unsigned kinds)
 	return r;
 }
 
-/* Too large or too slow for one: first apart by kind, whose states would multiply each other, then by halves of the rules. Each
- * automaton is put and let go before the next is built. */
-static int cover(struct split *s, size_t from, size_t to, unsigned kinds)
+/* What is too large, or takes too long, by halves. Each is put and let go before the next is built. */
+static int cover(struct split *s, size_t from, size_t to, unsigned kind)
 {
-	unsigned there = kinds & kinds_of(s->in.rules, from, to);
 	size_t half = from + (to - from) / 2;
 	int r;
 
-	if (!there && s->n)
+	if (!(kinds_of(s->in.rules, from, to) & kind))
 		return 0;
-	r = one(s, from, to, there);
+	r = one(s, from, to, kind);
+	if ((r != -E2BIG && r != -ETIME) || to - from < 2)
+		return r;
+	r = cover(s, from, half, kind);
+	return r < 0 ? r : cover(s, half, to, kind);
+}
+
+/* One automaton when it can be, which alone knows what is below a directory; else apart by kind. */
+static int cover_all(struct split *s)
+{
+	int r = one(s, 0, s->in.rules->n, GLOBS_ALL);
+
 	if (r != -E2BIG && r != -ETIME)
 		return r;
-	if (there == GLOBS_ALL) {
-		r = cover(s, from, to, GLOBS_ROOTED);
-		return r < 0 ? r : cover(s, from, to, GLOBS_DEEP);
-	}
-	if (to - from < 2)
-		return r;
-	r = cover(s, from, half, there);
-	return r < 0 ? r : cover(s, half, to, there);
+	r = 0;
+	for (unsigned kind = 1; r == 0 && kind < GLOBS_ALL; kind <<= 1)
+		r = cover(s, 0, s->in.rules->n, kind);
+	return r;
 }
 
 int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, const struct dfa *d), void *arg)
@@ -87,7 +92,7 @@ int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, 
 	if (r == -E2BIG)
 		r = -EOVERFLOW;
 	if (r == 0)
-		r = cover(&s, 0, m->files.n, GLOBS_ALL);
+		r = cover_all(&s);
 	free(labels);
 	strs_fini(&all);
 	return r;

@@ -56,7 +56,7 @@ static inline int file_put(void *arg, const struct dfa *d)
 	return 0;
 }
 
-/* Takes the rules. pieces: in how many automata, 0 as the compiler would. */
+/* Takes the rules. pieces: in how many automata; 0: as the compiler would; 2: apart by kind. */
 static inline struct policy *files_open(struct rules *rules, size_t pieces)
 {
 	struct policy *p = calloc(1, sizeof(*p));
@@ -71,17 +71,17 @@ static inline struct policy *files_open(struct rules *rules, size_t pieces)
 	assert_int_equal(labels_of(&p->m, &all), 0);
 	for (size_t i = 0; i < p->m.files.n; i++)
 		labels[i] = p->m.files.v[i].more ? labels_mask(&all, &p->m.files.v[i].more->processes) : 0;
-	for (size_t i = 0; i < pieces; i++) {
+	for (size_t i = 0; i < pieces + (pieces == 2); i++) {
 		struct dfa_input in = { .rules = &p->m.files, .labels = labels, .workspace = p->workspace, .kinds = GLOBS_ALL,
 					.from = p->m.files.n * i / pieces, .to = p->m.files.n * (i + 1) / pieces };
 		struct automaton a = { 0 };
 
-		if (pieces == 2) { /* by kind, as all rules of both */
+		if (pieces == 2) { /* by kind */
 			in.from = 0;
 			in.to = p->m.files.n;
-			in.kinds = i ? GLOBS_DEEP : GLOBS_ROOTED;
+			in.kinds = 1u << i;
 		}
-		assert_int_equal(dfa_build(&in, &a, &left), 0);
+		assert_int_equal((in.kinds == GLOBS_PLAIN ? names_build : dfa_build)(&in, &a, &left), 0);
 		file_put(p, &a.d);
 		automaton_fini(&a);
 	}

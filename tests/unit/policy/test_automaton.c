@@ -10,7 +10,7 @@
 
 #include "tests/unit/policy/files.h"
 
-enum { H_STATES, H_CLASSES, H_SLOTS, H_ENTRIES, H_ROOT, H_WORKSPACE, H_WORDS = 280 / 4 };
+enum { H_STATES, H_CLASSES, H_SLOTS, H_ENTRIES, H_ROOT, H_WORKSPACE, H_TABLE, H_POOL, H_WORDS = 288 / 4 };
 
 static uint32_t *record;
 static struct dfa good;
@@ -51,7 +51,7 @@ static void refused_with(uint32_t *at, uint32_t value)
 
 static void test_points_in(void **state UNUSED)
 {
-	assert_ptr_equal(good.class, (uint8_t *)record + 24);
+	assert_ptr_equal(good.class, (uint8_t *)record + 32);
 	assert_ptr_equal(good.states, record + H_WORDS);
 	assert_ptr_equal(good.tree + ((good.n_states + 3) & ~3u), (uint8_t *)record + len);
 	assert_int_equal(len % 4, 0);
@@ -62,7 +62,7 @@ static void test_bounds(void **state UNUSED)
 {
 	static const uint32_t out[] = { 0, 1u << 31, UINT32_MAX };
 	uint32_t *states = record + H_WORDS, *slots = states + 3 * good.n_states, *entries = slots + 2 * good.n_slots;
-	uint8_t *class = (uint8_t *)record + 24, was;
+	uint8_t *class = (uint8_t *)record + 32, was;
 	struct dfa d;
 
 	for (int h = H_STATES; h <= H_ENTRIES; h++)

@@ -45,12 +45,21 @@ static void random_glob(char *out)
 {
 	static const char *const parts[] = { "/a", "/b", "/ab", "/*", "/**", "/?", "/a*", "/*b", "/[ab]", "/[!a]", "/{a,b}", "/{a/b,**}", "/workspace", "/home/u/ws",
 					     "/a**b", "/\\*", "/{,a}b" };
-	unsigned n = 1 + random_of(4);
+	static const char *const plain[] = { "/a", "/b", "/ab", "/workspace", "/home", "/home/u", "/home/u/ws", "/" };
+	unsigned n = random_of(4);
 
 	*out = 0;
+	if (random_of(2)) {
+		strcpy(out, plain[random_of(ARRAY_LEN(plain))]);
+		for (unsigned i = 0; i < n; i++)
+			strcat(out, plain[random_of(3)]);
+		if (random_of(2))
+			strcat(out, "/**");
+		return;
+	}
 	if (random_of(4) == 0)
 		strcpy(out, "**");
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i <= n; i++)
 		strcat(out, parts[random_of(ARRAY_LEN(parts))]);
 }
 
