@@ -95,6 +95,63 @@ static void test_bounds(void **state UNUSED)
 	}
 }
 
+static struct policy *names_policy(void)
+{
+	static const struct file_rule f[] = { { "/w/a/b /w/** /usr/lib", NULL, POL_ALLOW, OPS_ALL }, { "/w/c", "npm", POL_DENY, OPS_ALL } };
+
+	return files_of(f, 2, 2);
+}
+
+static void test_bounds_of_names(void **state UNUSED)
+{
+	uint32_t *kept = record, *states, *table, at = 0;
+	struct policy *p = names_policy();
+	struct dfa d = p->dfa[0];
+	size_t was = len;
+
+	assert_true(dfa_is_names(&d));
+	record = p->dfa_data[0];
+	len = dfa_size(&d);
+	states = record + H_WORDS;
+	table = (uint32_t *)(uintptr_t)d.table;
+	refused_with(&record[H_STATES], d.n_states - 1);
+	refused_with(&record[H_STATES], NAMES_MAX + 1);
+	refused_with(&record[H_STATES], 0);
+	refused_with(&record[H_CLASSES], 1);
+	refused_with(&record[H_SLOTS], d.n_slots + 1);
+	refused_with(&record[H_TABLE], 0);
+	refused_with(&record[H_TABLE], d.n_table - 1);
+	refused_with(&record[H_TABLE], d.n_table / 2);
+	refused_with(&record[H_TABLE], 1u << 31);
+	refused_with(&record[H_POOL], 0);
+	refused_with(&record[H_POOL], UINT32_MAX);
+	refused_with(&record[H_ROOT], d.n_states);
+	for (uint32_t s = 0; s < d.n_states; s++) {
+		refused_with(&states[3 * s], d.n_pool + 1);
+		refused_with(&states[3 * s + 1], d.n_states);
+		refused_with(&states[3 * s + 2], d.n_entries);
+		refused_with(&states[3 * d.n_states + 2 * s + 1], d.n_pool + 1);
+	}
+	/* A look-up ends at a free place. */
+	while (table[at] == NO_RULE)
+		at++;
+	refused_with(&table[at], d.n_states);
+	at = table[at];
+	{
+		struct dfa none;
+		uint32_t *all = malloc(len);
+
+		memcpy(all, record, len);
+		for (uint32_t i = 0; i < d.n_table; i++)
+			all[(size_t)(table - record) + i] = at;
+		assert_int_equal(dfa_map(all, len, &none), -EBADMSG);
+		free(all);
+	}
+	policy_close(p);
+	record = kept;
+	len = was;
+}
+
 static void test_lengths(void **state UNUSED)
 {
 	uint32_t *more = malloc(len + 8);
@@ -167,18 +224,75 @@ static void test_split_by_kind(void **state UNUSED)
 
 static void test_split_by_halves(void **state UNUSED)
 {
-	struct policy *p = many((struct shape){ "/srv/some-name-that-is-long/", "-", "" }, (struct shape){ "/srv/other/", "/", "" }, 40000);
+	struct policy *p = many((struct shape){ "/srv/", "-", "?" }, (struct shape){ "/srv/other/d", "/", "/file" }, 70000);
+	unsigned names = 0;
 
-	assert_true(p->n_dfa > 1);
-	assert_int_equal(rule_at(p, "/srv/some-name-that-is-long/1-1"), 1);
-	assert_int_equal(rule_at(p, "/srv/some-name-that-is-long/39998-39998"), 39998);
-	assert_int_equal(rule_at(p, "/srv/some-name-that-is-long/39998-1"), POL_NO_RULE);
+	for (size_t i = 0; i < p->n_dfa; i++)
+		names += dfa_is_names(&p->dfa[i]);
+	assert_int_equal(names, 1);
+	assert_true(p->n_dfa > 2);
+	assert_int_equal(rule_at(p, "/srv/1-1x"), 1);
+	assert_int_equal(rule_at(p, "/srv/69998-69998x"), 69998);
+	assert_int_equal(rule_at(p, "/srv/69998-69998"), POL_NO_RULE);
+	assert_int_equal(rule_at(p, "/srv/other/d0/0/file"), 0);
+	assert_int_equal(rule_at(p, "/srv/other/d69999/69999/file"), 69999);
+	assert_int_equal(rule_at(p, "/srv/other/d69999/69996/file"), POL_NO_RULE);
 	policy_close(p);
+	p = many((struct shape){ "/srv/n", "/m", "/file" }, (struct shape){ "/usr/n", "/m", "/**" }, 60000);
+	assert_int_equal(p->n_dfa, 2);
+	assert_true(dfa_is_names(&p->dfa[0]) && dfa_is_names(&p->dfa[1]));
+	assert_int_equal(rule_at(p, "/srv/n1/m1/file"), 1);
+	assert_int_equal(rule_at(p, "/usr/n59997/m59997/file"), 59997);
+	assert_int_equal(rule_at(p, "/usr/n59997/m59997"), POL_NO_RULE);
+	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/nothing")), POL_TREE_MIXED);
+	policy_close(p);
+}
+
+/* One rule with more than any automaton holds cannot be split. */
+static void test_refused(void **state UNUSED)
+{
+	struct rules rules = { 0 };
+	struct model m = { 0 };
+	size_t n = 0;
+	char *globs = malloc(1u << 20);
+	struct policy none = { 0 };
+
+	for (char a = 'a'; a <= 'z'; a++)
+		for (char b = 'a'; b <= 'z'; b++)
+			n += (size_t)sprintf(globs + n, "**/*a*%c*%c*b*c*%c*d*/e*f**x ", a, b, a);
+	file_rules_add(&rules, &(struct file_rule){ globs, NULL, POL_DENY, OPS_ALL });
+	m.files = rules;
+	assert_true(dfa_all(&m, "/w", file_put, &none) < 0);
+	assert_int_equal(none.n_dfa, 0);
+	rules_fini(&m.files);
+	free(globs);
+}
+
+static int stop(void *arg, const struct dfa *d UNUSED)
+{
+	return ++*(int *)arg == 2 ? -EIO : 0;
+}
+
+static void test_put_fails(void **state UNUSED)
+{
+	struct rules rules = { 0 };
+	struct model m = { 0 };
+	char glob[64];
+	int n = 1;
+
+	for (unsigned i = 0; i < 800; i++) {
+		snprintf(glob, sizeof(glob), "%s%u%s", i % 2 ? "/x" : "**/d", i, i % 2 ? "/**" : "/f");
+		file_rules_add(&rules, &(struct file_rule){ glob, NULL, POL_DENY, OPS_ALL });
+	}
+	m.files = rules;
+	assert_int_equal(dfa_all(&m, "/w", stop, &n), -EIO);
+	assert_int_equal(n, 2);
+	rules_fini(&m.files);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_points_in), cmocka_unit_test(test_bounds), cmocka_unit_test(test_lengths),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_points_in), cmocka_unit_test(test_bounds), cmocka_unit_test(test_bounds_of_names), cmocka_unit_test(test_lengths), cmocka_unit_test(test_refused), cmocka_unit_test(test_put_fails),
 					    cmocka_unit_test(test_no_room), cmocka_unit_test(test_split_by_kind), cmocka_unit_test(test_split_by_halves) };
 
 	return cmocka_run_group_tests(tests, make, unmake);
