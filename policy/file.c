@@ -176,7 +176,7 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 	m = below | meets(&p->dfa[0], self, &p->m.files);
 	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides
 	 * nothing. */
-	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW) || below == TREE_READ_ALLOW)
+	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW))
 		m = below;
 	switch (m) {
 	case TREE_READ_ALLOW | TREE_WRITE_DENY:

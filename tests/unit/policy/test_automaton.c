@@ -244,7 +244,14 @@ static void test_split_by_halves(void **state UNUSED)
 	assert_int_equal(rule_at(p, "/srv/n1/m1/file"), 1);
 	assert_int_equal(rule_at(p, "/usr/n59997/m59997/file"), 59997);
 	assert_int_equal(rule_at(p, "/usr/n59997/m59997"), POL_NO_RULE);
+	policy_close(p);
+	p = many((struct shape){ "/srv/some/", "-", "-file.txt" }, (struct shape){ "/usr/some/", "-", "-other.txt" }, 20000);
+	assert_int_equal(p->n_dfa, 1);
+	assert_true(dfa_is_names(&p->dfa[0]));
+	assert_int_equal(rule_at(p, "/srv/some/1-1-file.txt"), 1);
 	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/nothing")), POL_TREE_MIXED);
+	assert_false(policy_file_rename_safe(p, policy_file_path(p, "/m"), policy_file_path(p, "/srv"), true));
+	assert_true(policy_file_rename_safe(p, policy_file_path(p, "/m"), policy_file_path(p, "/srv/some"), false));
 	policy_close(p);
 }
 

@@ -290,6 +290,76 @@ static void test_renames_and_who(void **state UNUSED)
 	}
 }
 
+/* A directory is looked into until that takes too long; then it is refused. */
+static void test_large_renames(void **state UNUSED)
+{
+	for (unsigned n = 10; n <= 10000; n *= 1000) {
+		struct rules rules = { 0 };
+		struct policy *p;
+		char globs[64];
+
+		for (unsigned i = 0; i < n; i++) {
+			snprintf(globs, sizeof(globs), "/p/%u/x /q/%u/x", i, i);
+			file_rules_add(&rules, &(struct file_rule){ globs, NULL, i % 2 ? POL_ALLOW : POL_APPROVE, OPS_ALL });
+		}
+		file_rules_add(&rules, &(struct file_rule){ "/p/n /q/m", NULL, POL_ALLOW, OPS_ALL });
+		p = files_open(&rules, 0);
+		assert_int_equal(p->n_dfa, 1);
+		assert_int_equal(safe(p, "/p", "/q", true), false);
+		assert_int_equal(safe(p, "/p", "/p", true), true);
+		free_policy(p);
+	}
+	for (unsigned n = 10; n <= 10000; n *= 1000) {
+		struct rules rules = { 0 };
+		struct policy *p;
+		char globs[64];
+
+		for (unsigned i = 0; i < n; i++) {
+			snprintf(globs, sizeof(globs), "/p/%u/x", i);
+			file_rules_add(&rules, &(struct file_rule){ globs, NULL, POL_ALLOW, OPS_ALL });
+			snprintf(globs, sizeof(globs), "/q/%u/x", i);
+			file_rules_add(&rules, &(struct file_rule){ globs, NULL, POL_ALLOW, OPS_ALL });
+		}
+		p = files_open(&rules, 0);
+		assert_int_equal(p->n_dfa, 1);
+		assert_int_equal(safe(p, "/p", "/q", true), n == 10);
+		free_policy(p);
+	}
+}
+
+/* Records that no compiler of ours makes: the answer is the careful one. */
+static void test_odd_records(void **state UNUSED)
+{
+	static struct dfa_entry entries[603];
+	struct dfa_state states[40];
+	struct dfa_slot slot = { NO_RULE, 0 };
+	uint8_t class[256] = { 0 }, tree[40];
+	struct rule u = { .decision = POL_ALLOW, .ops = OPS_ALL };
+	struct policy p = { .m = { .files = { &u, 1 } }, .n_dfa = 1 };
+	struct dfa *d = &p.dfa[0];
+
+	*d = (struct dfa){ .n_states = 40, .n_classes = 1, .n_slots = 1, .n_entries = 603, .class = class, .tree = tree, .states = states,
+			   .slots = &slot, .entries = entries };
+	for (uint32_t i = 0; i < 601; i++)
+		entries[i] = (struct dfa_entry){ 0, OPS_ALL | ENTRY_ASKS, { 1, 0 } };
+	entries[601] = entries[602] = (struct dfa_entry){ 0, OPS_ALL | ENTRY_LAST, { 0 } };
+	for (uint32_t s = 0; s < 40; s++)
+		states[s] = (struct dfa_state){ 0, s ? s - 1 : 0, s == 39 ? 0 : 601 };
+	assert_false(policy_file_rename_safe(&p, (struct pol_state){ { 39 } }, (struct pol_state){ { 1 } }, false));
+	assert_false(policy_file_rename_safe(&p, (struct pol_state){ { 1 } }, (struct pol_state){ { 39 } }, false));
+	assert_true(policy_file_rename_safe(&p, (struct pol_state){ { 1 } }, (struct pol_state){ { 2 } }, false));
+	/* What is below goes one state a pass: more passes than are made. */
+	states[0].match = 602;
+	entries[602].bits = ENTRY_LAST;
+	file_trees(d, &p.m.files, tree);
+	assert_int_equal(tree[1], 0xff);
+	assert_int_equal(policy_file_tree(&p, (struct pol_state){ { 1 } }), POL_TREE_MIXED);
+	states[39].other = 38;
+	states[0].match = 601;
+	file_trees(d, &p.m.files, tree);
+	assert_true(tree[1] != 0xff);
+}
+
 /* Names are bytes: everything but NUL and the slash. */
 static void test_bytes(void **state UNUSED)
 {
@@ -376,7 +446,7 @@ static void test_labels(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_policies), cmocka_unit_test(test_random_renames_and_trees), cmocka_unit_test(test_who),
-					    cmocka_unit_test(test_trees_and_who), cmocka_unit_test(test_renames_and_who), cmocka_unit_test(test_bytes),
+					    cmocka_unit_test(test_trees_and_who), cmocka_unit_test(test_renames_and_who), cmocka_unit_test(test_bytes), cmocka_unit_test(test_large_renames), cmocka_unit_test(test_odd_records),
 					    cmocka_unit_test(test_labels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
