@@ -5,12 +5,12 @@
 
 #include "policy/model.h"
 
-/* Numbers in the machine's own order, which is little-endian as everywhere in a generation. Sections in the order of
- * size_of, no gaps; tree and pool are padded. */
+/* Numbers in the machine's own order, which is little-endian as everywhere in a generation. Sections in the order of size_of, no gaps;
+ * tree and pool are padded. */
 struct head { uint32_t n_states, n_classes, n_slots, n_entries, root, workspace, n_table, n_pool; uint8_t class[256]; };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "generations are little-endian");
-_Static_assert(sizeof(struct head) == 288 && sizeof(struct dfa_state) == 12 && sizeof(struct dfa_slot) == 8 && sizeof(struct dfa_entry) == 16,
-	       "a record has no padding");
+_Static_assert(sizeof(struct head) == 288 && sizeof(struct dfa_state) == 12, "a record has no padding");
+_Static_assert(sizeof(struct dfa_slot) == 8 && sizeof(struct dfa_entry) == 16, "a record has no padding");
 
 #define SLOTS_MAX (1u << 22)     /* more than is ever made: sums of sizes stay far from their ends */
 #define ENTRIES_MAX (1u << 22)
@@ -23,7 +23,8 @@ static size_t padded(uint32_t n)
 static size_t size_of(const struct dfa *d)
 {
 	return sizeof(struct head) + (size_t)d->n_states * sizeof(*d->states) + (size_t)d->n_slots * sizeof(*d->slots) +
-	       (size_t)d->n_entries * sizeof(*d->entries) + padded(d->n_states) + (size_t)d->n_table * sizeof(*d->table) + padded(d->n_pool);
+	       (size_t)d->n_entries * sizeof(*d->entries) + padded(d->n_states) + (size_t)d->n_table * sizeof(*d->table) +
+	       padded(d->n_pool);
 }
 
 size_t dfa_size(const struct dfa *d)
@@ -105,8 +106,8 @@ static bool sane(const struct dfa *d)
 	if (dfa_is_names(d))
 		return d->n_states <= NAMES_MAX && d->n_slots == d->n_states && d->n_table != 0 && d->n_table <= 4 * NAMES_MAX &&
 		       !(d->n_table & (d->n_table - 1)) && d->n_pool <= GENERATION_MAX;
-	return d->n_states <= STATES_MAX && d->n_classes <= 256 && d->n_slots >= d->n_classes && d->n_slots <= SLOTS_MAX && d->n_table == 0 &&
-	       d->n_pool == 0;
+	return d->n_states <= STATES_MAX && d->n_classes <= 256 && d->n_slots >= d->n_classes && d->n_slots <= SLOTS_MAX &&
+	       d->n_table == 0 && d->n_pool == 0;
 }
 
 /* The next section, of n bytes. */
@@ -126,8 +127,8 @@ int dfa_map(const void *data, size_t n, struct dfa *ret)
 
 	if (!data || n < sizeof(*h) || (uintptr_t)data % 4)
 		return -EBADMSG;
-	d = (struct dfa){ .n_states = h->n_states, .n_classes = h->n_classes, .n_slots = h->n_slots, .n_entries = h->n_entries, .root = h->root,
-			  .workspace = h->workspace, .n_table = h->n_table, .n_pool = h->n_pool, .class = h->class };
+	d = (struct dfa){ .n_states = h->n_states, .n_classes = h->n_classes, .n_slots = h->n_slots, .n_entries = h->n_entries,
+			  .root = h->root, .workspace = h->workspace, .n_table = h->n_table, .n_pool = h->n_pool, .class = h->class };
 	if (!sane(&d) || n != size_of(&d))
 		return -EBADMSG;
 	p += sizeof(*h);

@@ -31,8 +31,8 @@ int automaton_state(struct automaton *a, uint32_t other, const struct dfa_edge *
 struct dfa_input { const struct rules *rules; const uint64_t *labels; const char *workspace; size_t from, to; unsigned kinds; };
 /* Whether the rule has processes. */
 bool rule_asks(const struct dfa_input *in, uint32_t rule);
-/* What has matched in a state: n rules in rising order. States with equal lists of what can decide share one. table: cap numbers, 0 at first,
- * cap larger than the number of states. -E2BIG, -ENOMEM. */
+/* What has matched in a state: n rules in rising order. States with equal lists of what can decide share one. table: cap numbers, 0 at
+ * first, cap larger than the number of states. -E2BIG, -ENOMEM. */
 int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, uint32_t *table,
 		    uint32_t cap);
 /* Room for `want` things of `size` and some more in an owned array; NULL: no memory, and v stays. */
@@ -45,8 +45,8 @@ int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left)
 /* names_make.c: the same for plain paths alone (GLOBS_PLAIN): linear, whatever they are. */
 int names_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left);
 
-/* split.c: as few automata as hold all of the policy's file globs, at most POL_DFA_MAX; put gets each, for the call only, and stops all when it
- * fails. 0, -E2BIG, -ETIME, -ENOMEM, -EOVERFLOW (more than POL_LABELS_MAX labels), or what put returned. */
+/* split.c: as few automata as hold all of the policy's file globs, at most POL_DFA_MAX; put gets each, for the call only, and stops when
+ * it fails. 0, -E2BIG, -ETIME, -ENOMEM, -EOVERFLOW (more than POL_LABELS_MAX labels), or what put returned. */
 int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, const struct dfa *d), void *arg);
 
 #endif

@@ -219,8 +219,8 @@ static void sort_below(struct chain *c, uint32_t last)
 	c->n = n;
 }
 
-/* The rules that could decide op for one or another who, in order; the last decides for all the rest, NO_RULE where it is the end. cut: they do not
- * fit, which no list of the compiler's does: it has one rule for each label at most, and one for who is unknown. */
+/* The rules that could decide op for one or another who, in order; the last decides for all the rest, NO_RULE where it is the end.
+ * cut: they do not fit, which no list of the compiler's does: it has one rule for each label at most, and one for who is unknown. */
 static void chain_of(const struct policy *p, const struct pol_state *st, enum pol_op op, struct chain *c)
 {
 	uint32_t last = NO_RULE;

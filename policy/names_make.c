@@ -13,7 +13,7 @@
 
 /* A rule at a state: for itself, or for all below it. */
 struct item { uint32_t rule, next : 31, below : 1; };
-/* head, up: numbers of items and states, plus one. up: the nearest directory, the state itself or above it, with items for what is below. */
+/* Numbers of items and states, plus one. up: the nearest directory, the state itself or above it, with items for what is below it. */
 struct place { uint32_t head, up; };
 struct make {
 	const struct dfa_input *in;

@@ -8,8 +8,8 @@
 #define NODES_MAX 262144         /* of all globs of one automaton */
 #define NONE 0xffffffffu
 
-/* Entering a node enters `next` too, and all that follow it there. SET: on a byte of set, to a. LOOP: on a byte of set it stays; a is entered
- * with it. EPS: a is entered with it. ACCEPT: its glob has matched; FOREVER: and will, whatever follows.
+/* Entering a node enters `next` too, and all that follow it there. SET: on a byte of set, to a. LOOP: on a byte of set it stays; a is
+ * entered with it. EPS: a is entered with it. ACCEPT: its glob has matched; FOREVER: and will, whatever follows.
  * shared: the beginning of several globs, of this rule (the first) and later ones; ops: those of all of them.
  * set is one byte or NSET_BYTES and the number of a larger one. Small: a large policy has hundreds of thousands. */
 enum kind { N_SET, N_LOOP, N_EPS, N_ACCEPT, N_FOREVER };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An automaton's tables while it is made: the edges of many states lie in one row of slots, each where others have left room; rules that can
- * decide lie in lists that states share. */
+/* An automaton's tables while it is made: the edges of many states lie in one row of slots, each where others have left room; rules that
+ * can decide lie in lists that states share. */
 #include "policy/dfa.h"
 
 #include <errno.h>

@@ -172,6 +172,25 @@ static int which(char (*globs)[16], size_t n, const char *text)
 	return hit;
 }
 
+/* Globs that the compiler refuses still mean their bytes. */
+static void test_unchecked(void **state UNUSED)
+{
+	static const char *const t[] = { "/{a", "/[a", "/a\\", "/{a,b", "/[", "{" };
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		char glob[16];
+
+		snprintf(glob, sizeof(glob), "%s", t[i]);
+		assert_true(by_automaton(glob, t[i]));
+		assert_false(by_automaton(glob, "/a"));
+	}
+	assert_true(by_automaton((char[]){ "/[\\]a]" }, "/]"));
+	assert_true(by_automaton((char[]){ "/{[a\\],b}c" }, "/[a]c"));
+	assert_true(by_automaton((char[]){ "/{{a,b" }, "/{{a,b"));
+	assert_true(by_automaton((char[]){ "/{x,{}y" }, "/{x,y"));
+	assert_true(by_automaton((char[]){ "/{a,{b}" }, "/{a,b"));
+}
+
 /* More sets, and more beginnings in one place, than are looked through for equal ones. */
 static void test_many_of_a_kind(void **state UNUSED)
 {
@@ -240,7 +259,7 @@ static void test_work_is_counted(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_table), cmocka_unit_test(test_random), cmocka_unit_test(test_never_gives_up),
-					    cmocka_unit_test(test_work_is_counted), cmocka_unit_test(test_check),
+					    cmocka_unit_test(test_work_is_counted), cmocka_unit_test(test_check), cmocka_unit_test(test_unchecked),
 					    cmocka_unit_test(test_many_of_a_kind), cmocka_unit_test(test_all_bytes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
