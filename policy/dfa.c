@@ -8,7 +8,7 @@
 
 #include "policy/nfa.h"
 
-#define PLACES_MAX 2000000       /* node numbers in all states' sets */
+#define MEMORY_MAX (19u << 20)   /* bytes in use while one automaton is made */
 #define INSERTION_MAX 64         /* longer lists are sorted by qsort */
 
 struct set { uint32_t at, n, hash; };  /* at: in places */
@@ -20,7 +20,7 @@ struct work {
 	uint32_t n_sets, cap_sets, *table, table_cap;
 	uint32_t *places, n_places, cap_places;
 	uint32_t *mark, stamp, *list, list_n, *stack;
-	uint32_t *link, *others, n_others, head[256]; /* a set's nodes by class of their one byte, and those with more */
+	uint32_t *link, *others, n_others, head[256]; /* places of a set by class of their one byte, and nodes with more */
 	uint32_t *forever; /* per rule: the node that stands for all of its globs that have matched for good */
 	uint64_t looked, *left; /* places looked at and not yet taken from what is left */
 	uint8_t first[256]; /* a byte of each class */
@@ -175,6 +175,14 @@ static bool set_room(struct work *w)
 }
 LEAKS_UNSEEN_END
 
+static bool room(const struct work *w)
+{
+	size_t state = sizeof(*w->sets) + sizeof(*w->a->states) + 2 * sizeof(*w->table);
+
+	return w->n_sets < STATES_MAX && w->nfa.n * (sizeof(*w->nfa.v) + sizeof(*w->mark)) + w->n_sets * state +
+		       (size_t)(w->n_places + w->list_n) * sizeof(*w->places) + w->a->used * sizeof(*w->a->slots) < MEMORY_MAX;
+}
+
 /* The state of the set in w->list; a new one when it was not met before. NONE: too many. */
 static uint32_t intern(struct work *w)
 {
@@ -190,7 +198,7 @@ static uint32_t intern(struct work *w)
 		if (s->hash == hash && s->n == w->list_n && !memcmp(w->places + s->at, w->list, s->n * sizeof(uint32_t)))
 			return w->table[at] - 1;
 	}
-	if (w->n_sets == STATES_MAX || w->n_places + w->list_n > PLACES_MAX || !set_room(w))
+	if (!room(w) || !set_room(w))
 		return NONE;
 	memcpy(w->places + w->n_places, w->list, w->list_n * sizeof(uint32_t));
 	w->sets[w->n_sets] = (struct set){ .at = w->n_places, .n = w->list_n, .hash = hash };
@@ -243,8 +251,8 @@ static bool tell_apart(struct work *w, const struct set *s, bool told[256])
 		if (x->set < NSET_BYTES) {
 			uint8_t k = w->a->class[x->set];
 
-			w->link[v] = w->head[k];
-			w->head[k] = v;
+			w->link[i] = w->head[k];
+			w->head[k] = i;
 			told[k] = true;
 			continue;
 		}
@@ -257,8 +265,8 @@ static bool tell_apart(struct work *w, const struct set *s, bool told[256])
 	return few && n + 1 < w->a->d.n_classes;
 }
 
-/* Where class k leads; with NONE for k, where all classes that are not told apart do. */
-static uint32_t target(struct work *w, uint32_t k)
+/* Where class k leads from s, whose nodes are told apart; with NONE for k, where all classes that are not told apart do. */
+static uint32_t target(struct work *w, const struct set *s, uint32_t k)
 {
 	w->stamp++;
 	w->list_n = 0;
@@ -266,8 +274,8 @@ static uint32_t target(struct work *w, uint32_t k)
 	for (uint32_t i = 0; i < w->n_others; i++)
 		if (k == NONE || nfa_has(&w->nfa, &w->nfa.v[w->others[i]], w->first[k]))
 			take(w, w->others[i]);
-	for (uint32_t v = k == NONE ? NONE : w->head[k]; v != NONE; v = w->link[v])
-		take(w, v);
+	for (uint32_t i = k == NONE ? NONE : w->head[k]; i != NONE; i = w->link[i])
+		take(w, w->places[s->at + i]);
 	return intern(w);
 }
 
@@ -284,7 +292,7 @@ static int expand_one(struct work *w, uint32_t s)
 	for (uint32_t k = 0; k < w->a->d.n_classes; k++) {
 		if (k == w->a->class[0] || (few && !told[k]))
 			continue;
-		e[n] = (struct dfa_edge){ k, target(w, k) };
+		e[n] = (struct dfa_edge){ k, target(w, &set, k) };
 		if (e[n++].to == NONE)
 			return -E2BIG;
 		if (!few && votes == 0)
@@ -292,7 +300,7 @@ static int expand_one(struct work *w, uint32_t s)
 		votes += e[n - 1].to == other ? 1 : -1;
 	}
 	if (few)
-		other = target(w, NONE);
+		other = target(w, &set, NONE);
 	if (other == NONE)
 		return -E2BIG;
 	for (uint32_t i = 0; i < n; i++)
@@ -385,7 +393,7 @@ static int run(struct work *w)
 		r = match(w, s);
 	if (r < 0)
 		return r;
-	w->a->tree = calloc(1, w->n_sets);
+	w->a->tree = calloc(w->n_sets + 1, 1);
 	if (!w->a->tree)
 		return -ENOMEM;
 	w->a->d.tree = w->a->tree;

@@ -81,7 +81,7 @@ static int room(struct make *k, size_t n)
 			return -ENOMEM;
 		a->d.slots = a->slots = v;
 	}
-	if (want > k->cap_places) {
+	if (want > k->cap_places || !k->places) {
 		v = array_grow(k->places, &k->cap_places, want, sizeof(*k->places));
 		if (!v)
 			return -ENOMEM;

@@ -5,7 +5,7 @@
 
 #include "policy/model.h"
 
-#define NODES_MAX 262144         /* of all globs of one automaton */
+#define NODES_MAX 524288         /* of all globs of one automaton */
 #define NONE 0xffffffffu
 
 /* Entering a node enters `next` too, and all that follow it there. SET: on a byte of set, to a. LOOP: on a byte of set it stays; a is

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS_MAX (3u << 19)
-#define ENTRIES_MAX (1u << 19)
+#define RECORD_MAX (6u << 20)    /* bytes of one record; while it is written there are three of it in memory */
 #define ALL_OPS ((1u << POL_OP__COUNT) - 1)
 /* Each entry of a list has an operation for which none before it decides: one of 64 labels, who is unknown, or all. */
 #define MATCH_MAX (POL_OP__COUNT * (POL_LABELS_MAX + 2))
@@ -67,7 +66,7 @@ static int slots_room(struct automaton *a, uint32_t n)
 	uint32_t had = a->cap_slots;
 	struct dfa_slot *v = a->slots;
 
-	if (n > SLOTS_MAX)
+	if (n * sizeof(*v) + a->d.n_states * sizeof(*a->states) > RECORD_MAX)
 		return -E2BIG;
 	if (n > a->cap_slots) {
 		v = array_grow(a->slots, &a->cap_slots, n, sizeof(*v));
@@ -155,7 +154,7 @@ static int share(struct automaton *a, uint32_t state, const struct dfa_entry *v,
 		if (table[at] - 1 + n <= a->d.n_entries && !memcmp(&a->entries[table[at] - 1], v, n * sizeof(*v)))
 			break;
 	if (!table[at]) {
-		if (a->d.n_entries + n > ENTRIES_MAX)
+		if (dfa_size(&a->d) + n * sizeof(*v) > RECORD_MAX)
 			return -E2BIG;
 		if (a->d.n_entries + n > a->cap_entries) {
 			struct dfa_entry *e = array_grow(a->entries, &a->cap_entries, a->d.n_entries + n, sizeof(*e));
