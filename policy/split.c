@@ -82,7 +82,7 @@ int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, 
 	uint64_t *labels = NULL;
 	int r = labels_of(m, &all);
 
-	/* Large tables each in pages of their own, also after some were freed: they grow without a copy, and go back when they are done with. */
+	/* Large tables each in pages of their own, also after some were freed: they grow without a copy, and go back when done with. */
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	if (r == 0 && all.n) {
 		labels = calloc(m->files.n + 1, sizeof(*labels));

@@ -64,7 +64,7 @@ static void rules_of(struct rules *r)
 {
 	char glob[64];
 
-	file_rules_add(r, &(struct file_rule){ "/a/** /{a,b{c,d}}b/[a-q] /l/1/2/3", "npm yarn", POL_ALLOW, OPS_ALL });
+	file_rules_add(r, &(struct file_rule){ "/a/** /{a,b{c,d}}b/[a-q] /l/1/2/3 no/path /p40x/a /** /workspace/a/b /workspaces", "npm yarn", POL_ALLOW, OPS_ALL });
 	file_rules_add(r, &(struct file_rule){ "**/*.key /l/1/** /w/?z", NULL, POL_APPROVE, OPS_ALL });
 	for (unsigned i = 0; i < 60; i++) {
 		snprintf(glob, sizeof(glob), "/p%u/q%u /p%u/q%u/** /n/[%c-%c]/%u", i, i, i, i, 'a' + i % 13, 'm' + i % 13, i % 10);
@@ -111,6 +111,21 @@ static void test_all(void **state UNUSED)
 	rules_fini(&p.m.files);
 }
 
+/* Both names of the workspace are one. */
+static void names_without(const struct rules *rules, const uint64_t *labels, const char *workspace)
+{
+	struct dfa_input in = { .rules = rules, .labels = labels, .workspace = workspace, .to = rules->n, .kinds = GLOBS_PLAIN };
+	struct automaton a = { 0 };
+	uint64_t work = DFA_WORK_MAX;
+	uint32_t s;
+
+	assert_int_equal(names_build(&in, &a, &work), 0);
+	s = names_path(&a.d, a.d.workspace, "/a/b");
+	assert_int_equal(a.entries[a.states[s].match].rule, 0);
+	assert_int_not_equal(s, names_path(&a.d, a.d.workspace, "/a/c"));
+	automaton_fini(&a);
+}
+
 static void test_names(void **state UNUSED)
 {
 	struct rules rules = { 0 };
@@ -119,6 +134,7 @@ static void test_names(void **state UNUSED)
 	int r = -1;
 
 	rules_of(&rules);
+	names_without(&rules, labels, "/workspace");
 	for (bool over = false; !over; n++) {
 		struct dfa_input in = { .rules = &rules, .labels = labels, .workspace = "/p40", .to = rules.n, .kinds = GLOBS_PLAIN };
 		struct automaton a = { 0 };
