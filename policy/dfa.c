@@ -177,10 +177,33 @@ LEAKS_UNSEEN_END
 
 static bool room(const struct work *w)
 {
-	size_t state = sizeof(*w->sets) + sizeof(*w->a->states) + 2 * sizeof(*w->table);
+	size_t state = sizeof(*w->sets) + sizeof(*w->a->states) + 3 * sizeof(*w->table);
 
 	return w->n_sets < STATES_MAX && w->nfa.n * (sizeof(*w->nfa.v) + sizeof(*w->mark)) + w->n_sets * state +
 		       (size_t)(w->n_places + w->list_n) * sizeof(*w->places) + w->a->used * sizeof(*w->a->slots) < MEMORY_MAX;
+}
+
+/* At most half of the table is taken. */
+static bool table_room(struct work *w)
+{
+	uint32_t cap = 2 * w->table_cap + 256, *v;
+
+	if (2 * w->n_sets < w->table_cap)
+		return true;
+	v = calloc(cap, sizeof(*v));
+	if (!v)
+		return false;
+	for (uint32_t i = 0; i < w->n_sets; i++) {
+		uint32_t at = w->sets[i].hash % cap;
+
+		while (v[at])
+			at = (at + 1) % cap;
+		v[at] = i + 1;
+	}
+	free(w->table);
+	w->table = v;
+	w->table_cap = cap;
+	return true;
 }
 
 /* The state of the set in w->list; a new one when it was not met before. NONE: too many. */
@@ -190,6 +213,8 @@ static uint32_t intern(struct work *w)
 
 	sort(w, w->list, w->list_n);
 	prune(w);
+	if (!table_room(w))
+		return NONE;
 	for (uint32_t i = 0; i < w->list_n; i++)
 		hash = (hash ^ w->list[i]) * 16777619u;
 	for (at = hash % w->table_cap; w->table[at]; at = (at + 1) % w->table_cap) {
@@ -387,6 +412,8 @@ static int run(struct work *w)
 	r = w->a->d.root == NONE ? -E2BIG : workspace_state(w);
 	for (uint32_t s = 0; r == 0 && s < w->n_sets; s++)
 		r = expand_one(w, s);
+	if (r < 0)
+		return r;
 	/* The table of sets is done with and serves to find lists. */
 	memset(w->table, 0, w->table_cap * sizeof(uint32_t));
 	for (uint32_t s = 0; r == 0 && s < w->n_sets; s++)
@@ -409,14 +436,13 @@ static int build(struct work *w)
 		return spend(w, n) ? -E2BIG : -ETIME;
 	if (!spend(w, n + 256 * (uint64_t)w->nfa.n_sets))
 		return -ETIME;
-	w->table = calloc(w->table_cap, sizeof(uint32_t));
 	w->mark = calloc(n, sizeof(uint32_t));
 	w->list = malloc(2 * n * sizeof(uint32_t)); /* the workspace's two names */
 	w->stack = malloc(n * sizeof(uint32_t));
 	w->link = malloc(n * sizeof(uint32_t));
 	w->others = malloc(n * sizeof(uint32_t));
 	w->forever = malloc((rules + 1) * sizeof(uint32_t));
-	if (!w->table || !w->mark || !w->list || !w->stack || !w->link || !w->others || !w->forever)
+	if (!w->mark || !w->list || !w->stack || !w->link || !w->others || !w->forever)
 		return -ENOMEM;
 	memset(w->forever, 0xff, rules * sizeof(uint32_t)); /* NONE */
 	classes(w);
@@ -425,7 +451,7 @@ static int build(struct work *w)
 
 int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left)
 {
-	struct work w = { .in = in, .a = ret, .table_cap = STATES_MAX + STATES_MAX / 2, .left = left };
+	struct work w = { .in = in, .a = ret, .left = left };
 	int r;
 
 	nfa_begin(&w.nfa);

@@ -10,8 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* 1 or 0; -1: the automaton would be too large. */
-static int by_automaton(char *glob, const char *text)
+/* 1 or 0; -1: too large. */
+static int by(int (*build)(const struct dfa_input *, struct automaton *, uint64_t *), char *glob, const char *text)
 {
 	char *paths[] = { glob, NULL };
 	struct rule u = { .paths = { paths, 1 }, .ops = 1 };
@@ -19,19 +19,22 @@ static int by_automaton(char *glob, const char *text)
 	struct dfa_input in = { .rules = &rules, .workspace = "/w", .to = 1, .kinds = GLOBS_ALL };
 	uint64_t work = 2000000;
 	struct automaton a = { 0 };
-	int hit = -1, r = dfa_build(&in, &a, &work);
+	int hit = -1, r = build(&in, &a, &work);
 
 	MUST(r == 0 || r == -E2BIG || r == -ETIME);
 	if (r == 0) {
-		uint8_t *record = malloc(dfa_size(&a.d));
-		struct wr w = wr_init(record, dfa_size(&a.d));
+		size_t len = dfa_size(&a.d);
+		uint8_t *record = malloc(len);
+		struct wr w = wr_init(record, len);
 		struct dfa d;
 		uint32_t s;
 
-		MUST(record && dfa_write(&w, &a.d) == 0 && wr_len(&w) == dfa_size(&a.d));
-		MUST(dfa_map(record, wr_len(&w), &d) == 0);
+		MUST(record && dfa_write(&w, &a.d) == 0 && wr_len(&w) == len);
+		MUST(dfa_map(record, len, &d) == 0);
 		s = d.root;
-		for (; *text; text++)
+		if (dfa_is_names(&d))
+			s = names_path(&d, s, text);
+		for (; *text && !dfa_is_names(&d); text++)
 			s = dfa_go(&d, s, d.class[(uint8_t)*text]);
 		hit = (int)(d.entries[d.states[s].match].bits & 1);
 		free(record);
@@ -54,9 +57,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (glob_check(glob, why, sizeof(why)) == 0) {
 		want = naive(glob, text, '/', &steps);
 		if (steps >= 0) {
-			int got = by_automaton(glob, text);
+			int got = by(dfa_build, glob, text);
 
 			MUST(got < 0 || got == want);
+			/* Names are asked about whole absolute paths only. */
+			if (nfa_kind(glob) == GLOBS_PLAIN && *text == '/' && *glob == '/')
+				MUST(by(names_build, glob, text) == want);
 			MUST(wild_match(glob, text, '/') == want);
 		}
 	}
