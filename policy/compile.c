@@ -41,39 +41,21 @@ struct making {
 	const char *workspace;
 	struct store *store;    /* NULL: for the errors only */
 	struct err *err;
-	uint64_t work;          /* that is left */
 	uint32_t n;             /* automata */
 };
 
-static int put_dfa(struct making *k, const struct dfa *d)
+static int put_dfa(void *arg, const struct dfa *d)
 {
-	size_t cap = model_dfa_size(d);
-	auto_free uint8_t *bytes = malloc(cap);
+	struct making *k = arg;
+	size_t cap = dfa_size(d);
+	auto_free uint8_t *bytes = k->store ? malloc(cap) : NULL;
 	struct wr w = wr_init(bytes, bytes ? cap : 0);
 	char key[32];
 
-	model_write_dfa(&w, d);
-	snprintf(key, sizeof(key), "dfa%u", k->n);
-	return w.bad ? -ENOMEM : store_put(k->store, key, bytes, wr_len(&w), k->err);
-}
-
-/* As few automata as hold all patterns: halves what is too large. Each is written and let go before the next is built. */
-static int automata(struct making *k, size_t from, size_t to)
-{
-	struct dfa d = { 0 };
-	int r;
-
-	if (k->n == POL_DFA_MAX)
-		return -E2BIG;
-	r = dfa_build(&k->m->files, from, to, k->workspace, &d, &k->work);
-	if (r == 0 && k->store)
-		r = put_dfa(k, &d);
-	k->n += r == 0;
-	dfa_fini(&d);
-	if (r != -E2BIG || to - from < 2)
-		return r;
-	r = automata(k, from, from + (to - from) / 2);
-	return r < 0 ? r : automata(k, from + (to - from) / 2, to);
+	snprintf(key, sizeof(key), "dfa%u", k->n++);
+	if (!k->store)
+		return 0;
+	return dfa_write(&w, d) < 0 ? -ENOMEM : store_put(k->store, key, bytes, wr_len(&w), k->err);
 }
 
 /* The automata stand for the paths now: a large policy's are worth giving back. */
@@ -113,6 +95,7 @@ static int put_rules(struct making *k)
 static const char *words_for(int r, const struct err *err)
 {
 	return err->msg[0] ? err->msg : r == -E2BIG ? "the path patterns are too many or too complex" :
+	       r == -EOVERFLOW ? "the rules name more than 64 different processes" :
 	       r == -ETIME ? "the path patterns are too complex: use fewer ** and * before other text" : strerror(-r);
 }
 
@@ -122,14 +105,14 @@ static int make(const struct pol_source *src, struct buf *diag, bool vars_may_mi
 	struct diag d = { .file = src->file, .out = diag };
 	struct model m = { 0 };
 	struct err err = { 0 };
-	struct making k = { .m = &m, .workspace = src->workspace ? src->workspace : "/workspace", .err = &err, .work = DFA_WORK_MAX };
+	struct making k = { .m = &m, .workspace = src->workspace ? src->workspace : "/workspace", .err = &err };
 	int r = read_model(src, &d, vars_may_miss, &m);
 	bool read = r == 0;
 
 	if (r == 0 && ret_fd)
 		r = store_begin(&k.store, &err);
 	if (r == 0)
-		r = automata(&k, 0, m.files.n);
+		r = dfa_all(&m, k.workspace, put_dfa, &k);
 	drop_paths(&m);
 	if (r == 0 && ret_fd)
 		r = put_rules(&k);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Path globs of all rules to one automaton over bytes. */
+/* Path globs of all rules to automata over bytes. Compiler only. */
 #ifndef POLICY_DFA_H
 #define POLICY_DFA_H
 
@@ -7,10 +7,46 @@
 
 /* Places looked at while the automata of one policy are built: some seconds at most. */
 #ifndef DFA_WORK_MAX /* fuzzing builds, slower by far, take less */
-#define DFA_WORK_MAX 300000000ull
+#define DFA_WORK_MAX 600000000ull
 #endif
-/* Patterns of rules [from, to). 0; -E2BIG: the automaton would be too large, fewer rules may do; -ETIME: *left, which counts down from
- * DFA_WORK_MAX over all automata of a policy, is used up; -ENOMEM. *ret is the caller's to fini, also on failure. */
-int dfa_build(const struct rules *rules, size_t from, size_t to, const char *workspace, struct dfa *ret, uint64_t *left);
+
+/* pack.c: an automaton, or tree of names, being made; d points into the rest, which is owned. */
+struct automaton {
+	struct dfa d;
+	uint8_t class[256], *tree;
+	struct dfa_state *states;
+	struct dfa_slot *slots;
+	struct dfa_entry *entries;
+	uint32_t *table;
+	char *pool;
+	uint32_t cap_states, cap_slots, cap_entries, cap_pool;
+	uint32_t used, vacant;   /* slots: none from used on is taken, none before vacant is looked at */
+};
+struct dfa_edge { uint32_t class, to; };
+void automaton_fini(struct automaton *a);
+/* Appends a state: n edges in rising order of class, all other bytes lead to `other`. -E2BIG, -ENOMEM. */
+int automaton_state(struct automaton *a, uint32_t other, const struct dfa_edge *e, uint32_t n);
+
+/* The globs of these kinds (GLOBS_*) of rules [from, to). labels: per rule its labels; NULL when no rule has processes. */
+struct dfa_input { const struct rules *rules; const uint64_t *labels; const char *workspace; size_t from, to; unsigned kinds; };
+/* Whether the rule has processes. */
+bool rule_asks(const struct dfa_input *in, uint32_t rule);
+/* What has matched in a state: n rules in rising order. States with equal lists of what can decide share one. table: cap numbers, 0 at
+ * first, cap larger than the number of states. -E2BIG, -ENOMEM. */
+int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, uint32_t *table,
+		    uint32_t cap);
+/* Room for `want` things of `size` and some more in an owned array; NULL: no memory, and v stays. */
+void *array_grow(void *v, uint32_t *cap, uint32_t want, size_t size);
+
+/* dfa.c. 0; -E2BIG: the automaton would be too large, fewer globs may do; -ETIME: *left, which counts down, is used up; -ENOMEM. *ret is
+ * the caller's to fini, also on failure. */
+int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left);
+
+/* names_make.c: the same for plain paths alone (GLOBS_PLAIN): linear, whatever they are. */
+int names_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left);
+
+/* split.c: as few automata as hold all of the policy's file globs, at most POL_DFA_MAX; put gets each, for the call only, and stops when
+ * it fails. 0, -E2BIG, -ETIME, -ENOMEM, -EOVERFLOW (more than POL_LABELS_MAX labels), or what put returned. */
+int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, const struct dfa *d), void *arg);
 
 #endif

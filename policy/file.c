@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files: states of the automata, and what is met below them. */
-#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,84 +13,121 @@ enum { TREE_READ_ALLOW = 1, TREE_READ_OTHER = 2, TREE_WRITE_ALLOW = 4, TREE_WRIT
 #define MAKE_OPS \
 	(1u << POL_OP_CREATE | 1u << POL_OP_WRITE | 1u << POL_OP_MKDIR | 1u << POL_OP_LINK | 1u << POL_OP_SYMLINK | 1u << POL_OP_MKNOD)
 #define PAIRS_MAX ((size_t)20000)
+#define CHAIN_MAX (POL_DFA_MAX * (POL_LABELS_MAX + 1) + 1)
+#define PASSES_MAX 32            /* over all states, until what is below them is taken as not known */
 
-static struct pol_verdict file_verdict(const struct policy *p, const struct pol_state *st, enum pol_op op)
+static uint8_t seen(int op, enum pol_decision d)
 {
-	uint32_t best = NO_RULE;
+	if (READ_OPS >> op & 1)
+		return d == POL_ALLOW ? TREE_READ_ALLOW : d == POL_DENY ? TREE_READ_DENY : TREE_READ_OTHER;
+	return d == POL_ALLOW ? TREE_WRITE_ALLOW : d == POL_DENY ? TREE_WRITE_DENY : TREE_WRITE_OTHER;
+}
 
-	for (size_t i = 0; i < p->n_dfa; i++) {
-		uint32_t r = dfa_rule(&p->dfa[i], st->s[i], op);
+/* Whether a rule with processes holds for who asks. Unknown: it may forbid, it may not allow. */
+static bool holds(const struct dfa_entry *e, struct pol_who who)
+{
+	if (!(e->bits & ENTRY_ASKS))
+		return true;
+	return who.unknown ? !(e->bits & ENTRY_ALLOWS) : ((uint64_t)e->labels[1] << 32 | e->labels[0]) & who.labels;
+}
 
-		best = r < best ? r : best;
+/* One automaton's first rule for op, or NO_RULE. */
+static uint32_t rule_in(const struct dfa *d, uint32_t s, enum pol_op op, struct pol_who who)
+{
+	for (const struct dfa_entry *e = &d->entries[d->states[s].match];; e++) {
+		if ((e->bits >> op & 1) && holds(e, who))
+			return e->rule;
+		if (e->bits & ENTRY_LAST)
+			return NO_RULE;
 	}
-	if (best < p->m.files.n)
-		return verdict_of(&p->m.files.v[best], best);
+}
+
+static struct pol_verdict implicit(enum pol_op op)
+{
 	if (READ_OPS >> op & 1)
 		return (struct pol_verdict){ .decision = POL_ALLOW, .rule_no = POL_NO_RULE, .rule = "default-allow-reads" };
 	return (struct pol_verdict){ .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "default-deny-files" };
 }
 
-struct pol_verdict policy_file(const struct policy *p, struct pol_state st, enum pol_op op, struct pol_who who UNUSED)
+struct pol_verdict policy_file(const struct policy *p, struct pol_state st, enum pol_op op, struct pol_who who)
 {
-	return file_verdict(p, &st, op);
+	uint32_t best = NO_RULE;
+
+	for (size_t i = 0; i < p->n_dfa; i++) {
+		uint32_t r = rule_in(&p->dfa[i], st.s[i], op, who);
+
+		best = r < best ? r : best;
+	}
+	return best < p->m.files.n ? verdict_of(&p->m.files.v[best], best) : implicit(op);
 }
 
-static uint8_t meets(const struct policy *p, const struct pol_state *st)
+bool policy_file_asks(const struct policy *p, struct pol_state st, enum pol_op op)
+{
+	uint32_t asks = NO_RULE, rest = NO_RULE;
+
+	for (size_t i = 0; i < p->n_dfa; i++)
+		for (const struct dfa_entry *e = &p->dfa[i].entries[p->dfa[i].states[st.s[i]].match];; e++) {
+			uint32_t *first = e->bits & ENTRY_ASKS ? &asks : &rest;
+
+			if ((e->bits >> op & 1) && e->rule < *first)
+				*first = e->rule;
+			if (e->bits & ENTRY_LAST)
+				break;
+		}
+	return asks < rest;
+}
+
+static enum pol_decision decision_of(const struct rules *files, uint32_t rule, enum pol_op op)
+{
+	return rule < files->n ? files->v[rule].decision : implicit(op).decision;
+}
+
+/* What any of those who may ask could meet in a state. */
+static uint8_t meets(const struct dfa *d, uint32_t s, const struct rules *files)
 {
 	uint8_t m = 0;
 
-	for (int op = 0; op < POL_OP__COUNT; op++) {
-		enum pol_decision d = file_verdict(p, st, (enum pol_op)op).decision;
+	for (int op = 0; op < POL_OP__COUNT; op++)
+		for (const struct dfa_entry *e = &d->entries[d->states[s].match];; e++) {
+			bool here = e->bits >> op & 1;
 
-		if (READ_OPS >> op & 1)
-			m |= d == POL_ALLOW ? TREE_READ_ALLOW : d == POL_DENY ? TREE_READ_DENY : TREE_READ_OTHER;
-		else
-			m |= d == POL_ALLOW ? TREE_WRITE_ALLOW : d == POL_DENY ? TREE_WRITE_DENY : TREE_WRITE_OTHER;
-	}
+			if (here)
+				m |= seen(op, decision_of(files, e->rule, (enum pol_op)op));
+			if (here && !(e->bits & ENTRY_ASKS))
+				break;
+			if (e->bits & ENTRY_LAST) {
+				m |= seen(op, implicit((enum pol_op)op).decision);
+				break;
+			}
+		}
 	return m;
 }
 
-/* One automaton: what is met below each state, by a fixpoint over its edges. Several: their product is not walked, trees are mixed. */
-int file_trees(struct policy *p)
+void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree)
 {
-	struct dfa *d = &p->dfa[0];
-	uint8_t *of_row;
 	bool more = true;
 
-	if (p->n_dfa != 1)
-		return 0;
-	of_row = calloc(d->n_rows + 1, 1);
-	if (!of_row)
-		return -ENOMEM;
-	for (uint32_t s = 0; s < d->n_states; s++) {
-		struct pol_state st = { { s } };
-		uint8_t *m = &of_row[d->accept[s]];
-
-		if (!*m)
-			*m = meets(p, &st);
-		d->tree[s] = *m;
-	}
-	free(of_row);
-	while (more) {
+	for (uint32_t s = 0; s < d->n_states; s++)
+		tree[s] = s && d->states[s].match == d->states[s - 1].match ? tree[s - 1] : meets(d, s, files);
+	for (int pass = 0; more && pass < PASSES_MAX; pass++) {
 		more = false;
 		for (uint32_t s = d->n_states; s-- > 0;) {
-			uint8_t m = d->tree[s];
+			uint8_t m = tree[s] | tree[d->states[s].other];
 
-			/* The class of NUL is in no name. */
 			for (uint32_t k = 0; k < d->n_classes; k++)
-				if (k != d->class[0])
-					m |= d->tree[d->next[(size_t)s * d->n_classes + k]];
-			more |= m != d->tree[s];
-			d->tree[s] = m;
+				m |= tree[dfa_go(d, s, k)];
+			more |= m != tree[s];
+			tree[s] = m;
 		}
 	}
-	return 0;
+	if (more)
+		memset(tree, 0xff, d->n_states); /* not known: mixed */
 }
 
 static uint32_t walk1(const struct dfa *d, uint32_t s, const char *t, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		s = d->next[(size_t)s * d->n_classes + d->class[(uint8_t)t[i]]];
+		s = dfa_go(d, s, d->class[(uint8_t)t[i]]);
 	return s;
 }
 
@@ -114,8 +151,11 @@ struct pol_state policy_file_workspace(const struct policy *p)
 
 struct pol_state policy_file_child(const struct policy *p, struct pol_state dir, const char *name, size_t n)
 {
-	for (size_t i = 0; i < p->n_dfa; i++)
-		dir.s[i] = walk1(&p->dfa[i], walk1(&p->dfa[i], dir.s[i], "/", 1), name, n);
+	for (size_t i = 0; i < p->n_dfa; i++) {
+		const struct dfa *d = &p->dfa[i];
+
+		dir.s[i] = dfa_is_names(d) ? names_child(d, dir.s[i], name, n) : walk1(d, dfa_go(d, dir.s[i], d->class['/']), name, n);
+	}
 	return dir;
 }
 
@@ -129,14 +169,14 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 	uint32_t self = st.s[0];
 	uint8_t m, below;
 
-	if (p->n_dfa != 1)
+	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]))
 		return POL_TREE_MIXED;
 	/* The directory itself and what is below "/", not names that only begin alike. */
 	below = p->dfa[0].tree[walk1(&p->dfa[0], self, "/", 1)];
-	m = below | meets(p, &st);
+	m = below | meets(&p->dfa[0], self, &p->m.files);
 	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides
 	 * nothing. */
-	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW) || below == TREE_READ_ALLOW)
+	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW))
 		m = below;
 	switch (m) {
 	case TREE_READ_ALLOW | TREE_WRITE_DENY:
@@ -158,14 +198,88 @@ static int strictness(enum pol_decision d)
 	return rank[d];
 }
 
-/* stricter_for: operations (bits) for which b may not be stricter either. */
+struct chain { uint32_t v[CHAIN_MAX]; size_t n; bool cut; };
+
+/* In order, without what comes behind `last`. */
+static void sort_below(struct chain *c, uint32_t last)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		uint32_t x = c->v[i];
+		size_t k = n;
+
+		if (x > last)
+			continue;
+		for (; k && c->v[k - 1] > x; k--)
+			c->v[k] = c->v[k - 1];
+		c->v[k] = x;
+		n++;
+	}
+	c->n = n;
+}
+
+/* The rules that could decide op for one or another who, in order; the last decides for all the rest, NO_RULE where it is the end.
+ * cut: they do not fit, which no list of the compiler's does: it has one rule for each label at most, and one for who is unknown. */
+static void chain_of(const struct policy *p, const struct pol_state *st, enum pol_op op, struct chain *c)
+{
+	uint32_t last = NO_RULE;
+
+	c->n = 0;
+	c->cut = false;
+	for (size_t i = 0; i < p->n_dfa; i++)
+		for (const struct dfa_entry *e = &p->dfa[i].entries[p->dfa[i].states[st->s[i]].match];; e++) {
+			if ((e->bits >> op & 1) && !(e->bits & ENTRY_ASKS)) {
+				last = e->rule < last ? e->rule : last;
+				break;
+			}
+			if (e->bits >> op & 1)
+				c->cut |= c->n == CHAIN_MAX - 1;
+			if ((e->bits >> op & 1) && !c->cut)
+				c->v[c->n++] = e->rule;
+			if (e->bits & ENTRY_LAST)
+				break;
+		}
+	if (c->n)
+		sort_below(c, last);
+	c->v[c->n++] = last;
+}
+
+struct range { int least, most; };
+
+static struct range range_of(const struct policy *p, const struct chain *c, enum pol_op op)
+{
+	struct range r = { INT_MAX, 0 };
+
+	for (size_t i = 0; i < c->n; i++) {
+		int s = strictness(decision_of(&p->m.files, c->v[i], op));
+
+		r.least = s < r.least ? s : r.least;
+		r.most = s > r.most ? s : r.most;
+	}
+	return r;
+}
+
+/* Whoever asks. stricter_for: operations (bits) for which b may not be stricter either. */
 static bool as_strict(const struct policy *p, const struct pol_state *a, const struct pol_state *b, unsigned stricter_for)
 {
-	for (int op = 0; op < POL_OP__COUNT; op++) {
-		int now = strictness(file_verdict(p, a, (enum pol_op)op).decision);
-		int then = strictness(file_verdict(p, b, (enum pol_op)op).decision);
+	struct chain from, to;
+	bool alike = true;
 
-		if (then < now || (then > now && (stricter_for >> op & 1)))
+	for (size_t i = 0; i < p->n_dfa; i++)
+		alike &= p->dfa[i].states[a->s[i]].match == p->dfa[i].states[b->s[i]].match;
+	for (int op = 0; !alike && op < POL_OP__COUNT; op++) {
+		struct range now, then;
+
+		chain_of(p, a, (enum pol_op)op, &from);
+		chain_of(p, b, (enum pol_op)op, &to);
+		if (from.cut || to.cut)
+			return false;
+		if (from.n == to.n && !memcmp(from.v, to.v, from.n * sizeof(from.v[0])))
+			continue;
+		now = range_of(p, &from, (enum pol_op)op);
+		then = range_of(p, &to, (enum pol_op)op);
+		if (then.least < now.most || ((stricter_for >> op & 1) && then.most > now.least))
 			return false;
 	}
 	return true;
@@ -198,7 +312,7 @@ static bool below_as_strict(const struct policy *p, struct pairs *q, uint32_t fr
 {
 	const struct dfa *d = &p->dfa[0];
 	uint32_t slash = d->class['/'];
-	bool ok = pairs_add(q, d->next[(size_t)from * d->n_classes + slash], d->next[(size_t)to * d->n_classes + slash]);
+	bool ok = pairs_add(q, dfa_go(d, from, slash), dfa_go(d, to, slash));
 
 	while (ok && q->head < q->tail) {
 		uint32_t a = (uint32_t)(q->queue[q->head] >> 32), b = (uint32_t)q->queue[q->head];
@@ -208,7 +322,7 @@ static bool below_as_strict(const struct policy *p, struct pairs *q, uint32_t fr
 		ok = as_strict(p, &(struct pol_state){ { a } }, &(struct pol_state){ { b } }, MAKE_OPS);
 		for (uint32_t k = 0; ok && k < d->n_classes; k++)
 			if (k != d->class[0])
-				ok = pairs_add(q, d->next[(size_t)a * d->n_classes + k], d->next[(size_t)b * d->n_classes + k]);
+				ok = pairs_add(q, dfa_go(d, a, k), dfa_go(d, b, k));
 	}
 	return ok;
 }
@@ -224,7 +338,7 @@ bool policy_file_rename_safe(const struct policy *p, struct pol_state from, stru
 		return false;
 	if (!is_dir)
 		return true;
-	if (p->n_dfa != 1)
+	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]))
 		return false;
 	q.seen = calloc(PAIRS_MAX * 4, sizeof(*q.seen));
 	q.queue = calloc(PAIRS_MAX, sizeof(*q.queue));
@@ -248,7 +362,10 @@ struct pol_state policy_file_path(const struct policy *p, const char *path)
 			break;
 		}
 	}
-	for (size_t i = 0; i < p->n_dfa; i++)
-		st.s[i] = walk1(&p->dfa[i], st.s[i], path, strlen(path));
+	for (size_t i = 0; i < p->n_dfa; i++) {
+		const struct dfa *d = &p->dfa[i];
+
+		st.s[i] = dfa_is_names(d) ? names_path(d, st.s[i], path) : walk1(d, st.s[i], path, strlen(path));
+	}
 	return st;
 }

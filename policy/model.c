@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules and automata to bytes and back; every length is checked before it is believed. */
+/* Rules to bytes and back; every length is checked before it is believed. */
 #include "policy/model.h"
 
 #include <errno.h>
@@ -16,13 +16,18 @@ void strs_fini(struct strs *s)
 
 static void more_fini(struct rule_more *m)
 {
-	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths, &m->sha256,
-				 &m->env_allow, &m->env_deny };
-
-	for (size_t k = 0; m && k < ARRAY_LEN(lists); k++)
-		strs_fini(lists[k]);
-	if (m)
-		free(m->dlp);
+	if (!m)
+		return;
+	strs_fini(&m->redirect_args);
+	strs_fini(&m->redirect_append);
+	strs_fini(&m->redirect_env);
+	strs_fini(&m->processes);
+	strs_fini(&m->methods);
+	strs_fini(&m->url_paths);
+	strs_fini(&m->sha256);
+	strs_fini(&m->env_allow);
+	strs_fini(&m->env_deny);
+	free(m->dlp);
 	free(m);
 }
 
@@ -61,15 +66,6 @@ void model_fini(struct model *m)
 	free(m->name);
 	free(m->file);
 	*m = (struct model){ 0 };
-}
-
-void dfa_fini(struct dfa *d)
-{
-	free(d->next);
-	free(d->accept);
-	free(d->rows);
-	free(d->tree);
-	*d = (struct dfa){ 0 };
 }
 
 static void put_opt(struct wr *w, const char *s)
@@ -216,69 +212,4 @@ int model_read_rules(struct rd *r, struct rules *ret)
 	for (ret->n = 0; ret->n < n && !r->bad; ret->n++)
 		get_rule(r, &ret->v[ret->n]);
 	return r->bad ? -EBADMSG : 0;
-}
-
-void model_write_dfa(struct wr *w, const struct dfa *d)
-{
-	wr_u32(w, d->n_states);
-	wr_u32(w, d->n_classes);
-	wr_u32(w, d->root);
-	wr_u32(w, d->workspace);
-	wr_bytes(w, d->class, sizeof(d->class));
-	wr_bytes(w, d->next, (size_t)d->n_states * d->n_classes * 4);
-	wr_bytes(w, d->accept, (size_t)d->n_states * 4);
-	wr_u32(w, d->n_rows);
-	wr_bytes(w, d->rows, (size_t)d->n_rows * POL_OP__COUNT * 4);
-}
-
-size_t model_dfa_size(const struct dfa *d)
-{
-	return 5 * sizeof(uint32_t) + sizeof(d->class) +
-	       ((size_t)d->n_states * (d->n_classes + 1) + (size_t)d->n_rows * POL_OP__COUNT) * sizeof(uint32_t);
-}
-
-static void *copy_of(struct rd *r, size_t n)
-{
-	const uint8_t *p = rd_bytes(r, n);
-	void *m = p ? malloc(n + 1) : NULL;
-
-	if (m)
-		memcpy(m, p, n);
-	else
-		r->bad = true;
-	return m;
-}
-
-int model_read_dfa(struct rd *r, struct dfa *d)
-{
-	const uint8_t *p;
-
-	d->n_states = rd_u32(r);
-	d->n_classes = rd_u32(r);
-	d->root = rd_u32(r);
-	d->workspace = rd_u32(r);
-	p = rd_bytes(r, sizeof(d->class));
-	if (!p || d->n_states == 0 || d->n_states > STATES_MAX || d->n_classes == 0 || d->n_classes > 256 || d->root >= d->n_states ||
-	    d->workspace >= d->n_states)
-		return -EBADMSG;
-	memcpy(d->class, p, sizeof(d->class));
-	d->next = copy_of(r, (size_t)d->n_states * d->n_classes * 4);
-	d->accept = copy_of(r, (size_t)d->n_states * 4);
-	d->n_rows = rd_u32(r);
-	if (d->n_rows > d->n_states)
-		return -EBADMSG;
-	d->rows = copy_of(r, (size_t)d->n_rows * POL_OP__COUNT * 4);
-	d->tree = calloc(1, d->n_states);
-	if (r->bad || !d->tree)
-		return -EBADMSG;
-	for (size_t i = 0; i < d->n_states; i++)
-		if (d->accept[i] >= d->n_rows)
-			return -EBADMSG;
-	for (size_t i = 0; i < 256; i++)
-		if (d->class[i] >= d->n_classes)
-			return -EBADMSG;
-	for (size_t i = 0; i < (size_t)d->n_states * d->n_classes; i++)
-		if (d->next[i] >= d->n_states)
-			return -EBADMSG;
-	return 0;
 }

@@ -6,10 +6,11 @@
 #include "common/wire.h"
 #include "policy/policy.h"
 
-#define MODEL_FORMAT 2
+#define MODEL_FORMAT 3
 #define RULES_MAX 100000         /* per policy */
 #define STRINGS_MAX 4096         /* in one list of one rule */
-#define STATES_MAX 65536         /* of one automaton; more patterns go into the next one */
+#define NAMES_MAX 131072         /* in one tree of names */
+#define STATES_MAX 262144         /* of one automaton; more patterns go into the next one */
 #define GENERATION_MAX (64u << 20)
 #define NO_RULE 0xffffffffu
 
@@ -103,31 +104,66 @@ struct model {
 /* The rule's more, made when there is none yet; NULL without memory. */
 struct rule_more *rule_more(struct rule *r);
 
-/* One automaton over bytes. next[state * classes + class[byte]]; state 0 is dead. */
+/*
+ * One automaton over bytes, as automaton.c reads it out of a generation: it points into the record. In state s, byte c leads to
+ * slots[states[s].base + class[c]].to if that slot is the state's, else to states[s].other. What has matched in a state is a list of
+ * entries in the order of the rules, from states[s].match to one with ENTRY_LAST; all may hold no operation.
+ */
+struct dfa_state { uint32_t base, other, match; };
+struct dfa_slot { uint32_t state, to; };
+struct dfa_entry { uint32_t rule, bits, labels[2]; };   /* bits: operations, ENTRY_* */
+#define ENTRY_LAST 0x80000000u
+#define ENTRY_ASKS 0x40000000u       /* only when who asks has one of labels */
+#define ENTRY_ALLOWS 0x20000000u     /* allow, audit: not for who is unknown */
 struct dfa {
-	uint32_t n_states, n_classes, root, workspace;
-	uint8_t class[256];
-	uint32_t *next;                 /* n_states * n_classes */
-	uint32_t *accept;               /* n_states: which row of rules */
-	uint32_t n_rows, *rows;         /* n_rows * POL_OP__COUNT: first rule that decides, or NO_RULE */
-	uint8_t *tree;                  /* n_states: per state a mask of what a path below can meet, see TREE_* */
+	uint32_t n_states, n_classes, n_slots, n_entries, root, workspace, n_table, n_pool;
+	const uint8_t *class, *tree;         /* 256; n_states: a mask of what a path at or below can meet, TREE_* in file.c */
+	const struct dfa_state *states;
+	const struct dfa_slot *slots;
+	const struct dfa_entry *entries;
+	const uint32_t *table;
+	const char *pool;
 };
-
-static inline uint32_t dfa_rule(const struct dfa *d, uint32_t state, enum pol_op op)
+/*
+ * Without classes it is no automaton but a tree of names, for policies with too many plain paths: a state is a directory or file, its name
+ * slots[s].to bytes of the pool from states[s].base, in slots[s].state; table, n_table numbers, a power of two, finds it by both (names.c);
+ * any other name leads to states[s].other.
+ */
+static inline bool dfa_is_names(const struct dfa *d)
 {
-	return d->rows[(size_t)d->accept[state] * POL_OP__COUNT + op];
+	return !d->n_classes;
+}
+uint32_t names_hash(uint32_t dir, const char *name, size_t n);
+uint32_t names_child(const struct dfa *d, uint32_t dir, const char *name, size_t n);
+/* path: "" or "/NAME..." */
+uint32_t names_path(const struct dfa *d, uint32_t dir, const char *path);
+
+static inline uint32_t dfa_go(const struct dfa *d, uint32_t s, uint32_t class)
+{
+	const struct dfa_slot *t = &d->slots[d->states[s].base + class];
+
+	return t->state == s ? t->to : d->states[s].other;
 }
 
 void strs_fini(struct strs *s);
 void rules_fini(struct rules *r);
 void model_fini(struct model *m);
-void dfa_fini(struct dfa *d);
 /* Generation's records. write: into the cursor; read: owned by the caller, bad input makes the cursor bad. */
 void model_write_rules(struct wr *w, const struct rules *r);
 int model_read_rules(struct rd *r, struct rules *ret);
-void model_write_dfa(struct wr *w, const struct dfa *d);
-size_t model_dfa_size(const struct dfa *d);
-int model_read_dfa(struct rd *r, struct dfa *ret);
+
+/* automaton.c. Size of the record in bytes, a multiple of 4. */
+size_t dfa_size(const struct dfa *d);
+int dfa_write(struct wr *w, const struct dfa *d);
+/* data, n bytes, 4-byte aligned, stays the caller's and must outlive ret, which points into it. Every index is checked here, none later.
+ * -EBADMSG: damaged. */
+int dfa_map(const void *data, size_t n, struct dfa *ret);
+
+/* labels.c: distinct entries of `processes` in the order they come in files, nets, execs, unixes, signals: an entry's number is its label.
+ * *ret is the caller's to fini. -E2BIG: more than POL_LABELS_MAX. */
+int labels_of(const struct model *m, struct strs *ret);
+/* Labels of some entries. Those that are not among all have none. */
+uint64_t labels_mask(const struct strs *all, const struct strs *some);
 
 /* Records of one generation: store.c writes them (LMDB's home, compiler only), pages.c reads them. */
 struct record { const char *key; const void *data; size_t len; };
@@ -163,11 +199,13 @@ bool wild_is(const char *s);
 
 /* open.c, file.c */
 struct pol_verdict verdict_of(const struct rule *u, uint32_t no);
-int file_trees(struct policy *p);
+/* What is met at and below each state, into tree (n_states). */
+void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree);
 
 struct policy {
 	struct model m;
 	struct dfa dfa[POL_DFA_MAX];
+	void *dfa_data[POL_DFA_MAX];    /* owned; the automata point into them */
 	size_t n_dfa;
 	char *workspace;
 	struct regex **regex;           /* per exec rule, NULL: none */

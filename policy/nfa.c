@@ -8,8 +8,9 @@
 #include <string.h>
 
 #define SETS_SHARED 64  /* looked through before a set is made once more */
+#define ALIKE_MAX 512   /* nodes looked through for a beginning that is there already */
 
-static uint32_t node(struct nfa *n, enum kind kind, uint32_t a, uint32_t b)
+static uint32_t node(struct nfa *n, enum kind kind, uint32_t set, uint32_t a)
 {
 	if (n->n == n->cap) {
 		uint32_t cap = n->cap ? n->cap * 2 : 1024;
@@ -22,7 +23,7 @@ static uint32_t node(struct nfa *n, enum kind kind, uint32_t a, uint32_t b)
 		n->v = v;
 		n->cap = cap;
 	}
-	n->v[n->n] = (struct nnode){ .kind = kind, .a = a, .b = b, .rule = n->rule };
+	n->v[n->n] = (struct nnode){ .kind = kind, .set = set, .a = a, .next = NONE, .rule = n->rule, .ops = n->ops };
 	return n->n++;
 }
 
@@ -31,12 +32,11 @@ static void set_byte(uint8_t *s, unsigned c)
 	s[c >> 3] |= (uint8_t)(1u << (c & 7));
 }
 
-static uint32_t set_node(struct nfa *n, const uint8_t set[32], uint32_t to)
+/* The number of a set; an equal one's, when it is among the first. */
+static uint32_t set_number(struct nfa *n, const uint8_t set[32])
 {
-	uint32_t x = node(n, N_SET, to, NONE), k = 0;
+	uint32_t k = 0;
 
-	if (n->full)
-		return 0;
 	while (k < n->n_sets && k < SETS_SHARED && memcmp(n->sets[k], set, 32) != 0)
 		k++;
 	if (k == SETS_SHARED)
@@ -47,26 +47,14 @@ static uint32_t set_node(struct nfa *n, const uint8_t set[32], uint32_t to)
 
 		if (!v) {
 			n->full = true;
-			return 0;
+			return NSET_ANY;
 		}
 		n->sets = v;
 		n->cap_sets = cap;
 	}
 	if (k == n->n_sets)
 		memcpy(n->sets[n->n_sets++], set, 32);
-	n->v[x].set = NSET_BYTES + k;
-	return x;
-}
-
-static uint32_t any_node(struct nfa *n, bool slash, uint32_t to)
-{
-	uint8_t set[32];
-
-	memset(set, 0xff, sizeof(set));
-	set[0] &= (uint8_t)~1u; /* NUL is in no name */
-	if (!slash)
-		set['/' >> 3] &= (uint8_t)~(1u << ('/' & 7));
-	return set_node(n, set, to);
+	return NSET_BYTES + k;
 }
 
 static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to);
@@ -96,7 +84,8 @@ static size_t piece_len(const char *g, size_t len)
 	}
 }
 
-static uint32_t build_class(struct nfa *n, const char *g, size_t len, uint32_t to)
+/* The set of a "[...]" of len bytes. A slash is in none. */
+static uint32_t class_number(struct nfa *n, const char *g, size_t len)
 {
 	uint8_t s[32] = { 0 }, set[32] = { 0 };
 	bool no = g[1] == '!';
@@ -116,7 +105,21 @@ static uint32_t build_class(struct nfa *n, const char *g, size_t len, uint32_t t
 	for (unsigned c = 1; c < 256; c++)
 		if (c != '/' && ((s[c >> 3] >> (c & 7) & 1) != 0) != no)
 			set_byte(set, c);
-	return set_node(n, set, to);
+	return set_number(n, set);
+}
+
+/* What a piece of k bytes that is no group takes, and whether it takes it again and again. */
+static enum kind piece(struct nfa *n, const char *g, size_t k, uint32_t *ret_set)
+{
+	if (g[0] == '*')
+		*ret_set = k > 1 ? NSET_ANY : NSET_NAME;
+	else if (g[0] == '?')
+		*ret_set = NSET_NAME;
+	else if (g[0] == '[' && k > 1)
+		*ret_set = class_number(n, g, k);
+	else
+		*ret_set = (uint8_t)g[k - 1];
+	return g[0] == '*' ? N_LOOP : N_SET;
 }
 
 static uint32_t build_alternatives(struct nfa *n, const char *g, size_t len, uint32_t to)
@@ -125,16 +128,18 @@ static uint32_t build_alternatives(struct nfa *n, const char *g, size_t len, uin
 	size_t from = 1;
 	int depth = 0;
 
-	for (size_t i = 1; i < len; i++) {
+	for (size_t i = 1; i < len && !n->full; i++) {
 		if (g[i] == '\\') {
 			i++;
 			continue;
 		}
 		depth += g[i] == '{';
 		if ((g[i] == ',' && depth == 0) || i == len - 1) {
-			uint32_t one = build(n, g + from, i - from, to);
+			uint32_t one = node(n, N_EPS, 0, build(n, g + from, i - from, to));
 
-			head = head == NONE ? one : node(n, N_SPLIT, one, head);
+			if (!n->full)
+				n->v[one].next = head;
+			head = one;
 			from = i + 1;
 		}
 		depth -= g[i] == '}';
@@ -145,60 +150,85 @@ static uint32_t build_alternatives(struct nfa *n, const char *g, size_t len, uin
 /* Backwards: the program of g[0..len) that goes on to `to`. Pieces are found forwards, linked from the end. */
 static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to)
 {
-	uint32_t rest;
+	uint32_t rest, set;
+	enum kind kind;
 	size_t k;
 
 	if (len == 0 || n->full)
 		return to;
 	k = piece_len(g, len);
+	if (g[0] == '*' && k > 1 && k == len && n->v[to].kind == N_ACCEPT)
+		return node(n, N_FOREVER, NSET_ANY, NONE);
 	rest = build(n, g + k, len - k, to);
-	if (g[0] == '*') {
-		uint32_t loop = node(n, N_SPLIT, NONE, rest), any = any_node(n, k > 1, loop);
-
-		if (n->full)
-			return 0;
-		n->v[loop].a = any;
-		/* A trailing ** matches whatever follows: from here on the glob has matched for good. */
-		n->v[any].sticky = k > 1 && rest < n->n && n->v[rest].kind == N_ACCEPT;
-		return loop;
-	}
-	if (g[0] == '?')
-		return any_node(n, false, rest);
-	if (g[0] == '[' && k > 1)
-		return build_class(n, g, k, rest);
 	if (g[0] == '{' && k > 1)
 		return build_alternatives(n, g, k, rest);
-	{
-		uint32_t x = node(n, N_SET, rest, NONE);
+	kind = piece(n, g, k, &set);
+	return node(n, kind, set, rest);
+}
 
-		if (!n->full)
-			n->v[x].set = (uint8_t)g[k - 1];
-		return x;
+/* Puts a node into the list behind `at`. */
+static void hang(struct nfa *n, uint32_t at, uint32_t x)
+{
+	if (n->full)
+		return;
+	n->v[x].next = n->v[at].a;
+	n->v[at].a = x;
+}
+
+/* The node behind `at` for a piece that globs before this one may begin with as well. */
+static uint32_t shared(struct nfa *n, uint32_t at, enum kind kind, uint32_t set)
+{
+	uint32_t x = n->v[at].a;
+
+	for (int looked = 0; x != NONE && looked < ALIKE_MAX; looked++, x = n->v[x].next)
+		if (n->v[x].shared && n->v[x].kind == kind && n->v[x].set == set) {
+			n->v[x].ops |= n->ops;
+			return x;
+		}
+	x = node(n, kind, set, NONE);
+	hang(n, at, x);
+	if (!n->full)
+		n->v[x].shared = true;
+	return x;
+}
+
+/* Up to the first group the pieces are shared with other globs; what follows is the glob's own. */
+static void add(struct nfa *n, const char *g, size_t len)
+{
+	uint32_t at = 0;
+
+	for (size_t k; len && !n->full; g += k, len -= k) {
+		uint32_t set;
+		enum kind kind;
+
+		k = piece_len(g, len);
+		if (g[0] == '{' && k > 1) {
+			uint32_t end = node(n, N_ACCEPT, 0, NONE);
+
+			hang(n, at, node(n, N_EPS, 0, build(n, g, len, end)));
+			return;
+		}
+		if (g[0] == '*' && k > 1 && k == len) {
+			hang(n, at, node(n, N_FOREVER, NSET_ANY, NONE));
+			return;
+		}
+		kind = piece(n, g, k, &set);
+		at = n->full ? 0 : shared(n, at, kind, set);
 	}
-}
-
-static void start(struct nfa *n, uint32_t at)
-{
-	uint32_t x = node(n, N_SPLIT, at, NONE);
-
-	if (!n->full)
-		n->v[x].rule = NO_RULE;
-}
-
-/* What may begin in any directory waits for one in one place, not once a glob: at the nodes below NFA_WAITS. */
-static void wait_in_one_place(struct nfa *n, uint32_t at)
-{
-	if (n->deep == NONE)
-		start(n, n->wait);
-	n->deep = n->deep == NONE ? at : node(n, N_SPLIT, at, n->deep);
-	if (!n->full)
-		n->v[0].a = n->deep;
+	hang(n, at, node(n, N_ACCEPT, 0, NONE));
 }
 
 void nfa_begin(struct nfa *n)
 {
-	*n = (struct nfa){ .deep = NONE };
-	n->wait = build(n, "**/", 3, NONE);
+	uint8_t set[32];
+
+	*n = (struct nfa){ 0 };
+	memset(set, 0xff, sizeof(set));
+	set[0] &= (uint8_t)~1u;
+	set_number(n, set);
+	set['/' >> 3] &= (uint8_t)~(1u << ('/' & 7));
+	set_number(n, set);
+	node(n, N_EPS, 0, NONE);
 }
 
 void nfa_fini(struct nfa *n)
@@ -208,26 +238,22 @@ void nfa_fini(struct nfa *n)
 	*n = (struct nfa){ 0 };
 }
 
-bool nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule)
+unsigned nfa_kind(const char *glob)
 {
-	bool waits = false;
+	size_t n = strlen(glob), special = strcspn(glob, "*?[{\\");
 
+	if (!strncmp(glob, "**", 2))
+		return GLOBS_DEEP;
+	return special == n || (special + 2 == n && special && !strcmp(glob + special - 1, "/**")) ? GLOBS_PLAIN : GLOBS_ROOTED;
+}
+
+void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule, uint32_t ops, unsigned kinds)
+{
 	n->rule = rule;
-	for (size_t i = 0; i < globs->n && !n->full; i++) {
-		const char *g = globs->v[i];
-		bool anywhere = !strncmp(g, "**/", 3);
-		uint32_t at = node(n, N_ACCEPT, NONE, NONE);
-
-		if (n->full)
-			break;
-		at = build(n, g + (anywhere ? 3 : 0), strlen(g) - (anywhere ? 3 : 0), at);
-		if (anywhere)
-			wait_in_one_place(n, at);
-		else
-			start(n, at);
-		waits |= anywhere;
-	}
-	return waits;
+	n->ops = ops;
+	for (size_t i = 0; i < globs->n && !n->full; i++)
+		if (nfa_kind(globs->v[i]) & kinds)
+			add(n, globs->v[i], strlen(globs->v[i]));
 }
 
 int glob_check(const char *g, char *why, size_t cap)

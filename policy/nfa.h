@@ -5,33 +5,41 @@
 
 #include "policy/model.h"
 
-#define NODES_MAX 262144         /* of all globs of one automaton */
+#define NODES_MAX 524288         /* of all globs of one automaton */
 #define NONE 0xffffffffu
 
-enum kind { N_SET, N_SPLIT, N_ACCEPT };
-/* SET: on a byte of set, which is one byte or NSET_BYTES and the number of a larger one, to a; SPLIT: to a and b at once; a SPLIT without
- * a rule is a start. sticky: from here on its glob has matched for good. Small: a large policy has hundreds of thousands. */
-struct nnode { uint8_t kind; bool sticky; uint32_t set, a, b, rule; };
+/* Entering a node enters `next` too, and all that follow it there. SET: on a byte of set, to a. LOOP: on a byte of set it stays; a is
+ * entered with it. EPS: a is entered with it. ACCEPT: its glob has matched; FOREVER: and will, whatever follows.
+ * shared: the beginning of several globs, of this rule (the first) and later ones; ops: those of all of them.
+ * set is one byte or NSET_BYTES and the number of a larger one. Small: a large policy has hundreds of thousands. */
+enum kind { N_SET, N_LOOP, N_EPS, N_ACCEPT, N_FOREVER };
+struct nnode { uint32_t set : 28, kind : 3, shared : 1, a, next, rule, ops; };
 struct nfa {
-	struct nnode *v;
-	uint32_t n, cap, rule;
+	struct nnode *v;         /* the first is an EPS before all globs */
+	uint32_t n, cap, rule, ops;
 	uint8_t (*sets)[32];
 	uint32_t n_sets, cap_sets;
-	uint32_t wait, deep; /* globs that begin with a double star and a slash wait at wait; deep is behind the slash */
 	bool full;
 };
 #define NSET_BYTES 256
-#define NFA_WAITS 3      /* the nodes before this one are those that wait */
+#define NSET_ANY NSET_BYTES          /* sets[0]: every byte but NUL, which is in no name */
+#define NSET_NAME (NSET_BYTES + 1)   /* sets[1]: nor the slash */
+#define NSET_OTHER (NSET_BYTES + 2)
 
 static inline bool nfa_has(const struct nfa *n, const struct nnode *x, unsigned c)
 {
 	return x->set < NSET_BYTES ? x->set == c : n->sets[x->set - NSET_BYTES][c >> 3] >> (c & 7) & 1;
 }
 
+/* Which globs of a rule. Apart, those that can begin in any directory do not multiply those that cannot. PLAIN: a whole path without
+ * anything special, or all that is below one (a double star as the last name). */
+enum { GLOBS_PLAIN = 1, GLOBS_ROOTED = 2, GLOBS_DEEP = 4, GLOBS_ALL = 7 };
+
 void nfa_begin(struct nfa *n);
 void nfa_fini(struct nfa *n);
-/* full: there was no room for all. True when one of the globs waits. Rules in rising order: nodes are numbered in theirs. */
-bool nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule);
+unsigned nfa_kind(const char *glob);
+/* full: there was no room for all. Rules in rising order: nodes are numbered in theirs. Globs of other kinds are left out. */
+void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule, uint32_t ops, unsigned kinds);
 /* 0, or -EINVAL with words in why. */
 int glob_check(const char *glob, char *why, size_t cap);
 

@@ -86,15 +86,16 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 	if (ranges(&p->m.nets) < 0)
 		return err_set(err, -EBADMSG, "the generation's address ranges are damaged");
 	for (size_t i = 0; i < p->n_dfa; i++) {
-		r = rd_init(rec[4 + i].data, rec[4 + i].len);
-		if (!rec[4 + i].data || model_read_dfa(&r, &p->dfa[i]) < 0)
+		p->dfa_data[i] = (void *)(uintptr_t)rec[4 + i].data;
+		rec[4 + i].data = NULL;
+		if (dfa_map(p->dfa_data[i], rec[4 + i].len, &p->dfa[i]) < 0)
 			return err_set(err, -EBADMSG, "the generation's automaton is damaged");
 	}
 	p->regex = calloc(p->m.execs.n + 1, sizeof(struct regex *));
 	for (size_t i = 0; p->regex && i < p->m.execs.n; i++)
 		if (p->m.execs.v[i].regex_len && regex_open(p->m.execs.v[i].regex, p->m.execs.v[i].regex_len, &p->regex[i]) < 0)
 			return err_set(err, -EPROTO, "an args_pattern was compiled for another processor: compile the policy again");
-	return file_trees(p) < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+	return 0;
 }
 
 int policy_open(int fd, const uint8_t hash[32], struct policy **ret, struct err *err)
@@ -151,7 +152,7 @@ void policy_close(struct policy *p)
 	free(p->workspace);
 	model_fini(&p->m);
 	for (size_t i = 0; i < POL_DFA_MAX; i++)
-		dfa_fini(&p->dfa[i]);
+		free(p->dfa_data[i]);
 	free(p);
 }
 
