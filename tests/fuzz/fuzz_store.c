@@ -8,7 +8,7 @@
 
 #include "common/evt.h"
 #include "common/ipc.h"
-#include "policy/model.h"
+#include "policy/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -57,15 +57,15 @@ static void try(const uint8_t *bytes, size_t n)
 
 static void records(const uint8_t *data, size_t n)
 {
-	struct rd r = rd_init(data, n);
-	struct model m = { 0 };
+	uint32_t *copy_of = malloc(n + 4);
+	struct policy p = { 0 };
 	struct dfa d = { 0 };
 
-	model_read_rules(&r, &m.execs);
-	model_fini(&m);
-	r = rd_init(data, n);
-	model_read_dfa(&r, &d);
-	dfa_fini(&d);
+	MUST(copy_of);
+	memcpy(copy_of, data, n);
+	dfa_map(copy_of, n, &d);
+	image_map(&p, copy_of, n);
+	free(copy_of);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

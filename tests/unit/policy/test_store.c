@@ -140,6 +140,8 @@ static void test_records(void **state UNUSED)
 	struct record v[200], got[202];
 	struct store *store;
 	struct err err = { 0 };
+	size_t len;
+	void *map;
 	int fd;
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
@@ -156,16 +158,19 @@ static void test_records(void **state UNUSED)
 	for (size_t i = 0; i < 200; i++)
 		assert_int_equal(store_put(store, v[i].key, v[i].data, v[i].len, &err), 0);
 	assert_int_equal(store_end(store, &fd, &err), 0);
-	assert_int_equal(store_read(fd, got, 202, &err), 0);
+	len = (size_t)lseek(fd, 0, SEEK_END);
+	map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(store_map(map, len, got, 202), 0);
 	for (size_t i = 0; i < 200; i++) {
 		assert_int_equal(got[i].len, v[i].len);
 		assert_memory_equal(got[i].data, v[i].data, v[i].len);
-		free((void *)(uintptr_t)got[i].data);
+		/* Of a value with pages of its own numbers can be used where they lie. */
+		assert_true(v[i].len < 4096 || (uintptr_t)got[i].data % 8 == 0);
 	}
 	assert_null(got[200].data);
 	assert_null(got[201].data);
-	got[0] = (struct record){ "absent", NULL, 0 };
-	assert_int_equal(store_read(fd, got, 1, &err), -EBADMSG);
+	munmap(map, len);
 	close(fd);
 }
 
