@@ -277,7 +277,7 @@ static struct inner watched(const char *const *argv, size_t argc, struct slot *s
 	for (size_t i = 0; i < argc; i++) {
 		size_t n = strlen(argv[i]);
 
-		if (at + n + 2 > sizeof(s->joined))
+		if (at + n + 2 > sizeof(s->text) || argc >= WORDS_MAX)
 			return (struct inner){ .argv = argv, .argc = argc };
 		memcpy(s->joined + at, argv[i], n);
 		at += n;
