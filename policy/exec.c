@@ -63,22 +63,6 @@ bool name_matches(const char *entry, const struct name *n)
 	return wild_is(entry) ? glob_matches(entry, n) : same(entry, strchr(entry, '/') ? n->lower : n->base);
 }
 
-const struct img_entry *exec_word(const struct policy *p, enum kind kind, const char *word, size_t n, uint32_t *at)
-{
-	const struct index *x = &p->exec_index;
-	uint32_t h = hash_slot(hash_word(word, n), kind), slot = h >> 8 & x->mask;
-
-	for (uint32_t i = x->heads[slot] + *at; i < x->heads[slot + 1]; i++) {
-		const struct img_entry *e = &x->v[i];
-
-		if (e->hash == h && e->kind == (uint32_t)kind && !strcmp(p->pool + e->key, word)) {
-			*at = i - x->heads[slot] + 1;
-			return e;
-		}
-	}
-	return NULL;
-}
-
 static bool restricts(enum pol_decision d)
 {
 	return d != POL_ALLOW && d != POL_AUDIT;
@@ -168,23 +152,42 @@ static bool matches(struct asked *a, uint32_t no, const struct name *name, struc
 	return r < 0 ? restricts(d) : r;
 }
 
+struct search { struct asked *a; const struct name *name; struct line *l; uint32_t best; };
+
+static void try_rule(struct search *s, uint32_t rule, bool found)
+{
+	if (rule < s->best && matches(s->a, rule, s->name, s->l, found))
+		s->best = rule;
+}
+
+static void by_glob(void *arg, const struct img_entry *e)
+{
+	try_rule(arg, e->rule, false);
+}
+
+static void by_word(struct search *s, enum kind kind, const char *word, size_t n)
+{
+	const struct img_entry *e;
+	uint32_t at = 0, hash = hash_word(word, n);
+
+	while ((e = index_next(s->a->p, &s->a->p->exec_index, hash, kind, word, n, &at)))
+		try_rule(s, e->rule, true);
+}
+
 static uint32_t first(struct asked *a, const struct name *name, struct line *l)
 {
 	const struct index *x = &a->p->exec_index;
-	const struct img_entry *e;
-	uint32_t best = NO_RULE, at = 0;
+	struct search s = { a, name, l, NO_RULE };
 
-	while ((e = exec_word(a->p, KIND_BASE, name->base, name->base_len, &at)))
-		if (e->rule < best && matches(a, e->rule, name, l, true))
-			best = e->rule;
-	at = 0;
-	while (memchr(name->lower, '/', name->len) && (e = exec_word(a->p, KIND_PATH, name->lower, name->len, &at)))
-		if (e->rule < best && matches(a, e->rule, name, l, true))
-			best = e->rule;
-	for (uint32_t i = 0; i < x->n_rest && x->rest[i] < best; i++)
-		if (matches(a, x->rest[i], name, l, false))
-			best = x->rest[i];
-	return best;
+	by_word(&s, KIND_BASE, name->base, name->base_len);
+	index_ends(a->p, x, ENDS_BASE, name->base, name->base_len, by_glob, &s);
+	if (memchr(name->lower, '/', name->len)) {
+		by_word(&s, KIND_PATH, name->lower, name->len);
+		index_ends(a->p, x, ENDS_PATH, name->lower, name->len, by_glob, &s);
+	}
+	for (uint32_t i = 0; i < x->n_rest && x->rest[i] < s.best; i++)
+		try_rule(&s, x->rest[i], false);
+	return s.best;
 }
 
 static int rank(enum pol_decision d)

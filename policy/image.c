@@ -272,3 +272,27 @@ uint32_t hash_word(const char *s, size_t n)
 		h = hash_byte(h, (uint8_t)s[--n]);
 	return h;
 }
+
+/* From both sides at once: at each length that some glob has, the hash of so much of the text is there. */
+void index_ends(const struct policy *p, const struct index *x, enum ends what, const char *text, size_t n, end_found found, void *arg)
+{
+	uint32_t h[2] = { HASH_START, HASH_START };
+
+	for (size_t len = 1; len <= n && len <= END_MAX; len++) {
+		const char *part[2] = { text, text + n - len };
+
+		if (!((p->h->ends[what][0] | p->h->ends[what][1]) >> len))
+			return;
+		h[0] = hash_byte(h[0], (uint8_t)text[len - 1]);
+		h[1] = hash_byte(h[1], (uint8_t)text[n - len]);
+		for (int side = 0; side < 2; side++) {
+			const struct img_entry *e;
+			uint32_t at = 0;
+
+			if (!(p->h->ends[what][side] >> len & 1))
+				continue;
+			while ((e = index_next(p, x, h[side], (enum kind)(KIND_ENDS + 2 * (int)what + side), part[side], len, &at)))
+				found(arg, e);
+		}
+	}
+}

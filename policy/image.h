@@ -4,6 +4,8 @@
 #ifndef POLICY_IMAGE_H
 #define POLICY_IMAGE_H
 
+#include <string.h>
+
 #include "policy/model.h"
 
 enum section {
@@ -79,7 +81,12 @@ struct img_part { list_ref args, append, env; };
 enum { ENV_ALLOW = 1, ENV_DENY = 2, ENV_LIMITS = 4, ENV_BLOCK = 8 };
 struct img_env { uint64_t max_bytes, max_keys; list_ref allow, deny; uint32_t flags, zero; };
 /* What a word, or a range, can be looked up for. */
-enum kind { KIND_NAME, KIND_ONE, KIND_DEEP, KIND_CIDR, KIND_BASE, KIND_PATH, KIND_WRAPPER, KIND__COUNT };
+enum kind {
+	KIND_NAME, KIND_ONE, KIND_DEEP, KIND_CIDR, KIND_BASE, KIND_PATH, KIND_WRAPPER,
+	KIND_ENDS, KIND__COUNT = KIND_ENDS + 6  /* a glob by how it begins or ends: twice an enum ends, + 1 for the end */
+};
+enum ends { ENDS_DOMAIN, ENDS_BASE, ENDS_PATH, ENDS__COUNT };
+#define END_MAX 31
 struct img_entry { uint32_t hash, key, rule, kind; };   /* key: str, or of KIND_CIDR one of R_CIDRS */
 
 enum { AUDIT_ALLOWED = 1, AUDIT_DENIED = 2, AUDIT_APPROVED = 4, AUDIT_STDOUT = 8, AUDIT_STDERR = 16, AUDIT_CONTENT = 32 };
@@ -91,6 +98,7 @@ struct img_head {
 	uint32_t audit, retention_days, n_regex;
 	uint64_t limits[10];
 	uint64_t bits4, bits6[3];        /* lengths of the ranges that are indexed: bit n for /n */
+	uint32_t ends[ENDS__COUNT][2];   /* and of beginnings and ends of globs, in bytes */
 	struct img_env env;
 	struct { uint32_t at, n; } r[R__COUNT];   /* bytes from here, elements */
 };
@@ -158,6 +166,27 @@ bool list_wild(const struct policy *p, list_ref l, const char *text, char sep);
 static inline uint32_t hash_byte(uint32_t h, uint8_t c) { return (h ^ c) * 16777619u; }
 uint32_t hash_word(const char *s, size_t n);
 static inline uint32_t hash_slot(uint32_t h, enum kind k) { return (h ^ (uint32_t)k * 0x9e3779b9u) * 0x85ebca6bu; }
+
+/* Entries of the index that are this word for this purpose, one a call: *at is 0 at first; NULL: no more. hash: hash_word's. */
+static inline const struct img_entry *index_next(const struct policy *p, const struct index *x, uint32_t hash, enum kind kind, const char
+						 *word,
+						 size_t n, uint32_t *at)
+{
+	uint32_t h = hash_slot(hash, kind), slot = h >> 8 & x->mask;
+
+	for (uint32_t i = x->heads[slot] + *at; i < x->heads[slot + 1]; i++) {
+		const struct img_entry *e = &x->v[i];
+
+		if (e->hash == h && e->kind == (uint32_t)kind && !strncmp(p->pool + e->key, word, n) && !p->pool[e->key + n]) {
+			*at = i - x->heads[slot] + 1;
+			return e;
+		}
+	}
+	return NULL;
+}
+/* Calls for each entry whose glob begins or ends as text does; it need not match. */
+typedef void (*end_found)(void *arg, const struct img_entry *e);
+void index_ends(const struct policy *p, const struct index *x, enum ends what, const char *text, size_t n, end_found found, void *arg);
 
 /* The pattern that is open under this number, opened now if need be: 1, 0, or -EIO: it could not be looked at. */
 int pattern_match(const struct policy *p, uint32_t at, uint32_t len, uint32_t no, const char *text, size_t n);

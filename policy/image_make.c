@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model to its mapped form. All is walked twice by the same code: to count, then to write where the counts say. */
+/* A model to its mapped form. All is walked three times by the same code: to see what globs have in common, to count,
+ * then to write where the counts say. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -120,68 +121,6 @@ static void put_rule(struct make *k, enum section s, const struct rule *u)
 	make_put(k, (enum region)s, &o, sizeof(o), 1);
 }
 
-/* The text of a glob that is none: without its backslashes. False when it has special characters, or does not fit. */
-static bool literal(const char *s, char out[WILD_MAX + 1])
-{
-	size_t at = 0;
-
-	for (; *s; s++) {
-		if (*s == '*' || *s == '?' || *s == '[' || *s == '{' || at == WILD_MAX)
-			return false;
-		if (*s == '\\' && s[1])
-			s++;
-		out[at++] = *s;
-	}
-	out[at] = 0;
-	return true;
-}
-
-static void index_word(struct make *k, struct made_index *x, enum kind kind, const char *word, uint32_t rule)
-{
-	char lower[WILD_MAX + 1];
-	size_t n = strlen(word);
-	struct img_entry e = { .rule = rule, .kind = kind };
-
-	for (size_t i = 0; i <= n; i++)
-		lower[i] = (char)tolower((unsigned char)word[i]);
-	e.key = make_str(k, lower);
-	e.hash = hash_slot(hash_word(lower, n), kind);
-	make_put(k, x->entries, &e, sizeof(e), 1);
-}
-
-static void index_rest(struct make *k, struct made_index *x, uint32_t rule)
-{
-	make_put(k, x->rest, &rule, sizeof(rule), 1);
-}
-
-/* "*.x.y" and "**.x.y" are looked up by what follows; others are tried one after the other. */
-static bool index_domain(struct make *k, const char *glob, uint32_t rule)
-{
-	char text[WILD_MAX + 1];
-	size_t stars = strspn(glob, "*");
-
-	if (!literal(glob + stars, text) || stars > 2 || (stars && text[0] != '.'))
-		return false;
-	if (stars == 2)
-		k->flags |= IMG_DEEP;
-	index_word(k, &k->net, stars == 0 ? KIND_NAME : stars == 1 ? KIND_ONE : KIND_DEEP, text, rule);
-	return true;
-}
-
-static void index_range(struct make *k, uint32_t at, const struct cidr *c, uint32_t rule)
-{
-	struct cidr whole = *c;
-	struct img_entry e = { .key = at, .rule = rule, .kind = KIND_CIDR };
-
-	cidr_cut(&whole, c->bits);
-	e.hash = hash_slot(cidr_hash(&whole), KIND_CIDR);
-	if (c->len == 4)
-		k->bits4 |= 1ull << c->bits;
-	else
-		k->bits6[c->bits / 64] |= 1ull << c->bits % 64;
-	make_put(k, k->net.entries, &e, sizeof(e), 1);
-}
-
 static int by_number(const void *a, const void *b)
 {
 	return *(const uint16_t *)a - *(const uint16_t *)b;
@@ -195,14 +134,17 @@ static void put_net(struct make *k, enum region r, const struct rule *u, uint32_
 			     .methods = make_list(k, &m->methods), .paths = make_list(k, &m->url_paths), .dlp = make_str(k, m->dlp),
 			     .flags = u->domains.n ? NET_NAMED : 0 };
 	str_ref globs[STRINGS_MAX];
+	bool rest = false;
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < u->domains.n; i++)
 		if (!strcmp(u->domains.v[i], "*"))
 			o.flags |= NET_ANY;
 	for (size_t i = 0; i < u->domains.n && i < STRINGS_MAX && !(o.flags & NET_ANY); i++)
-		if (!index_domain(k, u->domains.v[i], no))
+		if (r == R_NETS && !make_index_domain(k, u->domains.v[i], no)) {
 			globs[n++] = make_str(k, u->domains.v[i]);
+			rest |= !make_index_glob(k, &k->net, ENDS_DOMAIN, u->domains.v[i], no);
+		}
 	o.globs = some(k, globs, n);
 	for (size_t i = 0; i < u->cidrs.n; i++) {
 		struct cidr c;
@@ -213,14 +155,14 @@ static void put_net(struct make *k, enum region r, const struct rule *u, uint32_
 		at = make_put(k, R_CIDRS, &c, sizeof(c), 1);
 		o.ranges = i ? o.ranges : at;
 		if (!u->domains.n && r == R_NETS)
-			index_range(k, at, &c, no);
+			make_index_range(k, at, &c, no);
 	}
 	o.ports = make_put(k, R_PORTS, u->ports, sizeof(*u->ports), u->n_ports);
 	if (k->base && u->n_ports > 1)
 		qsort(k->base + k->r[R_PORTS].at + 2 * (size_t)o.ports, u->n_ports, 2, by_number);
 	make_put(k, r, &o, sizeof(o), 1);
-	if (r == R_NETS && (n || (o.flags & NET_ANY) || (!u->domains.n && !u->cidrs.n)))
-		index_rest(k, &k->net, no);
+	if (r == R_NETS && (rest || (o.flags & NET_ANY) || (!u->domains.n && !u->cidrs.n)))
+		make_index_rest(k, &k->net, no);
 }
 
 uint32_t make_regex(struct make *k, const uint8_t *bytes, size_t n, uint32_t *ret_no)
@@ -237,20 +179,27 @@ static void put_exec(struct make *k, const struct rule *u, uint32_t no)
 			      .flags = u->commands.n ? 0 : EXEC_ANY };
 	char text[WILD_MAX + 1];
 	str_ref globs[STRINGS_MAX];
+	bool rest = !u->commands.n;
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < u->commands.n && i < STRINGS_MAX; i++)
-		if (literal(u->commands.v[i], text))
-			index_word(k, &k->exec, strchr(text, '/') ? KIND_PATH : KIND_BASE, text, no);
-		else
-			globs[n++] = make_str(k, u->commands.v[i]);
+	for (size_t i = 0; i < u->commands.n && i < STRINGS_MAX; i++) {
+		const char *s = u->commands.v[i];
+		bool path = strchr(s, '/');
+
+		if (make_literal(s, text)) {
+			make_index_word(k, &k->exec, path ? KIND_PATH : KIND_BASE, text, no);
+		} else {
+			globs[n++] = make_str(k, s);
+			rest |= !make_index_glob(k, &k->exec, path ? ENDS_PATH : ENDS_BASE, s, no);
+		}
+	}
 	o.globs = some(k, globs, n);
 	o.regex = make_regex(k, u->regex, u->regex_len, &o.regex_no);
 	/* A pattern that was given and not compiled would be no condition. */
 	k->bad |= u->args_patterns.n && !u->regex_len;
 	make_put(k, R_EXECS, &o, sizeof(o), 1);
-	if (n || !u->commands.n)
-		index_rest(k, &k->exec, no);
+	if (rest)
+		make_index_rest(k, &k->exec, no);
 	if (u->decision == POL_DENY || u->decision == POL_APPROVE || u->decision == POL_REDIRECT)
 		k->flags |= IMG_RESTRICTIVE;
 }
@@ -269,10 +218,10 @@ static void put_wrappers(struct make *k)
 
 	for (size_t i = 0; i < ARRAY_LEN(wrappers); i++)
 		if (!listed(&m->transparent_remove, wrappers[i]) && !listed(&m->transparent_add, wrappers[i]))
-			index_word(k, &k->exec, KIND_WRAPPER, wrappers[i], 0);
+			make_index_word(k, &k->exec, KIND_WRAPPER, wrappers[i], 0);
 	for (size_t i = 0; i < m->transparent_add.n; i++)
 		if (strlen(m->transparent_add.v[i]) <= WILD_MAX)
-			index_word(k, &k->exec, KIND_WRAPPER, m->transparent_add.v[i], 0);
+			make_index_word(k, &k->exec, KIND_WRAPPER, m->transparent_add.v[i], 0);
 }
 
 void make_requests(struct make *k, const struct rules *r, uint32_t *ret_first)
@@ -320,40 +269,6 @@ static void put_all(struct make *k)
 		make_put(k, R_SIGNALS, &o, sizeof(o), 1);
 	}
 	make_settings(k);
-}
-
-/* Entries in the order of their slots, within one of their rules: the order in which they were put. */
-static int sort_index(struct make *k, const struct made_index *x)
-{
-	struct made *heads = &k->r[x->heads], *entries = &k->r[x->entries];
-	uint32_t mask = heads->n - 2, *h = (uint32_t *)(void *)(k->base + heads->at);
-	struct img_entry *v = (struct img_entry *)(void *)(k->base + entries->at);
-	struct img_entry *copy = malloc(((size_t)entries->n + 1) * sizeof(*copy));
-
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, v, (size_t)entries->n * sizeof(*v));
-	memset(h, 0, (size_t)heads->n * 4);
-	for (uint32_t i = 0; i < entries->n; i++)
-		h[(copy[i].hash >> 8 & mask) + 1]++;
-	for (uint32_t i = 1; i < heads->n; i++)
-		h[i] += h[i - 1];
-	for (uint32_t i = entries->n; i-- > 0;)
-		v[--h[(copy[i].hash >> 8 & mask) + 1]] = copy[i];
-	/* Each now says where its own slot begins, one place late. */
-	memmove(h, h + 1, (size_t)(heads->n - 1) * 4);
-	h[heads->n - 1] = entries->n;
-	free(copy);
-	return 0;
-}
-
-static void count_heads(struct make *k, const struct made_index *x)
-{
-	uint32_t slots = 16;
-
-	while (slots < k->r[x->entries].n)
-		slots *= 2;
-	k->r[x->heads] = (struct made){ .n = slots + 1, .size = 4 };
 }
 
 /* Where each region lies; 0 when it is too large. */
@@ -409,22 +324,29 @@ int image_make(const struct model *m, const char *workspace, uint32_t n_dfa, voi
 	int r = labels_of(m, &k.labels);
 	size_t size = 0;
 
-	if (r < 0)
-		return err_set(err, r, r == -E2BIG ? "the rules name more than 64 different processes" : "out of memory");
+	k.seen = r == 0 ? calloc(SEEN, sizeof(*k.seen)) : NULL;
+	if (!k.seen) {
+		strs_fini(&k.labels);
+		return err_set(err, r < 0 ? r : -ENOMEM, r == -E2BIG ? "the rules name more than 64 different processes" : "out of memory");
+	}
+	k.looking = true;
 	walk(&k);
-	count_heads(&k, &k.net);
-	count_heads(&k, &k.exec);
+	k.looking = false;
+	walk(&k);
+	make_count_heads(&k, &k.net);
+	make_count_heads(&k, &k.exec);
 	if (!k.bad)
 		size = lay_out(&k);
 	k.base = size ? calloc(1, size) : NULL;
 	if (k.base) {
 		walk(&k);
 		put_head(&k, size);
-		r = sort_index(&k, &k.net);
+		r = make_sort_index(&k, &k.net);
 		if (r == 0)
-			r = sort_index(&k, &k.exec);
+			r = make_sort_index(&k, &k.exec);
 	}
 	strs_fini(&k.labels);
+	free(k.seen);
 	if (!size || k.bad)
 		r = err_set(err, -EFBIG, "the policy is too large when compiled");
 	else if (!k.base || r < 0)

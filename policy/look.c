@@ -325,7 +325,7 @@ struct inner look_inside(const struct policy *p, const struct name *name, const 
 		return shell(argv, argc, &slots[slot]);
 	if (is_loader(name->base))
 		return loaded(argv, argc);
-	if (exec_word(p, KIND_WRAPPER, name->base, name->base_len, &at))
+	if (index_next(p, &p->exec_index, hash_word(name->base, name->base_len), KIND_WRAPPER, name->base, name->base_len, &at))
 		return wrapped(name->base, argv, argc, &slots[slot]);
 	return (struct inner){ 0 };
 }

@@ -13,7 +13,5 @@ struct inner {
 };
 /* name: of the program, in lower case. slot < LOOK_DEPTH + 1: whose memory the words found are kept in until the next question. */
 struct inner look_inside(const struct policy *p, const struct name *name, const char *const *argv, size_t argc, int slot);
-/* How many entries of the index are this word for this purpose; the rules come from next. */
-const struct img_entry *exec_word(const struct policy *p, enum kind kind, const char *word, size_t n, uint32_t *at);
 
 #endif

@@ -182,6 +182,8 @@ bool wild_match(const char *glob, const char *text, char sep);
 /* Behind the "}" that closes the "{" at i, looking no further than to; 0 when it is not closed. */
 size_t wild_group_end(const char *g, size_t i, size_t to);
 bool wild_is(const char *s);
+/* Whether a byte of a glob stands for itself wherever it is. */
+bool wild_plain(char c);
 
 /* file.c: what is met at and below each state, into tree (n_states). */
 void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree);

@@ -110,18 +110,22 @@ static bool matches(const struct asked *a, uint32_t no, bool named, bool ranged)
 	return request_matches(a, r, u);
 }
 
-static void by_word(struct asked *a, uint32_t hash, enum kind kind, const char *word)
+static void by_word(struct asked *a, uint32_t hash, enum kind kind, const char *word, size_t n)
 {
-	const struct index *x = &a->p->net_index;
-	uint32_t h = hash_slot(hash, kind), slot = h >> 8 & x->mask;
+	const struct img_entry *e;
+	uint32_t at = 0;
 
-	for (uint32_t i = x->heads[slot]; i < x->heads[slot + 1]; i++) {
-		const struct img_entry *e = &x->v[i];
-
-		if (e->hash == h && e->kind == (uint32_t)kind && e->rule < a->best && !strcmp(a->p->pool + e->key, word) &&
-		    matches(a, e->rule, true, false))
+	while ((e = index_next(a->p, &a->p->net_index, hash, kind, word, n, &at)))
+		if (e->rule < a->best && matches(a, e->rule, true, false))
 			a->best = e->rule;
-	}
+}
+
+static void by_glob(void *arg, const struct img_entry *e)
+{
+	struct asked *a = arg;
+
+	if (e->rule < a->best && matches(a, e->rule, false, false))
+		a->best = e->rule;
 }
 
 /* From the end of the name: at each dot the hash of what follows is there. */
@@ -130,17 +134,19 @@ static void by_name(struct asked *a, const char *name)
 	const char *dot = strchr(name, '.');
 	bool deep = a->p->h->flags & IMG_DEEP;
 	uint32_t h = HASH_START;
+	size_t n = strlen(name);
 
-	for (size_t i = strlen(name); i > 0; i--) {
+	for (size_t i = n; i > 0; i--) {
 		h = hash_byte(h, (uint8_t)name[i - 1]);
 		if (name[i - 1] != '.')
 			continue;
 		if (deep)
-			by_word(a, h, KIND_DEEP, name + i - 1);
+			by_word(a, h, KIND_DEEP, name + i - 1, n - i + 1);
 		if (name + i - 1 == dot)
-			by_word(a, h, KIND_ONE, dot);
+			by_word(a, h, KIND_ONE, dot, n - i + 1);
 	}
-	by_word(a, h, KIND_NAME, name);
+	by_word(a, h, KIND_NAME, name, n);
+	index_ends(a->p, &a->p->net_index, ENDS_DOMAIN, name, n, by_glob, a);
 }
 
 static void by_address(struct asked *a, const uint8_t *addr, size_t len)

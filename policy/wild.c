@@ -170,9 +170,9 @@ static void step(const struct glob *w, struct places *to, size_t i, unsigned cha
 	}
 }
 
-static bool plain(char c)
+bool wild_plain(char c)
 {
-	return c != '*' && c != '?' && c != '[' && c != ']' && c != '{' && c != '}' && c != ',' && c != '\\';
+	return c && c != '*' && c != '?' && c != '[' && c != ']' && c != '{' && c != '}' && c != ',' && c != '\\';
 }
 
 static char folded(char c, bool fold)
@@ -186,14 +186,14 @@ static bool ends_alike(const char *glob, const char *text, bool fold)
 {
 	const char *g = glob, *t = text;
 
-	for (; *g && plain(*g); g++, t++)
+	for (; wild_plain(*g); g++, t++)
 		if (folded(*g, fold) != *t)
 			return false;
 	if (!*g)
 		return !*t;
 	g += strlen(g);
 	t += strlen(t);
-	for (; plain(g[-1]); g--, t--)
+	for (; wild_plain(g[-1]); g--, t--)
 		if (t == text || t[-1] != folded(g[-1], fold))
 			return false;
 	return true;
