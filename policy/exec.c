@@ -15,7 +15,12 @@ struct asked {
 	char hex[65];
 };
 /* One command line of it: its own, or one found by looking through it. */
-struct line { const char *given, *resolved; const char *const *argv; size_t argc; const char *text; size_t len; bool own, script; };
+struct line {
+	const char *given, *resolved; const char *const *argv; size_t argc;
+	uint32_t depth;
+	const char *text; size_t len;   /* its arguments joined, when asked for */
+	bool own, script;
+};
 
 static const char *base(const char *s)
 {
@@ -129,9 +134,10 @@ static bool matches(struct asked *a, uint32_t no, const struct name *name, struc
 {
 	const struct img_exec *u = &a->p->execs[no];
 	enum pol_decision d = a->p->rules[SEC_EXEC][no].decision;
-	int32_t depth = a->q->depth > INT32_MAX ? INT32_MAX : (int32_t)a->q->depth;
+	int32_t depth = l->depth > INT32_MAX ? INT32_MAX : (int32_t)l->depth;
 	int r;
 
+	d = d == POL_SOFT_DELETE ? POL_ALLOW : d; /* of a command it means that */
 	if (depth < u->min_depth || (u->max_depth >= 0 && depth > u->max_depth) || !who_is(u->labels, a->q->who, d))
 		return false;
 	if (!found && !(u->flags & EXEC_ANY)) {
@@ -232,7 +238,8 @@ static struct pol_verdict look(struct asked *a, struct line *l, int left);
 static void through(struct asked *a, struct pol_verdict *v, const struct name *name, const struct line *l, int left)
 {
 	struct inner in = look_inside(a->p, name, l->argv, l->argc, left);
-	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script };
+	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script,
+			     .depth = l->depth + (!in.loaded && l->depth < UINT32_MAX) };
 	struct pol_verdict w;
 
 	if (in.bypass && next.script)
@@ -280,7 +287,7 @@ struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 	struct asked a = { .p = p, .q = q };
 	bool by_file = q->untrusted_name && q->resolved;
 	struct line own = { .given = by_file ? q->resolved : q->given, .resolved = by_file ? NULL : q->resolved, .argv = q->argv,
-			    .argc = q->argc, .own = true };
+			    .argc = q->argc, .depth = q->depth, .own = true };
 	struct pol_verdict v = look(&a, &own, LOOK_DEPTH), w;
 	const char *zero = q->argc ? q->argv[0] : NULL;
 

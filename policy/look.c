@@ -34,8 +34,8 @@ static const struct wrapper wrappers[] = {
 	{ "time", "of", { { "output", 'o' }, { "format", 'f' } }, 0, false },
 	{ "exec", "a", { { 0 } }, 0, false },
 	{ "chroot", "", { { 0 } }, 1, false },
-	{ "ionice", "cnpPu", { { "class", 'c' }, { "classdata", 'n' } }, 0, false },
-	{ "taskset", "", { { 0 } }, 1, false },
+	{ "ionice", "cnpPu", { { "class", 'c' }, { "classdata", 'n' }, { "pid", 'p' } }, 0, false },
+	{ "taskset", "", { { "pid", 'p' } }, 1, false },
 	{ "watch", "nq", { { "interval", 'n' }, { "equexit", 'q' } }, 0, false },
 };
 struct options { size_t at; uint32_t lower, upper; size_t split; const char *split_text; };
@@ -122,8 +122,8 @@ static struct options options(const struct wrapper *w, const char *const *argv, 
 	return o;
 }
 
-/* The simple words of a script's first command; 0: it is not simple. */
-static size_t words_of(const char *script, struct slot *s, size_t from)
+/* The simple words of a text, from place `from` on; `from` when it is not simple: a special byte is in it. */
+static size_t words_of(const char *script, struct slot *s, size_t from, const char *special)
 {
 	size_t n = from, at = 0;
 	char quote = 0;
@@ -142,7 +142,7 @@ static size_t words_of(const char *script, struct slot *s, size_t from)
 				break;
 			continue;
 		}
-		if (!quote && strchr("|&;<>()$`\n*?[~#", *script))
+		if (!quote && strchr(special, *script))
 			return from; /* not simple */
 		if (quote == '"' && strchr("$`\\", *script))
 			return from;
@@ -172,7 +172,7 @@ static bool assignment(const char *word)
 
 static struct inner of_script(const char *script, struct slot *s)
 {
-	size_t n = words_of(script, s, 0), at = 0;
+	size_t n = words_of(script, s, 0, "|&;<>()$`\n*?[~#"), at = 0;
 
 	while (at < n && assignment(s->words[at]))
 		at++;
@@ -209,7 +209,7 @@ static struct inner shell(const char *const *argv, size_t argc, struct slot *s)
 		}
 		for (const char *c = argv[i] + 1; *c; c++) {
 			script |= *c == 'c' && argv[i][0] == '-';
-			unknown |= !strchr("ceufxlivBHs", *c);
+			unknown |= argv[i][0] == '+' || !strchr("ceufxlivBHs", *c);
 			if (!c[1] && (*c == 'o' || *c == 'O'))
 				i++;
 			if (i >= argc)
@@ -241,7 +241,7 @@ static struct inner loaded(const char *const *argv, size_t argc)
 			value |= !strcmp(argv[i - 1], valued[k]);
 		i += value;
 	}
-	return i < argc ? (struct inner){ .argv = argv + i, .argc = argc - i } : (struct inner){ 0 };
+	return i < argc ? (struct inner){ .argv = argv + i, .argc = argc - i, .loaded = true } : (struct inner){ 0 };
 }
 
 static bool is_loader(const char *name)
@@ -254,7 +254,7 @@ static bool is_loader(const char *name)
 /* env -S: its text's words stand where it stood, and are env's own again. */
 static struct inner split(const struct wrapper *env, const struct options *o, const char *const *argv, size_t argc, struct slot *s)
 {
-	size_t n = words_of(o->split_text, s, 1);
+	size_t n = words_of(o->split_text, s, 1, "$\\#");
 	struct options again;
 
 	s->words[0] = argv[0];
@@ -304,6 +304,9 @@ static struct inner wrapped(const char *name, const char *const *argv, size_t ar
 	o = options(w, argv, argc);
 	if (!strcmp(name, "command") && (is_set(&o, 'v') || is_set(&o, 'V')))
 		return in; /* it only says what X is */
+	if ((!strcmp(name, "ionice") && (is_set(&o, 'p') || is_set(&o, 'P') || is_set(&o, 'u'))) || (!strcmp(name, "taskset") &&
+		is_set(&o, 'p')))
+		return in; /* of processes that run */
 	if (o.split_text)
 		in = split(w, &o, argv, argc, s);
 	else if (o.at < argc)

@@ -9,6 +9,7 @@
 struct inner {
 	const char *const *argv; size_t argc;   /* argc 0: nothing is run, or what is cannot be told */
 	bool script;                            /* a shell's -c */
+	bool loaded;                            /* by a loader, with no exec of its own that would be judged */
 	bool bypass;                            /* written so that what runs is not what it looks like */
 };
 /* name: of the program, in lower case. slot < LOOK_DEPTH + 1: whose memory the words found are kept in until the next question. */

@@ -272,15 +272,11 @@ struct pol_verdict policy_service_request(const struct policy *p, size_t i, cons
 	struct asked a = { .p = p, .q = &q.net, .http = &q };
 
 	take_path(&a, path);
-	for (uint32_t no = s->first; no < s->first + s->n; no++) {
-		if (!request_matches(&a, &p->rules[SEC_REQUEST][no], &p->requests[no]))
-			continue;
-		if (a.bad_path && p->words[p->requests[no].paths])
-			break;
-		return verdict_of(p, SEC_REQUEST, no);
-	}
 	if (a.bad_path)
 		return (struct pol_verdict){ .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "http-bad-path" };
+	for (uint32_t no = s->first; no < s->first + s->n; no++)
+		if (request_matches(&a, &p->rules[SEC_REQUEST][no], &p->requests[no]))
+			return verdict_of(p, SEC_REQUEST, no);
 	return (struct pol_verdict){ .decision = s->end == POL_ALLOW ? POL_ALLOW : POL_DENY, .rule_no = POL_NO_RULE,
 				     .rule = s->end == POL_ALLOW ? "default-allow-service" : "default-deny-service" };
 }

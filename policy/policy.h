@@ -195,7 +195,7 @@ size_t policy_services(const struct policy *p);
 const struct pol_service *policy_service(const struct policy *p, size_t i);
 /* Index of the service that declares this host (upstream's or an alias), or -ENOENT. */
 int policy_service_of_host(const struct policy *p, const char *host);
-/* A request below /svc/NAME: the service's rules in order, then its default. Bad paths as policy_http. */
+/* A request below /svc/NAME: the service's rules in order, then its default. What policy_http calls a bad path is denied before all. */
 struct pol_verdict policy_service_request(const struct policy *p, size_t i, const char *method, const char *path);
 
 /* Message with {{.Path}} {{.Args}} {{.Command}} {{.Domain}} {{.RemoteAddr}} {{.RemotePort}} {{.Operation}} expanded; a field that is NULL

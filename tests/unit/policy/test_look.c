@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "tests/unit/policy/gen.h"
@@ -59,10 +60,10 @@ static void test_wrappers(void **state UNUSED)
 		{ "ionice", "-c2", "-n", "3", "rm" }, { "taskset", "-c", "0-3", "rm" }, { "watch", "-n", "1", "rm x" }, { "watch", "-x", "rm", "x" }, { "watch", "rm", "x" },
 		{ "busybox", "env", "rm" }, { "busybox", "sh", "-c", "rm" }, { "ENV", "rm" }, { "setsid", "--fork", "rm" }, { "nohup", "--", "rm" }, { "/opt/bad/TOOL" },
 		{ "env", "/opt/bad/tool" }, { "ld.so", "--preload", "x", "--", "/bin/rm" }, { "/lib/ld64.so.1", "/bin/rm" }, { "sh", "-c", "-x", "rm x" }, { "sh", "-c", "--", "rm x" },
-		{ "bash", "-lc", "A=b C= rm x" }, { "bash.real", "-c", "rm x" }, { "sh", "+x", "-c", "rm" },
+		{ "bash", "-lc", "A=b C= rm x" }, { "bash.real", "-c", "rm x" }, { "env", "-S", "rm a;x|(b)" },
 	};
 	static const char *const yes[][10] = {
-		{ "command", "-v", "rm" }, { "command", "-pV", "rm" }, { "sudo", "-l", "-U", "rm" }, { "env", "-u", "rm", "ls" }, { "timeout", "rm" }, { "chroot", "rm" },
+		{ "command", "-v", "rm" }, { "command", "-pV", "rm" }, { "ionice", "-p", "5", "rm" }, { "ionice", "--pid", "5", "rm" }, { "taskset", "-p", "1", "rm" }, { "env", "-S", "rm $A" }, { "sudo", "-l", "-U", "rm" }, { "env", "-u", "rm", "ls" }, { "timeout", "rm" }, { "chroot", "rm" },
 		{ "env", "-S", "ls -S 'rm x'" }, { "env", "-S" }, { "env", "-S", "" }, { "env", "-S", "-S 'rm'" }, { "env", "-S", "A=b" }, { "xargs", "-I", "rm", "ls" }, { "nice", "--adjustment" }, { "sh", "-o", "c" },
 		{ "sh", "--", "-c", "rm" }, { "sh", "-x", "rm" }, { "sh", "-o" }, { "bash", "--rcfile", "-c", "rm" }, { "sh", "-c", "A=b" }, { "sh", "-c", "1=rm x" },
 		{ "watch", "rm;x" }, { "ld.so", "--" }, { "ld.so", "--argv0" }, { "xsh", "-c", "rm" }, { "wish", "-c", "rm" }, { "lda", "rm" },
@@ -127,7 +128,7 @@ static void test_scripts(void **state UNUSED)
 {
 	static const char *const bypass[][6] = {
 		{ "sh", "-c", "exec -a x ls" }, { "sh", "-c", "env -i ls" }, { "sh", "-c", "env -u A ls" }, { "sh", "-c", "env -S ls" }, { "sh", "-c", "env --ignore-env ls" }, { "sh", "-c", "env - ls" },
-		{ "sh", "-c", "nice env -i ls" }, { "sh", "-p", "-c", "ls" }, { "bash", "-o", "pipefail", "-c", "ls" }, { "bash", "--norc", "-c", "ls" }, { "bash", "-eo", "pipefail", "-c", "ls" }, { "nice", "sh", "-c", "env -i" },
+		{ "sh", "-c", "nice env -i ls" }, { "sh", "-p", "-c", "ls" }, { "bash", "-o", "pipefail", "-c", "ls" }, { "bash", "--norc", "-c", "ls" }, { "bash", "-eo", "pipefail", "-c", "ls" }, { "sh", "+x", "-c", "ls" }, { "bash", "--rcfile", "f", "-c", "ls" }, { "bash", "--init-file", "f", "-c", "ls" }, { "sh", "-c", "env -uA ls" }, { "nice", "sh", "-c", "env -i" },
 	};
 	struct model m = { .name = "n" };
 	struct policy *keep = p;
@@ -153,6 +154,107 @@ static void test_scripts(void **state UNUSED)
 	assert_verdict(RUN("sh", "-c", "nice nice nice nice ls"), POL_ALLOW, "all");
 	policy_close(p);
 	p = keep;
+}
+
+/* What is looked ahead to is deeper by one; a context of the submitted command is not its. */
+static void test_depths(void **state UNUSED)
+{
+	struct model m = { .name = "n" };
+	struct policy *keep = p;
+
+	m.execs = RULES({ .name = "direct", .commands = STRS("tool"), .decision = POL_DENY, .max_depth = 0 },
+			{ .name = "second", .commands = STRS("git"), .decision = POL_DENY, .min_depth = 2, .max_depth = 2 },
+			{ .name = "soft", .commands = STRS("soft"), .decision = POL_SOFT_DELETE, .max_depth = -1, .more = MORE(.processes = STRS("x")) },
+			{ .name = "soft-sum", .commands = STRS("sum"), .decision = POL_SOFT_DELETE, .max_depth = -1, .more = MORE(.sha256 = STRS("00")) },
+			{ .name = "all", .decision = POL_ALLOW, .max_depth = -1 });
+	p = gen_open(&m);
+	assert_verdict(RUN("tool"), POL_DENY, "direct");
+	assert_verdict(RUN("sh", "-c", "tool"), POL_ALLOW, "all");
+	/* a loader runs it itself: nothing else judges it */
+	assert_verdict(RUN("/lib/ld-linux.so.2", "/x/tool"), POL_DENY, "direct");
+	assert_verdict(RUN("nice", "git"), POL_ALLOW, "all");
+	assert_verdict(RUN("nice", "nice", "git"), POL_DENY, "second");
+	/* soft_delete of a command is an allow: not for who is unknown */
+	more.who.unknown = true;
+	assert_verdict(RUN("soft"), POL_ALLOW, "all");
+	assert_verdict(RUN("sum"), POL_ALLOW, "all");
+	more.who = (struct pol_who){ .labels = 1 };
+	assert_verdict(RUN("soft"), POL_SOFT_DELETE, "soft");
+	more = (struct pol_exec){ .depth = 0xffffffff };
+	assert_verdict(RUN("nice", "tool"), POL_ALLOW, "all");
+	more = (struct pol_exec){ 0 };
+	policy_close(p);
+	p = keep;
+}
+
+/* argv[0], the name given and the file each count; one that the caller may have made can only forbid. */
+static void test_three_names(void **state UNUSED)
+{
+	more.resolved = "/usr/bin/perl";
+	more.argc = 0;
+	assert_verdict(policy_exec(p, &(struct pol_exec){ .given = "ls", .argc = 0 }), POL_ALLOW, "all");
+	assert_verdict(policy_exec(p, &(struct pol_exec){ .given = "ls", .resolved = "/bin/rm", .argc = 0 }), POL_DENY, "no-rm");
+	for (int i = 0; i < 2; i++) {
+		static const char *const zero[] = { "-rm", NULL }, *const named[] = { "x/rm", NULL }, *const other[] = { "perl", NULL };
+		struct pol_exec q = { .given = "/w/ls", .resolved = "/usr/bin/perl", .argv = zero, .argc = 1, .untrusted_name = i };
+
+		assert_verdict(policy_exec(p, &q), POL_DENY, "no-rm");
+		q.argv = named;
+		assert_verdict(policy_exec(p, &q), POL_DENY, "no-rm");
+		q.argv = other;
+		assert_verdict(policy_exec(p, &q), POL_ALLOW, "all");
+		q.given = q.resolved = "/bin/rm";
+		assert_verdict(policy_exec(p, &q), POL_DENY, "no-rm");
+		q.resolved = NULL;
+		assert_verdict(policy_exec(p, &q), POL_DENY, "no-rm");
+	}
+	more = (struct pol_exec){ 0 };
+}
+
+/* A pattern that was damaged after the first was looked at cannot be opened: its rule holds unless it allows. */
+static void test_pattern_not_opened(void **state UNUSED)
+{
+	struct model m = { .name = "n" };
+	uint8_t *pattern, *bytes, hash[32];
+	size_t n, len;
+	struct policy *bad = NULL, *keep = p;
+	struct err err = { 0 };
+	struct record v = { "rule", NULL, 0 };
+	struct img_head h;
+	size_t image;
+	int fd;
+
+	gen_regex(&STRS("zzz"), &pattern, &n);
+	m.execs = RULES({ .name = "first", .commands = STRS("never"), .regex = pattern, .regex_len = n, .max_depth = -1, .decision = POL_DENY },
+			{ .name = "lets", .commands = STRS("git"), .regex = pattern, .regex_len = n, .max_depth = -1, .decision = POL_ALLOW },
+			{ .name = "stops", .commands = STRS("git"), .regex = pattern, .regex_len = n, .max_depth = -1, .decision = POL_APPROVE },
+			{ .name = "all", .max_depth = -1, .decision = POL_ALLOW });
+	fd = gen_make(&m, hash);
+	len = (size_t)lseek(fd, 0, SEEK_END);
+	bytes = malloc(len);
+	assert_int_equal(pread(fd, bytes, len, 0), len);
+	close(fd);
+	assert_int_equal(store_map(bytes, len, &v, 1), 0);
+	image = (size_t)((const uint8_t *)v.data - bytes);
+	memcpy(&h, bytes + image, sizeof(h));
+	memset(bytes + image + h.r[R_REGEX].at + n, 0x5a, 2 * n);
+	sha256(bytes, len, hash);
+	fd = memfd_create("t", 0);
+	assert_int_equal(write(fd, bytes, len), len);
+	assert_int_equal(policy_open(fd, hash, &bad, &err), 0);
+	p = bad;
+	assert_verdict(RUN("git", "x"), POL_APPROVE, "stops");
+	assert_verdict(RUN("never", "x"), POL_ALLOW, "all");
+	policy_close(bad);
+	p = keep;
+	/* and when it is the first, the generation is not opened */
+	memset(bytes + image + h.r[R_REGEX].at, 0x5a, n);
+	sha256(bytes, len, hash);
+	assert_int_equal(pwrite(fd, bytes, len, 0), len);
+	assert_int_equal(policy_open(fd, hash, &bad, &err), -EPROTO);
+	close(fd);
+	free(bytes);
+	free(pattern);
 }
 
 static int asked;
@@ -273,7 +375,7 @@ static void test_many(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_wrappers), cmocka_unit_test(test_long_words), cmocka_unit_test(test_transparent), cmocka_unit_test(test_scripts),
-					    cmocka_unit_test(test_digests), cmocka_unit_test(test_processes), cmocka_unit_test(test_many) };
+					    cmocka_unit_test(test_depths), cmocka_unit_test(test_three_names), cmocka_unit_test(test_pattern_not_opened), cmocka_unit_test(test_digests), cmocka_unit_test(test_processes), cmocka_unit_test(test_many) };
 
 	return cmocka_run_group_tests(tests, open_it, close_it);
 }

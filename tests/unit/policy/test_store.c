@@ -84,18 +84,17 @@ static void test_every_byte_with_its_hash(void **state UNUSED)
 	struct policy *p = NULL;
 	struct err err;
 
-	for (size_t i = 0; i < gen_len; i += 1 + (i > 8192 && gen[i] == 0 && gen[i - 1] == 0) * 12)
-		for (size_t k = 0; k < sizeof(how); k++) {
-			gen[i] ^= how[k];
-			err = (struct err){ 0 };
-			if (open_bytes(gen, gen_len, NULL, &p, &err) == 0) {
-				ask(p);
-				policy_close(p);
-			} else {
-				assert_true(err.status < 0 && err.msg[0]);
-			}
-			gen[i] ^= how[k];
+	for (size_t i = 0; i < gen_len; i += 1 + (i > 8192 && gen[i] == 0 && gen[i - 1] == 0) * 12) {
+		gen[i] ^= how[i % 3];
+		err = (struct err){ 0 };
+		if (open_bytes(gen, gen_len, NULL, &p, &err) == 0) {
+			ask(p);
+			policy_close(p);
+		} else {
+			assert_true(err.status < 0 && err.msg[0]);
 		}
+		gen[i] ^= how[i % 3];
+	}
 }
 
 static void test_truncations(void **state UNUSED)
