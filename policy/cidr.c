@@ -34,3 +34,25 @@ bool cidr_has(const struct cidr *c, const uint8_t *addr, size_t len)
 		return false;
 	return c->bits % 8 == 0 || (addr[whole] ^ c->addr[whole]) >> (8 - c->bits % 8) == 0;
 }
+
+void cidr_cut(struct cidr *c, uint8_t bits)
+{
+	for (size_t i = 0; i < sizeof(c->addr); i++) {
+		size_t from = i * 8;
+
+		if (from >= bits)
+			c->addr[i] = 0;
+		else if (bits - from < 8)
+			c->addr[i] &= (uint8_t)(0xff << (8 - (bits - from)));
+	}
+	c->bits = bits;
+}
+
+uint32_t cidr_hash(const struct cidr *c)
+{
+	uint32_t h = 2166136261u ^ c->len ^ (uint32_t)c->bits << 8;
+
+	for (size_t i = 0; i < c->len; i++)
+		h = (h ^ c->addr[i]) * 16777619u;
+	return h;
+}

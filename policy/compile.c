@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/evt.h"
 #include "policy/dfa.h"
+#include "policy/image.h"
 #include "policy/parse.h"
 
 static void check_meaning(struct diag *d, const struct model *m)
@@ -69,27 +71,14 @@ static void drop_paths(struct model *m)
 
 static int put_rules(struct making *k)
 {
-	const struct rules *sections[] = { &k->m->files, &k->m->nets, &k->m->execs };
-	static const char *const names[] = { "files", "nets", "execs" };
-	size_t cap = GENERATION_MAX / 2;
-	auto_free uint8_t *bytes = malloc(cap); /* only what is written is ever touched */
-	struct wr w = wr_init(bytes, bytes ? cap : 0);
-	int r = 0;
+	void *bytes = NULL;
+	size_t n = 0;
+	int r = image_make(k->m, k->workspace, k->n, &bytes, &n, k->err);
 
-	wr_u32(&w, MODEL_FORMAT);
-	wr_u32(&w, k->n);
-	wr_str(&w, k->m->name);
-	wr_str(&w, k->m->file);
-	wr_str(&w, k->workspace);
-	if (!w.bad)
-		r = store_put(k->store, "meta", bytes, wr_len(&w), k->err);
-	for (size_t i = 0; i < 3 && r == 0 && !w.bad; i++) {
-		w = wr_init(bytes, cap);
-		model_write_rules(&w, sections[i]);
-		if (!w.bad)
-			r = store_put(k->store, names[i], bytes, wr_len(&w), k->err);
-	}
-	return w.bad ? err_set(k->err, -EFBIG, "the policy is too large when compiled") : r;
+	if (r == 0)
+		r = store_put(k->store, "rule", bytes, n, k->err);
+	free(bytes);
+	return r;
 }
 
 static const char *words_for(int r, const struct err *err)

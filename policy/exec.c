@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands: by name given and file resolved; through shells' -c and through wrappers, to a depth of 4. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "policy/model.h"
+#include "common/str.h"
+#include "policy/look.h"
 
-#define LOOK_DEPTH 4
-#define WORDS_MAX 256
-#define PATH_NAME_MAX 4096
-
-static const char *const shells[] = { "sh", "bash", "dash", "ash", "mksh", "ksh", "zsh" };
-static const char *const wrappers[] = { "env", "nice", "nohup", "timeout", "xargs", "setsid", "stdbuf", "busybox", "sudo", "doas", "time",
-	"command",
-	"exec", "chroot", "ionice", "taskset", "watch" };
+/* A question, and what is worked out of it once. */
+struct asked {
+	const struct policy *p;
+	const struct pol_exec *q;
+	int digest;                     /* 0 not asked for yet, 1 known, -1 not to be known */
+	char hex[65];
+};
+/* One command line of it: its own, or one found by looking through it. */
+struct line {
+	const char *given, *resolved; const char *const *argv; size_t argc;
+	uint32_t depth;
+	const char *text; size_t len;   /* its arguments joined, when asked for */
+	bool own, script;
+};
 
 static const char *base(const char *s)
 {
@@ -24,67 +29,171 @@ static const char *base(const char *s)
 	return b ? b + 1 : s;
 }
 
-static bool among(const char *s, const char *const *v, size_t n)
+static char lower(char c)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(s, v[i]))
+	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+}
+
+void name_of(struct name *n, const char *s)
+{
+	const char *b = base(s);
+
+	n->whole = s;
+	for (n->len = 0; s[n->len] && n->len < PATH_NAME_MAX - 1; n->len++)
+		n->lower[n->len] = lower(s[n->len]);
+	n->lower[n->len] = 0;
+	for (n->base_len = 0; b[n->base_len] && n->base_len < PATH_NAME_MAX - 1; n->base_len++)
+		n->base[n->base_len] = lower(b[n->base_len]);
+	if (n->base_len > 5 && !memcmp(n->base + n->base_len - 5, ".real", 5))
+		n->base_len -= 5;
+	n->base[n->base_len] = 0;
+}
+
+static bool glob_matches(const char *entry, const struct name *n)
+{
+	return strchr(entry, '/') ? wild_match(entry, n->whole, '/') : wild_match(entry, n->base, 0);
+}
+
+static bool same(const char *entry, const char *low)
+{
+	while (*entry && lower(*entry) == *low) {
+		entry++;
+		low++;
+	}
+	return !*entry && !*low;
+}
+
+bool name_matches(const char *entry, const struct name *n)
+{
+	return wild_is(entry) ? glob_matches(entry, n) : same(entry, strchr(entry, '/') ? n->lower : n->base);
+}
+
+static bool restricts(enum pol_decision d)
+{
+	return d != POL_ALLOW && d != POL_AUDIT;
+}
+
+/* A digest is that of the file asked about; of what is looked ahead to there is none. */
+static bool has_digest(struct asked *a, const struct img_exec *u, const struct line *l, enum pol_decision d)
+{
+	uint8_t bytes[32];
+	uint32_t n;
+	const uint32_t *v = list_at(a->p, u->sha256, &n);
+
+	if (!n)
+		return true;
+	if (l->own && !a->digest) {
+		a->digest = a->q->sha256 && a->q->sha256(a->q->sha256_arg, bytes) >= 0 ? 1 : -1;
+		if (a->digest > 0)
+			hex_encode(bytes, sizeof(bytes), a->hex);
+	}
+	if (!l->own || a->digest < 0)
+		return restricts(d);
+	for (uint32_t i = 0; i < n; i++)
+		if (!strcmp(a->p->pool + v[i], a->hex))
 			return true;
 	return false;
 }
 
-/* A command's name in the forms that entries are held against, made once a question. */
-struct name { const char *whole; char lower[PATH_NAME_MAX], base[PATH_NAME_MAX]; };
-
-static void name_of(struct name *n, const char *s)
+/* The arguments without argv[0], a space between them; all of them, or a pattern could be passed by what stands before it. Kept until the
+ * next line is joined; NULL without memory. */
+static const char *joined(struct line *l)
 {
-	size_t len = strnlen(s, sizeof(n->lower) - 1);
+	static char *text;
+	static size_t cap;
+	size_t need = 1, at = 0;
 
-	n->whole = s;
-	for (size_t i = 0; i < len; i++)
-		n->lower[i] = (char)tolower((unsigned char)s[i]);
-	n->lower[len] = 0;
-	len = strlen(base(n->lower));
-	memcpy(n->base, base(n->lower), len + 1);
-	if (len > 5 && !strcmp(n->base + len - 5, ".real"))
-		n->base[len - 5] = 0;
+	if (l->text)
+		return l->text;
+	for (size_t i = 1; i < l->argc; i++)
+		need += strlen(l->argv[i]) + 1;
+	if (!text || need > cap) {
+		char *more = realloc(text, need + 256);
+
+		if (!more)
+			return NULL;
+		text = more;
+		cap = need + 256;
+	}
+	for (size_t i = 1; i < l->argc; i++) {
+		size_t n = strlen(l->argv[i]);
+
+		if (i > 1)
+			text[at++] = ' ';
+		memcpy(text + at, l->argv[i], n);
+		at += n;
+	}
+	text[at] = 0;
+	l->len = at;
+	l->text = text;
+	return text;
 }
 
-static bool command_match(const char *entry, const struct name *n)
+/* found: the index has the command. */
+static bool matches(struct asked *a, uint32_t no, const struct name *name, struct line *l, bool found)
 {
-	bool path = strchr(entry, '/') != NULL;
-	const char *name = path ? n->whole : n->base;
-
-	if (tolower((unsigned char)entry[0]) == tolower((unsigned char)name[0]) && !strcasecmp(entry, name))
-		return true;
-	return wild_is(entry) && wild_match(entry, name, path ? '/' : 0);
-}
-
-static bool rule_match(const struct policy *p, size_t i, const struct name *name, const char *args, uint32_t depth)
-{
-	const struct rule *u = &p->m.execs.v[i];
-	bool hit = u->commands.n == 0;
+	const struct img_exec *u = &a->p->execs[no];
+	enum pol_decision d = a->p->rules[SEC_EXEC][no].decision;
+	int32_t depth = l->depth > INT32_MAX ? INT32_MAX : (int32_t)l->depth;
 	int r;
 
-	if ((int32_t)depth < u->min_depth || (u->max_depth >= 0 && (int32_t)depth > u->max_depth))
+	d = d == POL_SOFT_DELETE ? POL_ALLOW : d; /* of a command it means that */
+	if (depth < u->min_depth || (u->max_depth >= 0 && depth > u->max_depth) || !who_is(u->labels, a->q->who, d))
 		return false;
-	for (size_t k = 0; k < u->commands.n && !hit; k++)
-		hit = command_match(u->commands.v[k], name);
-	if (!hit || !p->regex[i])
-		return hit;
-	r = regex_match(p->regex[i], args, strlen(args));
+	if (!found && !(u->flags & EXEC_ANY)) {
+		uint32_t n;
+		const uint32_t *v = list_at(a->p, u->globs, &n);
+
+		for (uint32_t i = 0; i < n && !found; i++)
+			found = glob_matches(a->p->pool + v[i], name);
+		if (!found)
+			return false;
+	}
+	if (u->sha256 && !has_digest(a, u, l, d))
+		return false;
+	if (!u->regex_len)
+		return true;
+	r = joined(l) ? pattern_match(a->p, u->regex, u->regex_len, u->regex_no, l->text, l->len) : -1;
 	/* What could not be looked at is no reason to allow anything. */
-	return r < 0 ? u->decision != POL_ALLOW && u->decision != POL_AUDIT : r;
+	return r < 0 ? restricts(d) : r;
 }
 
-static const struct rule *first(const struct policy *p, const char *s, const char *args, uint32_t depth)
-{
-	static struct name name; /* one thread asks; 8 KiB need not be cleared each time */
+struct search { struct asked *a; const struct name *name; struct line *l; uint32_t best; };
 
-	name_of(&name, s);
-	for (size_t i = 0; i < p->m.execs.n; i++)
-		if (rule_match(p, i, &name, args, depth))
-			return &p->m.execs.v[i];
-	return NULL;
+static void try_rule(struct search *s, uint32_t rule, bool found)
+{
+	if (rule < s->best && matches(s->a, rule, s->name, s->l, found))
+		s->best = rule;
+}
+
+static void by_glob(void *arg, const struct img_entry *e)
+{
+	try_rule(arg, e->rule, false);
+}
+
+static void by_word(struct search *s, enum kind kind, const char *word, size_t n)
+{
+	const struct img_entry *e;
+	uint32_t at = 0, hash = hash_word(word, n);
+
+	while ((e = index_next(s->a->p, &s->a->p->exec_index, hash, kind, word, n, &at)))
+		try_rule(s, e->rule, true);
+}
+
+static uint32_t first(struct asked *a, const struct name *name, struct line *l)
+{
+	const struct index *x = &a->p->exec_index;
+	struct search s = { a, name, l, NO_RULE };
+
+	by_word(&s, KIND_BASE, name->base, name->base_len);
+	index_ends(a->p, x, ENDS_BASE, name->base, name->base_len, by_glob, &s);
+	if (memchr(name->lower, '/', name->len)) {
+		by_word(&s, KIND_PATH, name->lower, name->len);
+		index_ends(a->p, x, ENDS_PATH, name->lower, name->len, by_glob, &s);
+	}
+	for (uint32_t i = 0; i < x->n_rest && x->rest[i] < s.best; i++)
+		try_rule(&s, x->rest[i], false);
+	return s.best;
 }
 
 static int rank(enum pol_decision d)
@@ -95,242 +204,129 @@ static int rank(enum pol_decision d)
 	return v[d];
 }
 
-static struct pol_verdict to_verdict(const struct policy *p, const struct rule *u)
+static struct pol_verdict to_verdict(const struct asked *a, uint32_t no, const struct line *l)
 {
-	if (!u)
-		return (struct pol_verdict){ .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "default-deny-commands" };
-	return verdict_of(u, (uint32_t)(u - p->m.execs.v));
+	struct pol_verdict v = { .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "default-deny-commands" };
+
+	if (no != NO_RULE)
+		v = verdict_of(a->p, SEC_EXEC, no);
+	v.command = l->given;
+	v.argv = l->argv;
+	v.argc = l->argc;
+	return v;
 }
-
-/* The simple words of a script's first command, for looking ahead only: what really runs is judged at its own exec. */
-static size_t words_of(const char *script, char *store, size_t cap, const char **out)
-{
-	size_t n = 0, at = 0;
-	char quote = 0;
-	bool in = false;
-
-	for (const char *s = script; at + 2 < cap && n < WORDS_MAX - 1; s++) {
-		if (!*s || (!quote && strchr(" \t", *s))) {
-			if (in) {
-				store[at++] = 0;
-				n++;
-				in = false;
-			}
-			if (!*s)
-				break;
-			continue;
-		}
-		if (!quote && strchr("|&;<>()$`\n*?[~#", *s))
-			return 0; /* not simple */
-		if (quote == '"' && strchr("$`\\", *s))
-			return 0;
-		if (!in) {
-			out[n] = store + at;
-			in = true;
-		}
-		if ((*s == '\'' || *s == '"') && (!quote || quote == *s)) {
-			quote = (char)(quote ? 0 : *s);
-			continue;
-		}
-		if (*s == '\\' && !quote && s[1])
-			s++;
-		store[at++] = *s;
-	}
-	out[n] = NULL;
-	return quote ? 0 : n;
-}
-
-/* The dynamic loader, ld.so(8) and musl's, loads a program without an exec: where its name stands in argv, or 0. */
-static size_t loaded_at(const char *const *argv, size_t argc)
-{
-	static const char *const valued[] = { "--library-path", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask", "--inhibit-rpath",
-		"--audit", "--preload", "--argv0" };
-	size_t i = 1;
-
-	while (i < argc && argv[i][0] == '-') {
-		if (!strcmp(argv[i], "--"))
-			return i + 1 < argc ? i + 1 : 0;
-		i += among(argv[i], valued, ARRAY_LEN(valued)) ? 2 : 1;
-	}
-	return i < argc ? i : 0;
-}
-
-static bool is_loader(const char *name)
-{
-	return !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld.so", 5) || !strncmp(name, "ld-musl", 7) || !strncmp(name, "ld-2.", 5);
-}
-
-/* Where the wrapped command begins in argv, or 0. Options' own arguments are skipped by trying each further word as well (the caller
- * does). */
-static size_t inner_at(const char *name, const char *const *argv, size_t argc)
-{
-	size_t i = 1;
-
-	while (i < argc && (argv[i][0] == '-' || (strchr(argv[i], '=') && !strcmp(name, "env"))))
-		i++;
-	if (!strcmp(name, "timeout") || !strcmp(name, "chroot") || !strcmp(name, "taskset"))
-		i++;
-	return i < argc ? i : 0;
-}
-
-static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc,
-			       uint32_t depth, int left);
 
 static void stricter(struct pol_verdict *v, const struct pol_verdict *other)
 {
-	bool implicit = other->rule && !strcmp(other->rule, "default-deny-commands");
+	bool implicit = other->rule_no == POL_NO_RULE && !strcmp(other->rule, "default-deny-commands");
 
 	if (!implicit && rank(other->decision) > rank(v->decision))
 		*v = *other;
 }
 
-static void through(const struct policy *p, struct pol_verdict *v, const char *name, const char *const *argv, size_t argc, uint32_t depth,
-		    int left)
+static void synthesise(const struct asked *a, struct pol_verdict *v, const char *rule, const struct line *l)
 {
-	if (among(name, shells, ARRAY_LEN(shells))) {
-		for (size_t i = 1; i + 1 < argc && argv[i][0] == '-'; i++) {
-			/* Kept for the verdict that may come of it; one set for each depth. */
-			static const char *words[LOOK_DEPTH + 1][WORDS_MAX];
-			static char store[LOOK_DEPTH + 1][4096];
-			size_t n;
+	struct pol_verdict s = to_verdict(a, NO_RULE, l);
 
-			if (!strchr(argv[i], 'c') || argv[i][1] == '-')
-				continue;
-			n = words_of(argv[i + 1], store[left], sizeof(store[left]), words[left]);
-			if (n) {
-				struct pol_verdict in = look(p, words[left][0], NULL, words[left], n, depth, left - 1);
-
-				stricter(v, &in);
-			}
-			break;
-		}
-	} else if (is_loader(name)) {
-		size_t at = loaded_at(argv, argc);
-
-		if (at) {
-			struct pol_verdict in = look(p, argv[at], NULL, argv + at, argc - at, depth, left - 1);
-
-			stricter(v, &in);
-		}
-	} else if (among(name, wrappers, ARRAY_LEN(wrappers))) {
-		size_t at = inner_at(name, argv, argc);
-
-		/* An option may take a value ("nice -n 5 x"): every word from here on that could be the program is judged. */
-		for (size_t tries = 0; at && at < argc && tries < 4; at++, tries++) {
-			struct pol_verdict in = look(p, argv[at], NULL, argv + at, argc - at, depth, left - 1);
-
-			stricter(v, &in);
-			if (!isdigit((unsigned char)argv[at][0]) && argv[at][0] != '-' && !strchr(argv[at], '='))
-				break;
-		}
-	}
+	s.rule = rule;
+	if (a->p->h->flags & IMG_RESTRICTIVE)
+		stricter(v, &s);
 }
 
-/* The arguments without argv[0], a space between them; all of them, or a pattern could be passed by what stands before it. Valid until the
- * next call; NULL without memory. */
-static const char *joined(const char *const *argv, size_t argc)
+static struct pol_verdict look(struct asked *a, struct line *l, int left);
+
+static void through(struct asked *a, struct pol_verdict *v, const struct name *name, const struct line *l, int left)
 {
-	static char *text;
-	static size_t cap;
-	size_t need = 1, at = 0;
+	struct inner in = look_inside(a->p, name, l->argv, l->argc, left);
+	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script,
+			     .depth = l->depth + (!in.loaded && l->depth < UINT32_MAX) };
+	struct pol_verdict w;
 
-	for (size_t i = 1; i < argc; i++)
-		need += strlen(argv[i]) + 1;
-	if (!text || need > cap) {
-		char *more = realloc(text, need);
-
-		if (!more)
-			return NULL;
-		text = more;
-		cap = need;
+	if (in.bypass && next.script)
+		synthesise(a, v, "shellc-wrapper-bypass", l);
+	if (!in.argc)
+		return;
+	if (left == 0) {
+		if (next.script)
+			synthesise(a, v, "shellc-depth-exceeded", l);
+		return;
 	}
-	for (size_t i = 1; i < argc; i++) {
-		size_t n = strlen(argv[i]);
-
-		if (i > 1)
-			text[at++] = ' ';
-		memcpy(text + at, argv[i], n);
-		at += n;
-	}
-	text[at] = 0;
-	return text;
+	next.given = in.argv[0];
+	w = look(a, &next, left - 1);
+	stricter(v, &w);
 }
 
-static struct pol_verdict look(const struct policy *p, const char *given, const char *resolved, const char *const *argv, size_t argc,
-			       uint32_t depth, int left)
+static struct pol_verdict look(struct asked *a, struct line *l, int left)
 {
-	const char *args = joined(argv, argc);
-	const struct rule *a, *b = NULL;
+	static struct name names[LOOK_DEPTH + 1][2]; /* one thread asks; 16 KiB need not be cleared each time */
+	struct name *given = &names[left][0], *file = &names[left][1];
+	bool two = l->resolved && strcmp(l->resolved, l->given) != 0;
 	struct pol_verdict v;
+	uint32_t x, y = NO_RULE;
 
-	if (!args)
-		return (struct pol_verdict){ .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "default-deny-commands", .message = "out of memory" };
-	a = first(p, given, args, depth);
-	if (resolved)
-		b = first(p, resolved, args, depth);
-	v = to_verdict(p, a ? a : b);
-	v.command = given;
-	v.argv = argv;
-	v.argc = argc;
-	if (a && b) {
-		struct pol_verdict w = to_verdict(p, b);
+	name_of(given, l->given);
+	x = first(a, given, l);
+	if (two) {
+		name_of(file, l->resolved);
+		y = first(a, file, l);
+	}
+	v = to_verdict(a, x != NO_RULE ? x : y, l);
+	if (x != NO_RULE && y != NO_RULE) {
+		struct pol_verdict w = to_verdict(a, y, l);
 
-		w.command = given;
-		w.argv = argv;
-		w.argc = argc;
 		stricter(&v, &w);
 	}
-	if (left > 0) {
-		through(p, &v, base(given), argv, argc, depth, left);
-		if (resolved && strcmp(base(resolved), base(given)) != 0)
-			through(p, &v, base(resolved), argv, argc, depth, left);
-	}
+	through(a, &v, given, l, left);
+	if (two && strcmp(given->base, file->base) != 0)
+		through(a, &v, file, l, left);
 	return v;
 }
 
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 {
+	struct asked a = { .p = p, .q = q };
 	bool by_file = q->untrusted_name && q->resolved;
-	const char *name = by_file ? q->resolved : q->given, *file = by_file ? NULL : q->resolved;
-	struct pol_verdict v = look(p, name, file, q->argv, q->argc, q->depth, LOOK_DEPTH), w;
+	struct line own = { .given = by_file ? q->resolved : q->given, .resolved = by_file ? NULL : q->resolved, .argv = q->argv,
+			    .argc = q->argc, .depth = q->depth, .own = true };
+	struct pol_verdict v = look(&a, &own, LOOK_DEPTH), w;
 	const char *zero = q->argc ? q->argv[0] : NULL;
 
+	own.resolved = NULL;
+	own.text = NULL; /* looking further may have joined another line over it */
 	if (by_file) {
-		w = look(p, q->given, NULL, q->argv, q->argc, q->depth, LOOK_DEPTH);
+		own.given = q->given;
+		w = look(&a, &own, LOOK_DEPTH);
 		stricter(&v, &w);
 	}
-
 	/* A multi-call program does what argv[0] says. The name there can make a verdict stricter, never milder. */
 	if (!zero || !strcmp(base(zero), base(q->given)) || (q->resolved && !strcmp(base(zero), base(q->resolved))))
 		return v;
-	w = look(p, zero[0] == '-' ? zero + 1 : zero, NULL, q->argv, q->argc, q->depth, LOOK_DEPTH);
+	own.given = zero[0] == '-' ? zero + 1 : zero;
+	own.text = NULL;
+	w = look(&a, &own, LOOK_DEPTH);
 	stricter(&v, &w);
 	return v;
 }
 
-char *pol_message(const char *tmpl, const struct pol_fields *f, char *out, size_t cap)
+bool policy_has_labels(const struct policy *p)
 {
-	const struct { const char *name, *value; } fields[] = {
-		{ "{{.Path}}", f->path }, { "{{.Args}}", f->args }, { "{{.Command}}", f->command }, { "{{.Domain}}", f->domain },
-		{ "{{.RemoteAddr}}", f->remote_addr }, { "{{.RemotePort}}", f->remote_port }, { "{{.Operation}}", f->operation },
-	};
-	size_t at = 0;
+	return p->words[p->h->labels] > 0;
+}
 
-	while (*tmpl && at + 1 < cap) {
-		size_t i;
+uint64_t policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name)
+{
+	static struct name name;
+	const char *const by[] = { untrusted_name ? NULL : given, resolved };
+	uint32_t n;
+	const uint32_t *v = list_at(p, p->h->labels, &n);
+	uint64_t mask = 0;
 
-		for (i = 0; i < ARRAY_LEN(fields); i++)
-			if (!strncmp(tmpl, fields[i].name, strlen(fields[i].name)))
-				break;
-		if (i == ARRAY_LEN(fields)) {
-			out[at++] = *tmpl++;
+	for (size_t k = 0; k < 2 && n; k++) {
+		if (!by[k])
 			continue;
-		}
-		tmpl += strlen(fields[i].name);
-		at += (size_t)snprintf(out + at, cap - at, "%s", fields[i].value ? fields[i].value : "");
-		if (at >= cap)
-			at = cap - 1;
+		name_of(&name, by[k]);
+		for (uint32_t i = 0; i < n; i++)
+			mask |= (uint64_t)name_matches(p->pool + v[i], &name) << i;
 	}
-	out[at] = 0;
-	return out;
+	return mask;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/model.h"
+#include "policy/image.h"
 
 #define READ_OPS \
 	(1u << POL_OP_READ | 1u << POL_OP_OPEN | 1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
@@ -58,7 +58,7 @@ struct pol_verdict policy_file(const struct policy *p, struct pol_state st, enum
 
 		best = r < best ? r : best;
 	}
-	return best < p->m.files.n ? verdict_of(&p->m.files.v[best], best) : implicit(op);
+	return best < p->n[SEC_FILE] ? verdict_of(p, SEC_FILE, best) : implicit(op);
 }
 
 bool policy_file_asks(const struct policy *p, struct pol_state st, enum pol_op op)
@@ -77,13 +77,23 @@ bool policy_file_asks(const struct policy *p, struct pol_state st, enum pol_op o
 	return asks < rest;
 }
 
-static enum pol_decision decision_of(const struct rules *files, uint32_t rule, enum pol_op op)
+/* Where decisions stand: in the compiler's rules, or in a generation's. */
+struct decisions { const struct rules *made; const struct img_rule *mapped; size_t n; };
+
+static struct decisions mapped(const struct policy *p)
 {
-	return rule < files->n ? files->v[rule].decision : implicit(op).decision;
+	return (struct decisions){ .mapped = p->rules[SEC_FILE], .n = p->n[SEC_FILE] };
+}
+
+static enum pol_decision decision_of(struct decisions files, uint32_t rule, enum pol_op op)
+{
+	if (rule >= files.n)
+		return implicit(op).decision;
+	return files.made ? files.made->v[rule].decision : (enum pol_decision)files.mapped[rule].decision;
 }
 
 /* What any of those who may ask could meet in a state. */
-static uint8_t meets(const struct dfa *d, uint32_t s, const struct rules *files)
+static uint8_t meets(const struct dfa *d, uint32_t s, struct decisions files)
 {
 	uint8_t m = 0;
 
@@ -108,7 +118,8 @@ void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree)
 	bool more = true;
 
 	for (uint32_t s = 0; s < d->n_states; s++)
-		tree[s] = s && d->states[s].match == d->states[s - 1].match ? tree[s - 1] : meets(d, s, files);
+		tree[s] = s && d->states[s].match == d->states[s - 1].match ? tree[s - 1] : meets(d, s, (struct decisions){ .made = files,
+			.n = files->n });
 	for (int pass = 0; more && pass < PASSES_MAX; pass++) {
 		more = false;
 		for (uint32_t s = d->n_states; s-- > 0;) {
@@ -173,7 +184,7 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 		return POL_TREE_MIXED;
 	/* The directory itself and what is below "/", not names that only begin alike. */
 	below = p->dfa[0].tree[walk1(&p->dfa[0], self, "/", 1)];
-	m = below | meets(&p->dfa[0], self, &p->m.files);
+	m = below | meets(&p->dfa[0], self, mapped(p));
 	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides
 	 * nothing. */
 	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW))
@@ -252,7 +263,7 @@ static struct range range_of(const struct policy *p, const struct chain *c, enum
 	struct range r = { INT_MAX, 0 };
 
 	for (size_t i = 0; i < c->n; i++) {
-		int s = strictness(decision_of(&p->m.files, c->v[i], op));
+		int s = strictness(decision_of(mapped(p), c->v[i], op));
 
 		r.least = s < r.least ? s : r.least;
 		r.most = s > r.most ? s : r.most;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules to bytes and back; every length is checked before it is believed. */
+/* A model let go. */
 #include "policy/model.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,17 +15,12 @@ void strs_fini(struct strs *s)
 
 static void more_fini(struct rule_more *m)
 {
-	if (!m)
-		return;
-	strs_fini(&m->redirect_args);
-	strs_fini(&m->redirect_append);
-	strs_fini(&m->redirect_env);
-	strs_fini(&m->processes);
-	strs_fini(&m->methods);
-	strs_fini(&m->url_paths);
-	strs_fini(&m->sha256);
-	strs_fini(&m->env_allow);
-	strs_fini(&m->env_deny);
+	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths,
+				 &m->sha256,
+				 &m->env_allow, &m->env_deny };
+
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+		strs_fini(lists[k]);
 	free(m->dlp);
 	free(m);
 }
@@ -50,166 +44,76 @@ void rules_fini(struct rules *r)
 		free(u->message);
 		free(u->redirect_to);
 		free(u->ports);
-		free(u->ranges);
 		free(u->regex);
-		more_fini(u->more);
+		if (u->more)
+			more_fini(u->more);
 	}
 	free(r->v);
 	*r = (struct rules){ 0 };
 }
 
+static void signal_fini(struct signal_rule *u)
+{
+	free(u->name);
+	free(u->message);
+	free(u->pattern);
+	strs_fini(&u->processes);
+}
+
+static void redirects_fini(struct redirect_rule *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *owned[] = { v[i].name, v[i].message, v[i].match, v[i].host, v[i].unix_path, v[i].sni };
+
+		for (size_t k = 0; k < ARRAY_LEN(owned); k++)
+			free(owned[k]);
+		free(v[i].regex);
+	}
+	free(v);
+}
+
+static void service_fini(struct service *u)
+{
+	char *owned[] = { u->name, u->upstream, u->expose_as, u->secret_ref, u->secret_format, u->inject_header, u->inject_template,
+			  u->host };
+
+	for (size_t k = 0; k < ARRAY_LEN(owned); k++)
+		free(owned[k]);
+	strs_fini(&u->aliases);
+	rules_fini(&u->rules);
+}
+
+static void budget_fini(struct budget *u)
+{
+	free(u->name);
+	free(u->message);
+	strs_fini(&u->providers);
+	strs_fini(&u->models);
+	strs_fini(&u->keys);
+}
+
 void model_fini(struct model *m)
 {
+	struct strs *lists[] = { &m->sources, &m->env_allow, &m->env_deny, &m->env_inject, &m->transparent_add, &m->transparent_remove };
+
 	rules_fini(&m->files);
 	rules_fini(&m->nets);
 	rules_fini(&m->execs);
+	rules_fini(&m->unixes);
+	for (size_t i = 0; i < m->n_signals; i++)
+		signal_fini(&m->signals[i]);
+	free(m->signals);
+	redirects_fini(m->dns, m->n_dns);
+	redirects_fini(m->connect, m->n_connect);
+	for (size_t i = 0; i < m->n_services; i++)
+		service_fini(&m->services[i]);
+	free(m->services);
+	for (size_t i = 0; i < m->n_budgets; i++)
+		budget_fini(&m->budgets[i]);
+	free(m->budgets);
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+		strs_fini(lists[k]);
 	free(m->name);
 	free(m->file);
 	*m = (struct model){ 0 };
-}
-
-static void put_opt(struct wr *w, const char *s)
-{
-	wr_u8(w, s != NULL);
-	wr_str(w, s ? s : "");
-}
-
-static void put_strs(struct wr *w, const struct strs *s)
-{
-	wr_u32(w, (uint32_t)s->n);
-	for (size_t i = 0; i < s->n; i++)
-		wr_str(w, s->v[i]);
-}
-
-void model_write_rules(struct wr *w, const struct rules *r)
-{
-	static const struct strs none;
-
-	wr_u32(w, (uint32_t)r->n);
-	for (size_t i = 0; i < r->n; i++) {
-		const struct rule *u = &r->v[i];
-
-		wr_str(w, u->name);
-		put_opt(w, u->message);
-		put_opt(w, u->redirect_to);
-		wr_u8(w, (uint8_t)u->decision);
-		wr_u64(w, u->timeout_ms);
-		wr_u8(w, u->preserve_tree);
-		wr_u32(w, u->line);
-		wr_u32(w, u->ops);
-		put_strs(w, &u->domains);
-		put_strs(w, &u->cidrs);
-		put_strs(w, &u->commands);
-		put_strs(w, u->more ? &u->more->redirect_args : &none);
-		put_strs(w, u->more ? &u->more->redirect_append : &none);
-		put_strs(w, u->more ? &u->more->redirect_env : &none);
-		wr_u32(w, (uint32_t)u->n_ports);
-		for (size_t k = 0; k < u->n_ports; k++)
-			wr_u16(w, u->ports[k]);
-		wr_u32(w, (uint32_t)u->min_depth);
-		wr_u32(w, (uint32_t)u->max_depth);
-		wr_u32(w, (uint32_t)u->regex_len);
-		wr_bytes(w, u->regex, u->regex_len);
-	}
-}
-
-static char *get_str(struct rd *r)
-{
-	size_t n;
-	const char *s = rd_str(r, 1u << 20, &n);
-	char *copy = r->bad ? NULL : strndup(s, n);
-
-	if (!copy)
-		r->bad = true;
-	return copy;
-}
-
-static char *get_opt(struct rd *r)
-{
-	bool there = rd_u8(r) == 1;
-	char *s = get_str(r);
-
-	if (there)
-		return s;
-	free(s);
-	return NULL;
-}
-
-LEAKS_UNSEEN_BEGIN /* the strings belong to the rule: model_fini */
-static void get_strs(struct rd *r, struct strs *s)
-{
-	uint32_t n = rd_u32(r);
-
-	if (n > STRINGS_MAX) {
-		r->bad = true;
-		return;
-	}
-	s->v = calloc((size_t)n + 1, sizeof(char *));
-	if (!s->v)
-		r->bad = true;
-	for (uint32_t i = 0; i < n && !r->bad; i++) {
-		s->v[i] = get_str(r);
-		s->n = i + 1;
-	}
-}
-LEAKS_UNSEEN_END
-
-static void get_rule(struct rd *r, struct rule *u)
-{
-	uint32_t n;
-	const uint8_t *p;
-
-	u->name = get_str(r);
-	u->message = get_opt(r);
-	u->redirect_to = get_opt(r);
-	u->decision = rd_u8(r);
-	u->timeout_ms = rd_u64(r);
-	u->preserve_tree = rd_u8(r) == 1;
-	u->line = rd_u32(r);
-	u->ops = rd_u32(r);
-	get_strs(r, &u->domains);
-	get_strs(r, &u->cidrs);
-	get_strs(r, &u->commands);
-	if (!rule_more(u)) {
-		r->bad = true;
-		return;
-	}
-	get_strs(r, &u->more->redirect_args);
-	get_strs(r, &u->more->redirect_append);
-	get_strs(r, &u->more->redirect_env);
-	n = rd_u32(r);
-	if (n > STRINGS_MAX || u->decision >= POL__COUNT) {
-		r->bad = true;
-		return;
-	}
-	u->ports = calloc((size_t)n + 1, sizeof(uint16_t));
-	if (!u->ports)
-		r->bad = true; /* a rule without ports would hold for every port */
-	for (u->n_ports = 0; u->ports && u->n_ports < n; u->n_ports++)
-		u->ports[u->n_ports] = rd_u16(r);
-	u->min_depth = (int32_t)rd_u32(r);
-	u->max_depth = (int32_t)rd_u32(r);
-	n = rd_u32(r);
-	p = rd_bytes(r, n);
-	u->regex = p && n ? malloc(n) : NULL;
-	if (u->regex) {
-		memcpy(u->regex, p, n);
-		u->regex_len = n;
-	} else if (n) {
-		r->bad = true;
-	}
-}
-
-int model_read_rules(struct rd *r, struct rules *ret)
-{
-	uint32_t n = rd_u32(r);
-
-	if (n > RULES_MAX)
-		r->bad = true;
-	ret->v = r->bad ? NULL : calloc((size_t)n + 1, sizeof(struct rule));
-	if (!ret->v)
-		return -EBADMSG;
-	for (ret->n = 0; ret->n < n && !r->bad; ret->n++)
-		get_rule(r, &ret->v[ret->n]);
-	return r->bad ? -EBADMSG : 0;
 }

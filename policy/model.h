@@ -41,7 +41,6 @@ struct rule {
 	uint32_t line, column;
 	uint32_t ops;                   /* bit mask: files pol_op, unix sockets pol_unix_op */
 	struct strs paths, domains, cidrs, commands, args_patterns;
-	struct cidr *ranges;            /* cidrs as bytes, as many; made when a generation is opened */
 	uint16_t *ports;
 	size_t n_ports;
 	int32_t min_depth, max_depth;   /* commands; max -1: no end */
@@ -148,9 +147,6 @@ static inline uint32_t dfa_go(const struct dfa *d, uint32_t s, uint32_t class)
 void strs_fini(struct strs *s);
 void rules_fini(struct rules *r);
 void model_fini(struct model *m);
-/* Generation's records. write: into the cursor; read: owned by the caller, bad input makes the cursor bad. */
-void model_write_rules(struct wr *w, const struct rules *r);
-int model_read_rules(struct rd *r, struct rules *ret);
 
 /* automaton.c. Size of the record in bytes, a multiple of 4. */
 size_t dfa_size(const struct dfa *d);
@@ -172,8 +168,9 @@ int store_begin(struct store **ret, struct err *err);
 int store_put(struct store *s, const char *key, const void *data, size_t len, struct err *err);
 int store_end(struct store *s, int *ret_fd, struct err *err);   /* sealed memfd */
 void store_drop(struct store *s);                               /* takes NULL */
-/* Copies the named records out of a sealed generation; v[i].data owned by the caller, NULL where there is none. Bad pages: -EBADMSG. */
-int store_read(int fd, struct record *v, size_t n, struct err *err);
+/* Finds the named records in the bytes of a generation: v[i].data points into them, NULL where there is none. Bad pages: -EBADMSG. Keys
+ * of four bytes and values of a multiple of four: every value can then be read where it lies. */
+int store_map(const void *data, size_t n, struct record *v, size_t n_v);
 
 /* regex.c and, for the compiler, regex_make.c: vectorscan's home. cost: what compiling a pattern may take, its length times its bounded
  * repetitions. */
@@ -188,27 +185,23 @@ void regex_close(struct regex *r);
 /* cidr.c: "ADDRESS" or "ADDRESS/BITS", IPv4 or IPv6. 0 or -EINVAL. */
 int cidr_parse(const char *text, struct cidr *ret);
 bool cidr_has(const struct cidr *c, const uint8_t *addr, size_t len);
+/* Leaves the first `bits` bits, which are its length then. */
+void cidr_cut(struct cidr *c, uint8_t bits);
+uint32_t cidr_hash(const struct cidr *c);
 
 /* wild.c: globs of names without an automaton: domains (sep ".") and commands (sep "/"; 0 for base names, which are given in lower case
  * and compared without case). A glob longer than WILD_MAX matches nothing: the compiler refuses it. */
 #define WILD_MAX 1024
 bool wild_match(const char *glob, const char *text, char sep);
+/* For names in which case counts and no byte is special: no name has a line feed. */
+#define WILD_EXACT '\n'
 /* Behind the "}" that closes the "{" at i, looking no further than to; 0 when it is not closed. */
 size_t wild_group_end(const char *g, size_t i, size_t to);
 bool wild_is(const char *s);
+/* Whether a byte of a glob stands for itself wherever it is. */
+bool wild_plain(char c);
 
-/* open.c, file.c */
-struct pol_verdict verdict_of(const struct rule *u, uint32_t no);
-/* What is met at and below each state, into tree (n_states). */
+/* file.c: what is met at and below each state, into tree (n_states). */
 void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree);
-
-struct policy {
-	struct model m;
-	struct dfa dfa[POL_DFA_MAX];
-	void *dfa_data[POL_DFA_MAX];    /* owned; the automata point into them */
-	size_t n_dfa;
-	char *workspace;
-	struct regex **regex;           /* per exec rule, NULL: none */
-};
 
 #endif

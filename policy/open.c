@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opens a generation. */
+/* Opens a generation: hashed, mapped, checked, and used where it lies. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "common/ipc.h"
 #include "common/str.h"
 #include "policy/compile.h"
-#include "policy/model.h"
+#include "policy/image.h"
 
 const char *pol_decision_name(enum pol_decision d)
 {
@@ -29,111 +30,136 @@ const char *pol_op_name(enum pol_op op)
 	return op < POL_OP__COUNT ? names[op] : "?";
 }
 
-struct pol_verdict verdict_of(const struct rule *u, uint32_t no)
+static const char **strings_of(const struct policy *p, list_ref l, const char **at)
 {
-	static const struct rule_more none;
-	const struct rule_more *m = u->more ? u->more : &none;
+	uint32_t n;
+	const uint32_t *v = list_at(p, l, &n);
 
-	return (struct pol_verdict){ .decision = u->decision, .rule = u->name, .rule_no = no, .message = u->message, .timeout_ms = u->timeout_ms,
-				     .redirect_to = u->redirect_to, .preserve_tree = u->preserve_tree,
-				     .redirect_args = (const char *const *)m->redirect_args.v, .n_redirect_args = m->redirect_args.n,
-				     .redirect_append = (const char *const *)m->redirect_append.v,
-				     .n_redirect_append = m->redirect_append.n, .redirect_env = (const char *const *)m->redirect_env.v,
-				     .n_redirect_env = m->redirect_env.n, .undo_keep = m->undo_keep, .tls = m->tls, .dlp = m->dlp,
-				     .http = m->methods.n || m->url_paths.n };
+	for (uint32_t i = 0; i < n; i++)
+		*at++ = p->pool + v[i];
+	*at++ = NULL;
+	return at;
 }
 
-LEAKS_UNSEEN_BEGIN /* the ranges belong to the rule: model_fini */
-/* Text to bytes once, not at each question. */
-static int ranges(struct rules *nets)
+/* Pointers for the lists that are handed out as arrays; few rules have any. */
+static int make_arrays(struct policy *p)
 {
-	for (size_t i = 0; i < nets->n; i++) {
-		struct rule *u = &nets->v[i];
+	const struct img_part *parts = (const struct img_part *)(const void *)((const uint8_t *)p->h + p->h->r[R_PARTS].at);
+	uint32_t n_parts = p->h->r[R_PARTS].n;
+	size_t n = p->words[p->h->inject] + 1;
+	const char **at;
 
-		if (!u->cidrs.n)
-			continue;
-		u->ranges = calloc(u->cidrs.n, sizeof(*u->ranges));
-		for (size_t k = 0; k < u->cidrs.n; k++)
-			if (!u->ranges || cidr_parse(u->cidrs.v[k], &u->ranges[k]) < 0)
-				return -EBADMSG;
+	for (uint32_t i = 0; i < n_parts; i++)
+		n += (size_t)p->words[parts[i].args] + p->words[parts[i].append] + p->words[parts[i].env] + 3;
+	p->strings = calloc(n, sizeof(*p->strings));
+	p->parts = calloc(3 * (size_t)n_parts + 1, sizeof(*p->parts));
+	if (!p->strings || !p->parts)
+		return -ENOMEM;
+	at = strings_of(p, p->h->inject, p->strings);
+	p->inject = p->strings;
+	for (uint32_t i = 0; i < n_parts; i++) {
+		const list_ref lists[3] = { parts[i].args, parts[i].append, parts[i].env };
+
+		for (uint32_t k = 0; k < 3; k++) {
+			p->parts[3 * (size_t)i + k] = at;
+			at = strings_of(p, lists[k], at);
+		}
 	}
 	return 0;
 }
-LEAKS_UNSEEN_END
+
+/* One pattern stands for all: they were compiled on one machine. The others are opened when asked. */
+static int try_pattern(const struct policy *p)
+{
+	struct regex *r = NULL;
+	uint32_t at = 0, len = 0;
+	int result;
+
+	for (uint32_t i = 0; i < p->n[SEC_EXEC] && !len; i++) {
+		at = p->execs[i].regex;
+		len = p->execs[i].regex_len;
+	}
+	if (!len)
+		return 0;
+	result = regex_open(p->regex + at, len, &r);
+	regex_close(r);
+	return result;
+}
+
+int pattern_match(const struct policy *p, uint32_t at, uint32_t len, uint32_t no, const char *text, size_t n)
+{
+	if (!p->open[no] && regex_open(p->regex + at, len, &p->open[no]) < 0)
+		return -EIO;
+	return regex_match(p->open[no], text, n);
+}
 
 static int load(struct policy *p, struct record *rec, struct err *err)
 {
-	struct rd r = rd_init(rec[0].data, rec[0].len);
-	char name[256], file[4400], workspace[4096];
-	struct rules *out[] = { &p->m.files, &p->m.nets, &p->m.execs };
+	int r = rec[0].data ? image_map(p, rec[0].data, rec[0].len) : -EPROTO;
 
-	if (rd_u32(&r) != MODEL_FORMAT)
-		return err_set(err, -EPROTO, "the generation has another format: compile the policy again");
-	p->n_dfa = rd_u32(&r);
-	rd_strcpy(&r, name, sizeof(name));
-	rd_strcpy(&r, file, sizeof(file));
-	rd_strcpy(&r, workspace, sizeof(workspace));
-	if (!rd_done(&r) || p->n_dfa == 0 || p->n_dfa > POL_DFA_MAX)
-		return err_set(err, -EBADMSG, "the generation is damaged");
-	p->m.name = strdup(name);
-	p->m.file = strdup(file);
-	p->workspace = strdup(workspace);
-	for (size_t i = 0; i < 3; i++) {
-		r = rd_init(rec[1 + i].data, rec[1 + i].len);
-		if (!rec[1 + i].data || model_read_rules(&r, out[i]) < 0 || !rd_done(&r))
-			return err_set(err, -EBADMSG, "the generation's rules are damaged");
-	}
-	if (ranges(&p->m.nets) < 0)
-		return err_set(err, -EBADMSG, "the generation's address ranges are damaged");
-	for (size_t i = 0; i < p->n_dfa; i++) {
-		p->dfa_data[i] = (void *)(uintptr_t)rec[4 + i].data;
-		rec[4 + i].data = NULL;
-		if (dfa_map(p->dfa_data[i], rec[4 + i].len, &p->dfa[i]) < 0)
+	if (r == -EPROTO)
+		return err_set(err, r, "the generation has another format: compile the policy again");
+	if (r < 0)
+		return err_set(err, r, "the generation's rules are damaged");
+	for (size_t i = 0; i < p->n_dfa; i++)
+		if (dfa_map(rec[1 + i].data, rec[1 + i].len, &p->dfa[i]) < 0)
 			return err_set(err, -EBADMSG, "the generation's automaton is damaged");
+	p->open = calloc((size_t)p->h->n_regex + 1, sizeof(*p->open));
+	if (!p->open || make_arrays(p) < 0 || settings_load(p) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (try_pattern(p) < 0)
+		return err_set(err, -EPROTO, "an args_pattern was compiled for another processor: compile the policy again");
+	return 0;
+}
+
+/* A file nobody can change any more is mapped itself, so that all who open it share its pages; of another a copy is made that nobody
+ * can. What is hashed is what is used. */
+static int map_file(int fd, struct policy *p, struct err *err)
+{
+	const int all = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	auto_fd copy = -1;
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS), r = 0;
+	void *m;
+
+	if (fstat(fd, &st) < 0 || st.st_size <= 0 || (uint64_t)st.st_size > GENERATION_MAX)
+		return err_set(err, -EBADMSG, "the generation is empty or larger than %u MiB", GENERATION_MAX >> 20);
+	m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (m == MAP_FAILED)
+		return err_set(err, -errno, "reading the generation: %s", strerror(errno));
+	if (seals < 0 || (seals & all) != all) {
+		r = memfd_sealed("agentsh-generation", m, (size_t)st.st_size, &copy);
+		munmap(m, (size_t)st.st_size);
+		m = r < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, copy, 0);
+		if (m == MAP_FAILED)
+			return err_set(err, -ENOMEM, "copying the generation failed");
 	}
-	p->regex = calloc(p->m.execs.n + 1, sizeof(struct regex *));
-	for (size_t i = 0; p->regex && i < p->m.execs.n; i++)
-		if (p->m.execs.v[i].regex_len && regex_open(p->m.execs.v[i].regex, p->m.execs.v[i].regex_len, &p->regex[i]) < 0)
-			return err_set(err, -EPROTO, "an args_pattern was compiled for another processor: compile the policy again");
+	p->map = m;
+	p->map_len = (size_t)st.st_size;
 	return 0;
 }
 
 int policy_open(int fd, const uint8_t hash[32], struct policy **ret, struct err *err)
 {
-	struct record rec[4 + POL_DFA_MAX] = { { "meta", 0, 0 }, { "files", 0, 0 }, { "nets", 0, 0 }, { "execs", 0, 0 } };
+	struct record rec[1 + POL_DFA_MAX] = { { "rule", 0, 0 } };
+	struct policy *p = calloc(1, sizeof(*p));
 	char keys[POL_DFA_MAX][32];
-	auto_fd copy = -1;
 	uint8_t have[32];
-	struct policy *p;
-	struct stat st;
-	void *m;
-	int r;
+	int r = p ? map_file(fd, p, err) : err_set(err, -ENOMEM, "out of memory");
 
-	if (fstat(fd, &st) < 0 || st.st_size <= 0 || (uint64_t)st.st_size > GENERATION_MAX)
-		return err_set(err, -EBADMSG, "the generation is empty or larger than %u MiB", GENERATION_MAX >> 20);
-	m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (m == MAP_FAILED)
-		return err_set(err, -errno, "reading the generation: %s", strerror(errno));
-	/* Our own sealed copy is hashed and read: nobody changes it between the two. */
-	r = memfd_sealed("agentsh-generation", m, (size_t)st.st_size, &copy);
-	munmap(m, (size_t)st.st_size);
-	m = r < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, copy, 0);
-	if (m == MAP_FAILED)
-		return err_set(err, -ENOMEM, "copying the generation failed");
-	sha256(m, (size_t)st.st_size, have);
-	munmap(m, (size_t)st.st_size);
-	if (memcmp(have, hash, 32) != 0)
-		return err_set(err, -EBADMSG, "the generation is damaged: its SHA-256 is not what was said");
 	for (size_t i = 0; i < POL_DFA_MAX; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "dfa%zu", i);
-		rec[4 + i].key = keys[i];
+		rec[1 + i].key = keys[i];
 	}
-	p = calloc(1, sizeof(*p));
-	r = p ? store_read(copy, rec, ARRAY_LEN(rec), err) : -ENOMEM;
+	if (r == 0) {
+		sha256(p->map, p->map_len, have);
+		if (memcmp(have, hash, 32) != 0)
+			r = err_set(err, -EBADMSG, "the generation is damaged: its SHA-256 is not what was said");
+	}
+	if (r == 0 && store_map(p->map, p->map_len, rec, ARRAY_LEN(rec)) < 0)
+		r = err_set(err, -EBADMSG, "the generation is damaged: its pages contradict each other");
 	if (r == 0)
 		r = load(p, rec, err);
-	for (size_t i = 0; i < ARRAY_LEN(rec); i++)
-		free((void *)(uintptr_t)rec[i].data);
 	if (r < 0) {
 		policy_close(p);
 		return r;
@@ -146,27 +172,37 @@ void policy_close(struct policy *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; p->regex && i < p->m.execs.n; i++)
-		regex_close(p->regex[i]);
-	free(p->regex);
-	free(p->workspace);
-	model_fini(&p->m);
-	for (size_t i = 0; i < POL_DFA_MAX; i++)
-		free(p->dfa_data[i]);
+	for (uint32_t i = 0; p->open && i < p->h->n_regex; i++)
+		regex_close(p->open[i]);
+	free(p->open);
+	free(p->strings);
+	free(p->parts);
+	free(p->service);
+	free(p->budget);
+	if (p->map)
+		munmap(p->map, p->map_len);
 	free(p);
 }
 
 const char *policy_name(const struct policy *p)
 {
-	return p->m.name;
+	return str_at(p, p->h->name);
 }
 
 int policy_rule_position(const struct policy *p, const char *section, const char *rule, char *out, size_t cap)
 {
-	const struct rules *s = section[0] == 'f' ? &p->m.files : section[0] == 'n' ? &p->m.nets : &p->m.execs;
+	static const char *const words[] = { [SEC_FILE] = "file", [SEC_NET] = "net", [SEC_EXEC] = "exec", [SEC_UNIX] = "unix",
+		[SEC_SIGNAL] = "signal", [SEC_DNS] = "dns-redirect", [SEC_CONNECT] = "connect-redirect", [SEC_SERVICE] = "service",
+		[SEC_BUDGET] = "budget", [SEC_REQUEST] = "service-rule" };
+	uint32_t n_files;
+	const uint32_t *files = list_at(p, p->h->sources, &n_files);
 
-	for (size_t i = 0; i < s->n; i++)
-		if (!strcmp(s->v[i].name, rule))
-			return str_format(out, cap, "%s:%u", p->m.file, s->v[i].line);
+	for (size_t s = 0; s < SEC__COUNT; s++)
+		for (uint32_t i = 0; !strcmp(section, words[s]) && i < p->n[s]; i++) {
+			const struct img_rule *u = &p->rules[s][i];
+
+			if (!strcmp(p->pool + u->name, rule))
+				return str_format(out, cap, "%s:%u", u->file < n_files ? p->pool + files[u->file] : "?", u->line);
+		}
 	return -ENOENT;
 }

@@ -2,10 +2,7 @@
 /* Reads a generation's LMDB file (format 1, 64 bit) page by page. The library believes what is on a page; who hands a generation to a
  * daemon also says its hash, so here every offset is checked before it is followed. Reading only, one database, no duplicates. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "policy/model.h"
 
@@ -124,47 +121,24 @@ static int open_file(struct file *f, uint64_t *root)
 	return found;
 }
 
-static int copy_records(struct file *f, struct record *v, size_t n)
+int store_map(const void *data, size_t n, struct record *v, size_t n_v)
 {
+	struct file f = { .p = data, .n = n };
 	uint64_t root = 0;
-	int r = open_file(f, &root);
+	int r = open_file(&f, &root);
 
-	for (size_t i = 0; i < n && r == 0; i++) {
+	for (size_t i = 0; i < n_v && r == 0; i++) {
 		struct entry e;
-		void *copy;
 
-		r = find(f, root, v[i].key, &e);
-		if (r == -ENOENT && i > 0) { /* only the first record must be there */
-			v[i].data = NULL;
-			v[i].len = 0;
+		v[i].data = NULL;
+		v[i].len = 0;
+		r = find(&f, root, v[i].key, &e);
+		if (r == 0) {
+			v[i].data = e.data;
+			v[i].len = e.data_len;
+		} else if (r == -ENOENT) {
 			r = 0;
-			continue;
 		}
-		copy = r < 0 ? NULL : malloc(e.data_len + 1);
-		if (!copy)
-			return r < 0 ? r : -ENOMEM;
-		memcpy(copy, e.data, e.data_len);
-		v[i].data = copy;
-		v[i].len = e.data_len;
 	}
 	return r;
-}
-
-int store_read(int fd, struct record *v, size_t n, struct err *err)
-{
-	struct file f = { 0 };
-	struct stat st;
-	void *m;
-	int r;
-
-	if (fstat(fd, &st) < 0)
-		return err_set(err, -errno, "reading the generation: %s", strerror(errno));
-	m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (m == MAP_FAILED)
-		return err_set(err, -errno, "reading the generation: %s", strerror(errno));
-	f.p = m;
-	f.n = (size_t)st.st_size;
-	r = copy_records(&f, v, n);
-	munmap(m, f.n);
-	return r < 0 ? err_set(err, r == -ENOMEM ? r : -EBADMSG, "the generation is damaged: its pages contradict each other") : 0;
 }

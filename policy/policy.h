@@ -96,8 +96,9 @@ struct pol_net {
 };
 struct pol_verdict policy_net(const struct policy *p, const struct pol_net *q);
 /* One HTTP request, on a connection that policy_net let through: the network rules with method (any case) and path. path: as sent, from
- * "/", the query ("?" on) is not looked at. One with "//", "." or ".." as a segment, also written with %2e or %2f, or a NUL is denied when any
- * rule that could decide has paths ("http-bad-path"). */
+ * "/", the query ("?" on) is not looked at. With %XX in it a rule that allows must match it as sent and with those as bytes, another rule
+ * one of the two. One with "//", "." or ".." as a segment (also where written with %XX), a NUL, more than 8192 bytes or no "/" to begin
+ * with is denied when the rule that would decide has paths ("http-bad-path"). */
 struct pol_http { struct pol_net net; const char *method, *path; };
 struct pol_verdict policy_http(const struct policy *p, const struct pol_http *q);
 
@@ -136,8 +137,8 @@ struct pol_verdict policy_unix(const struct policy *p, const char *path, enum po
 
 /* Signals. targets: bits of what the target is to the sender, all that are true. process: the target's program name (base name). */
 enum pol_target {
-	POL_T_SELF, POL_T_CHILDREN, POL_T_DESCENDANTS, POL_T_SIBLINGS, POL_T_SESSION, POL_T_PARENT, POL_T_EXTERNAL, POL_T_SYSTEM, POL_T_USER,
-	POL_T_PROCESS, POL_T_PID_RANGE, POL_T__COUNT
+	POL_T_SELF, POL_T_CHILDREN, POL_T_DESCENDANTS, POL_T_SIBLINGS, POL_T_SESSION, POL_T_PARENT, POL_T_EXTERNAL, POL_T_SYSTEM,
+	POL_T_USER, POL_T_PROCESS, POL_T_PID_RANGE, POL_T__COUNT
 };
 const char *pol_target_name(enum pol_target t);
 /* 1 to 64 for a name with or without SIG or a number, any case; else 0. */
@@ -145,10 +146,10 @@ int pol_signal_number(const char *text);
 struct pol_signal { int number; uint32_t targets; const char *process; int64_t pid; struct pol_who who; };
 struct pol_verdict policy_signal(const struct policy *p, const struct pol_signal *q);
 
-/* Environment of a command that execs rule `rule_no` decided (POL_NO_RULE: none). ALLOW or DENY; *ret_why (may be NULL) says by what, a static
- * or policy's string: "env_policy.deny", "env_policy.allow", "env_deny", "env_allow", "built-in", "default", "agentsh". Order: AGENTSH_* passes;
+/* Environment of a command that execs rule `rule_no` decided (POL_NO_RULE: none). ALLOW or DENY; *ret_why (may be NULL) says by what, a
+ * static string: "env_policy.deny", "env_policy.allow", "env_deny", "env_allow", "built-in", "default", "agentsh". Order: AGENTSH_* passes;
  * deny globs; built-in list of secrets and loader variables unless an allow entry names it without a glob; a non-empty allow list
- * must match; else it passes. A rule's lists replace the policy's where it has them. */
+ * must match; else it passes. A rule's lists replace the policy's where it has them; of limits, those that it gives and that are not 0. */
 enum pol_decision policy_env(const struct policy *p, uint32_t rule_no, const char *name, const char **ret_why);
 struct pol_env { uint64_t max_bytes, max_keys; bool block_iteration; };   /* 0: no limit */
 struct pol_env policy_env_limits(const struct policy *p, uint32_t rule_no);
@@ -163,7 +164,10 @@ struct pol_limits {
 };
 const struct pol_limits *policy_limits(const struct policy *p);
 /* audit: what is recorded, and for how long (days; 0: for ever). Defaults: all true, contents false. */
-struct pol_audit { bool log_allowed, log_denied, log_approved, include_stdout, include_stderr, include_file_content; uint32_t retention_days; };
+struct pol_audit {
+	bool log_allowed, log_denied, log_approved, include_stdout, include_stderr, include_file_content;
+	uint32_t retention_days;
+};
 const struct pol_audit *policy_audit(const struct policy *p);
 
 /* llm_budgets. Amounts 0: no such limit; money in millionths of a dollar. */
@@ -191,7 +195,7 @@ size_t policy_services(const struct policy *p);
 const struct pol_service *policy_service(const struct policy *p, size_t i);
 /* Index of the service that declares this host (upstream's or an alias), or -ENOENT. */
 int policy_service_of_host(const struct policy *p, const char *host);
-/* A request below /svc/NAME: the service's rules in order, then its default. Bad paths as policy_http. */
+/* A request below /svc/NAME: the service's rules in order, then its default. What policy_http calls a bad path is denied before all. */
 struct pol_verdict policy_service_request(const struct policy *p, size_t i, const char *method, const char *path);
 
 /* Message with {{.Path}} {{.Args}} {{.Command}} {{.Domain}} {{.RemoteAddr}} {{.RemotePort}} {{.Operation}} expanded; a field that is NULL

@@ -170,18 +170,31 @@ static void step(const struct glob *w, struct places *to, size_t i, unsigned cha
 	}
 }
 
-static bool plain(char c)
+bool wild_plain(char c)
 {
-	return c != '*' && c != '?' && c != '[' && c != ']' && c != '{' && c != '}' && c != ',' && c != '\\';
+	return c && c != '*' && c != '?' && c != '[' && c != ']' && c != '{' && c != '}' && c != ',' && c != '\\';
 }
 
-/* Whether text ends as the glob does behind its last special byte: what does not cannot match, and most that is asked about does not. */
-static bool ends_alike(const char *glob, const char *text)
+static char folded(char c, bool fold)
 {
-	const char *g = glob + strlen(glob), *t = text + strlen(text);
+	return fold && c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+}
 
-	for (; g > glob && plain(g[-1]); g--, t--)
-		if (t == text || t[-1] != g[-1])
+/* Whether text begins and ends as the glob does before its first and behind its last special byte: what does not cannot match, and that
+ * is most of what is asked. */
+static bool ends_alike(const char *glob, const char *text, bool fold)
+{
+	const char *g = glob, *t = text;
+
+	for (; wild_plain(*g); g++, t++)
+		if (folded(*g, fold) != *t)
+			return false;
+	if (!*g)
+		return !*t;
+	g += strlen(g);
+	t += strlen(t);
+	for (; wild_plain(g[-1]); g--, t--)
+		if (t == text || t[-1] != folded(g[-1], fold))
 			return false;
 	return true;
 }
@@ -211,8 +224,8 @@ __attribute__((noinline)) static bool follow(const char *glob, const char *text,
 	return now->in[w.n] && !*text;
 }
 
-/* Apart, so that the places are no stack of a question that ends early. Without a separator case does not count, nor does the end. */
+/* Apart, so that the places are no stack of a question that ends early. */
 bool wild_match(const char *glob, const char *text, char sep)
 {
-	return (!sep || ends_alike(glob, text)) && follow(glob, text, sep);
+	return ends_alike(glob, text, !sep) && follow(glob, text, sep);
 }

@@ -8,7 +8,7 @@
 
 #include "common/evt.h"
 #include "common/ipc.h"
-#include "policy/model.h"
+#include "policy/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -79,11 +79,13 @@ static void automaton(const uint8_t *data, size_t n)
 
 static void records(const uint8_t *data, size_t n)
 {
-	struct rd r = rd_init(data, n);
-	struct model m = { 0 };
+	uint32_t *copy_of = malloc(n + 4);
+	struct policy p = { 0 };
 
-	model_read_rules(&r, &m.execs);
-	model_fini(&m);
+	MUST(copy_of);
+	memcpy(copy_of, data, n);
+	image_map(&p, copy_of, n);
+	free(copy_of);
 	automaton(data, n);
 }
 

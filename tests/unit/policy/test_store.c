@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,8 @@
 
 #include "common/evt.h"
 #include "common/ipc.h"
-#include "policy/compile.h"
-#include "policy/model.h"
+#include "tests/fuzz/ask.h"
+#include "tests/unit/policy/gen.h"
 
 static uint8_t *gen, good_hash[32];
 static size_t gen_len;
@@ -53,19 +54,6 @@ static int open_bytes(const uint8_t *p, size_t n, const uint8_t *hash, struct po
 	return r;
 }
 
-static void ask(const struct policy *p)
-{
-	static const char *const argv[] = { "git", "push", NULL };
-	struct pol_exec e = { .given = "git", .argv = argv, .argc = 2 };
-	struct pol_net n = { .domain = "x.y", .port = 443 };
-
-	for (int op = 0; op < POL_OP__COUNT; op++)
-		policy_file(p, policy_file_path(p, "/w/x"), (enum pol_op)op, (struct pol_who){ 0 });
-	policy_file_tree(p, policy_file_root(p));
-	policy_net(p, &n);
-	policy_exec(p, &e);
-}
-
 static void test_good(void **state UNUSED)
 {
 	struct policy *p;
@@ -96,18 +84,17 @@ static void test_every_byte_with_its_hash(void **state UNUSED)
 	struct policy *p = NULL;
 	struct err err;
 
-	for (size_t i = 0; i < gen_len; i += 1 + (i > 8192 && gen[i] == 0 && gen[i - 1] == 0) * 12)
-		for (size_t k = 0; k < sizeof(how); k++) {
-			gen[i] ^= how[k];
-			err = (struct err){ 0 };
-			if (open_bytes(gen, gen_len, NULL, &p, &err) == 0) {
-				ask(p);
-				policy_close(p);
-			} else {
-				assert_true(err.status < 0 && err.msg[0]);
-			}
-			gen[i] ^= how[k];
+	for (size_t i = 0; i < gen_len; i += 1 + (i > 8192 && gen[i] == 0 && gen[i - 1] == 0) * 12) {
+		gen[i] ^= how[i % 3];
+		err = (struct err){ 0 };
+		if (open_bytes(gen, gen_len, NULL, &p, &err) == 0) {
+			ask(p);
+			policy_close(p);
+		} else {
+			assert_true(err.status < 0 && err.msg[0]);
 		}
+		gen[i] ^= how[i % 3];
+	}
 }
 
 static void test_truncations(void **state UNUSED)
@@ -140,6 +127,8 @@ static void test_records(void **state UNUSED)
 	struct record v[200], got[202];
 	struct store *store;
 	struct err err = { 0 };
+	size_t len;
+	void *map;
 	int fd;
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
@@ -156,24 +145,233 @@ static void test_records(void **state UNUSED)
 	for (size_t i = 0; i < 200; i++)
 		assert_int_equal(store_put(store, v[i].key, v[i].data, v[i].len, &err), 0);
 	assert_int_equal(store_end(store, &fd, &err), 0);
-	assert_int_equal(store_read(fd, got, 202, &err), 0);
+	len = (size_t)lseek(fd, 0, SEEK_END);
+	map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(store_map(map, len, got, 202), 0);
 	for (size_t i = 0; i < 200; i++) {
 		assert_int_equal(got[i].len, v[i].len);
 		assert_memory_equal(got[i].data, v[i].data, v[i].len);
-		free((void *)(uintptr_t)got[i].data);
+		/* Of a value with pages of its own numbers can be used where they lie. */
+		assert_true(v[i].len < 4096 || (uintptr_t)got[i].data % 8 == 0);
 	}
 	assert_null(got[200].data);
 	assert_null(got[201].data);
-	got[0] = (struct record){ "absent", NULL, 0 };
-	assert_int_equal(store_read(fd, got, 1, &err), -EBADMSG);
+	munmap(map, len);
 	close(fd);
+}
+
+/* A generation that has something of everything. */
+static int rich(uint8_t hash[32])
+{
+	struct redirect_rule dns = { .name = "d", .resolve_to = { { 10, 0, 0, 1 }, 4, 32 } }, conn = { .name = "c", .host = "h", .port = 1, .sni = "s", .unix_path = "/u" };
+	struct signal_rule sig[] = { { .name = "s", .signals = ~0ull, .targets = 1u << POL_T_PROCESS, .pattern = "ngin*", .decision = POL_REDIRECT, .redirect_to = 15, .processes = STRS("npm") },
+				     { .name = "t", .signals = 7, .targets = 3 | 1u << POL_T_PID_RANGE, .min = 1, .max = 9 } };
+	struct service service = { .name = "v", .upstream = "https://api.example.com", .host = "api.example.com", .aliases = STRS("x"), .secret_ref = "r" };
+	struct budget budget = { .name = "b", .message = "m", .providers = STRS("anth*"), .models = STRS("*"), .keys = STRS("k"), .b = { .warn_at = { 50 } } };
+	struct model m = { .name = "n", .sources = STRS("a.yaml", "b.yaml"), .signals = sig, .n_signals = 2, .dns = &dns, .n_dns = 1, .connect = &conn, .n_connect = 1,
+			   .services = &service, .n_services = 1, .budgets = &budget, .n_budgets = 1, .env_allow = STRS("P*"), .env_deny = STRS("SECRET_*"), .env_inject = STRS("A=b"),
+			   .transparent_add = STRS("wrap") };
+	uint8_t *pattern;
+	size_t pattern_len;
+	int fd;
+
+	gen_regex(&STRS("example", "force"), &pattern, &pattern_len);
+	dns.regex = conn.regex = pattern;
+	dns.regex_len = conn.regex_len = pattern_len;
+	service.rules = RULES({ .name = "r", .decision = POL_ALLOW, .more = MORE(.methods = STRS("GET"), .url_paths = STRS("/v1/**")) });
+	m.files = RULES({ .name = "a", .paths = STRS("/w/**", "**/.env"), .ops = ALL_OPS, .decision = POL_REDIRECT, .redirect_to = "/q", .message = "m" },
+			{ .name = "b", .paths = STRS("/usr/*"), .ops = 3, .decision = POL_ALLOW, .more = MORE(.processes = STRS("npm", "/x/**")) });
+	m.nets = RULES({ .name = "e", .domains = STRS("api.example.com", "*.x", "**.y", "a?b*"), .ports = (uint16_t[]){ 443, 80 }, .n_ports = 2, .decision = POL_ALLOW,
+			 .more = MORE(.dlp = "w", .methods = STRS("*"), .url_paths = STRS("/v1/*")) },
+		       { .name = "f", .cidrs = STRS("10.0.0.0/8", "2001:db8::/32"), .decision = POL_DENY }, { .name = "g", .domains = STRS("*"), .decision = POL_AUDIT });
+	m.execs = RULES({ .name = "git", .commands = STRS("git", "/usr/bin/git", "g*t", "/opt/**"), .regex = pattern, .regex_len = pattern_len, .max_depth = 3, .decision = POL_REDIRECT,
+			  .redirect_to = "echo", .more = MORE(.redirect_args = STRS("x", "y"), .redirect_append = STRS("z"), .redirect_env = STRS("A=b"), .sha256 = STRS(
+			  "0000000000000000000000000000000000000000000000000000000000000000"), .has_env_allow = true, .env_allow = STRS("PATH"), .has_env_limits = true) },
+			{ .name = "h", .max_depth = -1, .decision = POL_ALLOW });
+	m.unixes = RULES({ .name = "u", .paths = STRS("/run/*", "@*"), .ops = 15, .decision = POL_ALLOW });
+	fd = gen_make(&m, hash);
+	free(pattern);
+	return fd;
+}
+
+static void load_rich(void)
+{
+	int fd = rich(good_hash);
+
+	free(gen);
+	gen_len = (size_t)lseek(fd, 0, SEEK_END);
+	gen = malloc(gen_len);
+	assert_int_equal(pread(fd, gen, gen_len, 0), gen_len);
+	close(fd);
+}
+
+/* Opened with a right hash and asked, or refused with words; the policy that is open stays what it is. */
+static bool try_bytes(size_t n)
+{
+	struct policy *const before = (struct policy *)(void *)gen, *p = before;
+	struct err err = { 0 };
+	int r = open_bytes(gen, n, NULL, &p, &err);
+
+	if (r == 0) {
+		ask(p);
+		policy_close(p);
+		return true;
+	}
+	assert_true(r < 0 && err.status == r && err.msg[0]);
+	assert_ptr_equal(p, before);
+	return false;
+}
+
+static size_t place_of(const char *key, size_t *ret_len)
+{
+	struct record v = { key, NULL, 0 };
+
+	assert_int_equal(store_map(gen, gen_len, &v, 1), 0);
+	*ret_len = v.len;
+	return (size_t)((const uint8_t *)v.data - gen);
+}
+
+/* Where patterns lie in the image: vectorscan has its own sums over them, and believes what they fit. */
+static bool in_pattern(size_t at, size_t image)
+{
+	struct img_head h;
+
+	memcpy(&h, gen + image, sizeof(h));
+	return at >= image + h.r[R_REGEX].at && at < image + h.r[R_REGEX].at + h.r[R_REGEX].n;
+}
+
+/* Every byte of the file's and the image's heads, and a thousand others: with the hash that was said refused, with a right one never read
+ * outside. */
+static void test_damage(void **state UNUSED)
+{
+	size_t len, image, refused = 0;
+	struct policy *p = NULL;
+	struct err err;
+	uint32_t seed = 1;
+
+	load_rich();
+	image = place_of("rule", &len);
+	assert_true(try_bytes(gen_len));
+	for (size_t i = 0; i < sizeof(struct img_head) + 8192 + 1000; i++) {
+		size_t at = i < 8192 ? i : i < 8192 + sizeof(struct img_head) ? image + i - 8192 : (seed = seed * 1664525u + 1013904223u, (seed >> 4) % gen_len);
+		uint8_t how = i % 3 == 0 ? 1 : i % 3 == 1 ? 0x80 : 0xff;
+
+		if (i > 256 && i < 8192 && gen[at] == 0 && i % 16)
+			continue; /* what nobody looks at, now and then */
+		gen[at] ^= how;
+		assert_int_equal(open_bytes(gen, gen_len, good_hash, &p, &err), -EBADMSG);
+		if (!in_pattern(at, image))
+			refused += !try_bytes(gen_len);
+		gen[at] ^= how;
+	}
+	assert_null(p);
+	assert_true(refused > 300);
+	assert_true(try_bytes(gen_len));
+}
+
+/* Each number of each record as one that leads outside. */
+static void test_numbers(void **state UNUSED)
+{
+	static const uint32_t wrong[] = { 0xffffffff, 0x10000 };
+	size_t len, refused = 0;
+	size_t image;
+
+	load_rich();
+	image = place_of("rule", &len);
+	for (size_t at = image; at < image + len; at += 4) {
+		uint32_t was;
+
+		memcpy(&was, gen + at, 4);
+		if (in_pattern(at, image) || (was == 0 && at % 64))
+			continue;
+		for (size_t k = 0; k < ARRAY_LEN(wrong); k++) {
+			memcpy(gen + at, &wrong[k], 4);
+			refused += !try_bytes(gen_len);
+		}
+		memcpy(gen + at, &was, 4);
+	}
+	assert_true(refused > 500);
+	assert_true(try_bytes(gen_len));
+}
+
+static void test_every_page(void **state UNUSED)
+{
+	struct policy *p = NULL;
+	struct err err;
+
+	load_rich();
+	for (size_t n = 0; n < gen_len; n += 4096) {
+		assert_int_equal(open_bytes(gen, n, good_hash, &p, &err), -EBADMSG);
+		/* Pages that nothing leads to may be missing, the first ones not. */
+		assert_true(!try_bytes(n) || n > 3 * 4096);
+	}
+	assert_null(p);
+}
+
+/* What is not sealed is copied: who changes the file afterwards changes nothing. What is sealed is mapped itself. */
+static void test_sealed(void **state UNUSED)
+{
+	struct policy *p;
+	struct err err = { 0 };
+	int fd = memfd_create("t", MFD_ALLOW_SEALING);
+	char maps[1u << 16] = "", want[64];
+	FILE *f;
+
+	load_rich();
+	assert_int_equal(write(fd, gen, gen_len), gen_len);
+	assert_int_equal(policy_open(fd, good_hash, &p, &err), 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	close(fd);
+	ask(p);
+	policy_close(p);
+	fd = rich(good_hash);
+	assert_int_equal(policy_open(fd, good_hash, &p, &err), 0);
+	close(fd);
+	f = fopen("/proc/self/maps", "re");
+	assert_non_null(f);
+	maps[fread(maps, 1, sizeof(maps) - 1, f)] = 0;
+	fclose(f);
+	snprintf(want, sizeof(want), "memfd:agentsh-%s", "policy");
+	assert_non_null(strstr(maps, want));
+	assert_null(strstr(maps, "memfd:agentsh-generation"));
+	ask(p);
+	policy_close(p);
+}
+
+static void test_models_refused(void **state UNUSED)
+{
+	struct signal_rule nowhere = { .name = "s", .signals = 1 };
+	struct redirect_rule dns = { .name = "d" };
+	struct model m[] = { { .name = "n", .signals = &nowhere, .n_signals = 1 }, { .name = "n", .dns = &dns, .n_dns = 1 },
+			     { .name = "n", .nets = RULES({ .name = "c", .cidrs = STRS("x") }) }, { .name = "n", .execs = RULES({ .name = "e", .args_patterns = STRS("x") }) },
+			     { .name = "n", .unixes = RULES({ .name = "t", .timeout_ms = 1ull << 32 }) }, { .name = "n" } };
+	char *labels[65];
+	char text[65][8];
+	struct err err;
+	void *image;
+	size_t n;
+
+	for (size_t i = 0; i < 65; i++) {
+		snprintf(text[i], sizeof(text[i]), "p%zu", i);
+		labels[i] = text[i];
+	}
+	for (size_t i = 0; i < ARRAY_LEN(m) - 1; i++)
+		assert_int_equal(image_make(&m[i], "/w", 1, &image, &n, &err), -EFBIG);
+	m[5].unixes = RULES({ .name = "p", .more = MORE(.processes = { labels, 65 }) });
+	assert_int_equal(image_make(&m[5], "/w", 1, &image, &n, &err), -E2BIG);
+	m[5].unixes.v[0].more->processes.n = 64;
+	assert_int_equal(image_make(&m[5], "/w", 1, &image, &n, &err), 0);
+	free(image);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_every_byte_by_hash),
 					    cmocka_unit_test(test_every_byte_with_its_hash), cmocka_unit_test(test_truncations),
-					    cmocka_unit_test(test_records) };
+					    cmocka_unit_test(test_records),
+					    cmocka_unit_test(test_damage), cmocka_unit_test(test_numbers), cmocka_unit_test(test_every_page), cmocka_unit_test(test_sealed),
+					    cmocka_unit_test(test_models_refused) };
 
 	return cmocka_run_group_tests(tests, make, unmake);
 }
