@@ -16,13 +16,14 @@ void strs_fini(struct strs *s)
 
 static void more_fini(struct rule_more *m)
 {
+	if (!m)
+		return;
 	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths, &m->sha256,
 				 &m->env_allow, &m->env_deny };
 
-	for (size_t k = 0; m && k < ARRAY_LEN(lists); k++)
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 		strs_fini(lists[k]);
-	if (m)
-		free(m->dlp);
+	free(m->dlp);
 	free(m);
 }
 
@@ -53,11 +54,66 @@ void rules_fini(struct rules *r)
 	*r = (struct rules){ 0 };
 }
 
+static void signal_fini(struct signal_rule *u)
+{
+	free(u->name);
+	free(u->message);
+	free(u->pattern);
+	strs_fini(&u->processes);
+}
+
+static void redirects_fini(struct redirect_rule *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *owned[] = { v[i].name, v[i].message, v[i].match, v[i].host, v[i].unix_path, v[i].sni };
+
+		for (size_t k = 0; k < ARRAY_LEN(owned); k++)
+			free(owned[k]);
+		free(v[i].regex);
+	}
+	free(v);
+}
+
+static void service_fini(struct service *u)
+{
+	char *owned[] = { u->name, u->upstream, u->expose_as, u->secret_ref, u->secret_format, u->inject_header, u->inject_template, u->host };
+
+	for (size_t k = 0; k < ARRAY_LEN(owned); k++)
+		free(owned[k]);
+	strs_fini(&u->aliases);
+	rules_fini(&u->rules);
+}
+
+static void budget_fini(struct budget *u)
+{
+	free(u->name);
+	free(u->message);
+	strs_fini(&u->providers);
+	strs_fini(&u->models);
+	strs_fini(&u->keys);
+}
+
 void model_fini(struct model *m)
 {
+	struct strs *lists[] = { &m->sources, &m->env_allow, &m->env_deny, &m->env_inject, &m->transparent_add, &m->transparent_remove };
+
 	rules_fini(&m->files);
 	rules_fini(&m->nets);
 	rules_fini(&m->execs);
+	rules_fini(&m->unixes);
+	for (size_t i = 0; i < m->n_signals; i++)
+		signal_fini(&m->signals[i]);
+	free(m->signals);
+	redirects_fini(m->dns, m->n_dns);
+	redirects_fini(m->connect, m->n_connect);
+	for (size_t i = 0; i < m->n_services; i++)
+		service_fini(&m->services[i]);
+	free(m->services);
+	for (size_t i = 0; i < m->n_budgets; i++)
+		budget_fini(&m->budgets[i]);
+	free(m->budgets);
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+		strs_fini(lists[k]);
 	free(m->name);
 	free(m->file);
 	*m = (struct model){ 0 };
