@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regular expressions: args_patterns and the match of redirects. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/parse.h"
+
+/* A whole-text glob as a regular expression: a star at an end is no anchor there. */
+static char *glob_to_regex(const char *glob)
+{
+	struct buf b = BUF_INIT(1u << 16);
+	size_t n = strlen(glob), i = 0;
+	bool open_end = n && glob[n - 1] == '*';
+
+	if (n && glob[0] != '*')
+		buf_puts(&b, "^");
+	while (i < n && glob[i] == '*')
+		i++;
+	while (n > i && glob[n - 1] == '*')
+		n--;
+	for (; i < n; i++) {
+		if (glob[i] == '*')
+			buf_puts(&b, ".*");
+		else if (glob[i] == '?')
+			buf_puts(&b, ".");
+		else if (isalnum((unsigned char)glob[i]) || (uint8_t)glob[i] >= 0x80 || glob[i] == ' ')
+			buf_put(&b, glob + i, 1);
+		else
+			buf_printf(&b, "\\x%02x", (uint8_t)glob[i]);
+	}
+	if (!open_end)
+		buf_puts(&b, "$");
+	buf_put(&b, "", 0);
+	if (buf_ok(&b))
+		return (char *)b.data;
+	buf_fini(&b);
+	return NULL;
+}
+
+/* What a shell did away with before the program saw its arguments. */
+static void warn_shell(struct at *c, const struct node *v)
+{
+	const char *tilde = strchr(v->text, '~');
+
+	if (tilde && (tilde == v->text || strchr(" +*?)/(|^s", tilde[-1])) && (!tilde[1] || strchr("/$)|\\ ", tilde[1])))
+		diag_warning(c->p->d, v, "a shell writes the home directory for ~: this pattern hardly ever matches; use /home/ or /root "
+			"[shell-expansion]");
+	else if (strstr(v->text, "\\$HOME") || strstr(v->text, "\\$\\{") || strstr(v->text, "\\$PWD"))
+		diag_warning(c->p->d, v, "a shell writes the value for a variable: this pattern hardly ever matches [shell-expansion]");
+	else if (strpbrk(v->text, "\"'"))
+		diag_warning(c->p->d, v, "a shell takes quotes away: this pattern matches only quotes inside an argument [shell-quotes]");
+}
+
+/* True when it compiles alone; else it was reported. */
+static bool one_ok(struct at *c, const struct key *k, const struct node *v, char *pattern)
+{
+	char *one[] = { pattern, NULL }, why[256] = "";
+	struct strs alone = { one, 1 };
+	uint8_t *db = NULL;
+	size_t len, which;
+	int r = regex_compile(&alone, &db, &len, why, sizeof(why), &which);
+
+	free(db);
+	if (r == 0)
+		return true;
+	diag_error(c->p->d, v, "%s: not a regular expression: %s%s", k->name, why, pattern[0] == '*' ? " (a glob's * is .* here)" : "");
+	return false;
+}
+
+/* What patterns may cost is counted before they are compiled: some are dear. */
+static bool affordable(struct at *c, const struct key *k, const struct node *v, const char *pattern)
+{
+	if (c->p->regex_cost > REGEX_COST_MAX)
+		return false;
+	c->p->regex_cost += regex_cost(pattern);
+	if (c->p->regex_cost <= REGEX_COST_MAX)
+		return true;
+	diag_error(c->p->d, v, "%s: too many, too long or too large {n,m} up to here", k->name);
+	return false;
+}
+
+static char *pattern_of(struct at *c, const struct node *v)
+{
+	char *s;
+
+	if (c->p->src->compat && v->text[0] == '*') {
+		s = glob_to_regex(v->text);
+		if (s)
+			diag_warning(c->p->d, v, "\"%s\" is read as a glob: write the regular expression \"%s\" [compat-glob]", v->text, s);
+		return s;
+	}
+	return strdup(v->text);
+}
+
+LEAKS_UNSEEN_BEGIN /* patterns belong to the model: model_fini */
+void read_args_patterns(struct at *c, const struct key *k, const struct node *v)
+{
+	struct rule *r = c->to;
+	char why[256];
+	size_t which = 0;
+	bool ok = true;
+
+	if (!parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		if (!parse_is_text(c->p, v->v[i]) || !parse_put(c->p, v->v[i], &r->args_patterns, pattern_of(c, v->v[i])))
+			return;
+		warn_shell(c, v->v[i]);
+		ok &= affordable(c, k, v->v[i], r->args_patterns.v[i]);
+	}
+	if (!ok || regex_compile(&r->args_patterns, &r->regex, &r->regex_len, why, sizeof(why), &which) == 0)
+		return;
+	for (size_t i = 0; i < v->n; i++)
+		ok &= one_ok(c, k, v->v[i], r->args_patterns.v[i]);
+	if (ok)
+		diag_error(c->p->d, v, "%s: not together: %s", k->name, why);
+}
+LEAKS_UNSEEN_END
+
+void read_match(struct at *c, const struct key *k, const struct node *v)
+{
+	struct redirect_rule *r = c->to;
+	struct strs one = { &r->match, 1 };
+	char why[256] = "";
+	size_t which;
+
+	read_text(c, k, v);
+	if (r->match && affordable(c, k, v, r->match) && regex_compile(&one, &r->regex, &r->regex_len, why, sizeof(why), &which) < 0)
+		diag_error(c->p->d, v, "%s: not a regular expression: %s", k->name, why);
+}
