@@ -18,8 +18,7 @@ struct pol_source {
 	const char *workspace;                        /* real path of the workspace; NULL: /workspace */
 	const struct pol_var *vars; size_t n_vars;
 	pol_load_fn load; void *load_arg;             /* NULL: extends is an error */
-	bool compat;                                  /* args_patterns that begin with * and are no regular expressions are globs,
-		with a warning */
+	bool compat;                                  /* args_patterns that begin with * are globs, with a warning each */
 };
 /* Diagnostics, one line each "file:line:column: error|warning: words\n", are appended to diag. Errors: -EINVAL, nothing made.
  * On success *ret_fd is a sealed memfd (caller closes) holding the generation and hash its SHA-256. */

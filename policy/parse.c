@@ -150,6 +150,16 @@ static void read_extended(struct parse *p, const char *path, const char *text, s
 	p->d->file = name;
 }
 
+/* The file that was asked for may be named with "./" before it. */
+static bool same_file(const char *a, const char *b)
+{
+	while (!strncmp(a, "./", 2))
+		a += 2;
+	while (!strncmp(b, "./", 2))
+		b += 2;
+	return !strcmp(a, b);
+}
+
 static void extend(struct parse *p, const struct extend *e, const struct chain *at, size_t depth)
 {
 	const struct pol_source *src = p->src;
@@ -161,7 +171,7 @@ static void extend(struct parse *p, const struct extend *e, const struct chain *
 	int r = src->load ? src->load(src->load_arg, at->path, e->name, &path, &text, &len, &err) : -ENOSYS;
 
 	for (const struct chain *c = at; c && r == 0 && !known; c = c->up)
-		known = !strcmp(c->path, path);
+		known = same_file(c->path, path);
 	if (!src->load)
 		chain_error(p, e, at, "other policies cannot be read here");
 	else if (r < 0)
@@ -171,7 +181,7 @@ static void extend(struct parse *p, const struct extend *e, const struct chain *
 	else if (depth == EXTENDS_DEPTH_MAX)
 		chain_error(p, e, at, "deeper than %d", EXTENDS_DEPTH_MAX);
 	for (size_t i = 0; r == 0 && i < p->m->sources.n && !known; i++)
-		known = !strcmp(p->m->sources.v[i], path); /* its rules stand further up: here they would decide nothing */
+		known = same_file(p->m->sources.v[i], path); /* its rules stand further up: here they would decide nothing */
 	if (r == 0 && !known && depth < EXTENDS_DEPTH_MAX) {
 		if (p->m->sources.n == EXTENDS_FILES_MAX)
 			chain_error(p, e, at, "more than %d files", EXTENDS_FILES_MAX);
