@@ -52,20 +52,49 @@ static void warn_shell(struct at *c, const struct node *v)
 		diag_warning(c->p->d, v, "a shell takes quotes away: this pattern matches only quotes inside an argument [shell-quotes]");
 }
 
-/* True when it compiles alone; else it was reported. */
-static bool one_ok(struct at *c, const struct key *k, const struct node *v, char *pattern)
+/* Pattern i as the matcher takes it; NULL: reported. */
+static char *plain(struct at *c, const struct key *k, const struct node *v, const char *pattern)
 {
-	char *one[] = { pattern, NULL }, why[256] = "";
-	struct strs alone = { one, 1 };
-	uint8_t *db = NULL;
-	size_t len, which;
-	int r = regex_compile(&alone, &db, &len, why, sizeof(why), &which);
+	bool never;
+	char *s = parse_regex(pattern, &never);
 
-	free(db);
-	if (r == 0)
-		return true;
-	diag_error(c->p->d, v, "%s: not a regular expression: %s%s", k->name, why, pattern[0] == '*' ? " (a glob's * is .* here)" : "");
-	return false;
+	if (!s)
+		parse_no_memory(c->p, v);
+	if (!never)
+		return s;
+	diag_error(c->p->d, v, "%s: \"%s\" never matches: an anchor stands behind text, or text behind it", k->name, pattern);
+	free(s);
+	return NULL;
+}
+
+/* Compiles patterns of the nodes at; each that is at fault is reported. */
+static void compile(struct at *c, const struct key *k, struct node *const *at, const struct strs *patterns, uint8_t **db, size_t *len)
+{
+	struct strs all = { 0 };
+	char why[256] = "";
+	size_t which = 0, before = c->p->d->errors;
+
+	for (size_t i = 0; i < patterns->n; i++) {
+		char *s = plain(c, k, at[i], patterns->v[i]);
+
+		if (s && !parse_put(c->p, at[i], &all, s))
+			break;
+	}
+	if (all.n == patterns->n && regex_compile(&all, db, len, why, sizeof(why), &which) < 0) {
+		for (size_t i = 0; i < all.n; i++) {
+			struct strs one = { &all.v[i], 1 };
+			uint8_t *alone = NULL;
+			size_t n;
+
+			if (regex_compile(&one, &alone, &n, why, sizeof(why), &which) < 0)
+				diag_error(c->p->d, at[i], "%s: not a regular expression: %s%s", k->name, why,
+					   patterns->v[i][0] == '*' ? " (a glob's * is .* here)" : "");
+			free(alone);
+		}
+		if (c->p->d->errors == before)
+			diag_error(c->p->d, at[0], "%s: not together: %s", k->name, why);
+	}
+	strs_fini(&all);
 }
 
 /* What patterns may cost is counted before they are compiled: some are dear. */
@@ -97,8 +126,6 @@ LEAKS_UNSEEN_BEGIN /* patterns belong to the model: model_fini */
 void read_args_patterns(struct at *c, const struct key *k, const struct node *v)
 {
 	struct rule *r = c->to;
-	char why[256];
-	size_t which = 0;
 	bool ok = true;
 
 	if (!parse_is_list(c->p, k, v))
@@ -109,23 +136,19 @@ void read_args_patterns(struct at *c, const struct key *k, const struct node *v)
 		warn_shell(c, v->v[i]);
 		ok &= affordable(c, k, v->v[i], r->args_patterns.v[i]);
 	}
-	if (!ok || regex_compile(&r->args_patterns, &r->regex, &r->regex_len, why, sizeof(why), &which) == 0)
-		return;
-	for (size_t i = 0; i < v->n; i++)
-		ok &= one_ok(c, k, v->v[i], r->args_patterns.v[i]);
 	if (ok)
-		diag_error(c->p->d, v, "%s: not together: %s", k->name, why);
+		compile(c, k, v->v, &r->args_patterns, &r->regex, &r->regex_len);
 }
 LEAKS_UNSEEN_END
 
 void read_match(struct at *c, const struct key *k, const struct node *v)
 {
 	struct redirect_rule *r = c->to;
-	struct strs one = { &r->match, 1 };
-	char why[256] = "";
-	size_t which;
+	struct node *one[] = { (struct node *)v };
+	struct strs match;
 
 	read_text(c, k, v);
-	if (r->match && affordable(c, k, v, r->match) && regex_compile(&one, &r->regex, &r->regex_len, why, sizeof(why), &which) < 0)
-		diag_error(c->p->d, v, "%s: not a regular expression: %s", k->name, why);
+	match = (struct strs){ &r->match, 1 };
+	if (r->match && affordable(c, k, v, r->match))
+		compile(c, k, one, &match, &r->regex, &r->regex_len);
 }
