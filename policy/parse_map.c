@@ -32,27 +32,32 @@ void parse_warn_later(struct parse *p, const char *shape, const struct node *key
 	}
 }
 
+/* Letters to change, add, leave out or swap with the next. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t row[64], la = strlen(a), lb = strlen(b);
+	size_t rows[3][64], la = strlen(a), lb = strlen(b);
 
 	if (la > 62 || lb > 62)
 		return 99;
-	for (size_t k = 0; k <= lb; k++)
-		row[k] = k;
-	for (size_t i = 1; i <= la; i++) {
-		size_t left = row[0];
+	for (size_t i = 0; i <= la; i++) {
+		size_t *row = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 
 		row[0] = i;
 		for (size_t k = 1; k <= lb; k++) {
-			size_t up = row[k], best = left + (a[i - 1] != b[k - 1]);
+			size_t best = row[k - 1] + 1;
 
-			best = best < row[k] + 1 ? best : row[k] + 1;
-			row[k] = best < row[k - 1] + 1 ? best : row[k - 1] + 1;
-			left = up;
+			if (!i) {
+				row[k] = k;
+				continue;
+			}
+			best = best < last[k] + 1 ? best : last[k] + 1;
+			best = best < last[k - 1] + (a[i - 1] != b[k - 1]) ? best : last[k - 1] + (a[i - 1] != b[k - 1]);
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] && before[k - 2] + 1 < best)
+				best = before[k - 2] + 1;
+			row[k] = best;
 		}
 	}
-	return row[lb];
+	return rows[la % 3][lb];
 }
 
 /* Keeps the nearer one of *best and word; *least is one more than what is near enough at first. */

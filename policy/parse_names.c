@@ -180,6 +180,15 @@ static const char *never_a_host(const char *s)
 	return strstr(s, "..") ? "a host has no .. in it" : NULL;
 }
 
+/* Whether the rule may be too wide without harm. */
+static bool denies(const struct at *c)
+{
+	for (size_t i = 0; i + 1 < c->map->n; i += 2)
+		if (c->map->v[i]->text && !strcmp(c->map->v[i]->text, "decision"))
+			return c->map->v[i + 1]->text && !strcasecmp(c->map->v[i + 1]->text, "deny");
+	return false;
+}
+
 void read_domains(struct at *c, const struct key *k, const struct node *v)
 {
 	struct strs *out = key_at(c, k);
@@ -201,7 +210,7 @@ void read_domains(struct at *c, const struct key *k, const struct node *v)
 		last = strrchr(s, '.');
 		if (instead)
 			diag_warning(c->p->d, v->v[i], "\"%s\" is never a host's name: %s [impossible-domain]", v->v[i]->text, instead);
-		else if (last && last[1] == '*' && strspn(s, "*.") < strlen(s))
+		else if (last && last[1] == '*' && strspn(s, "*.") < strlen(s) && !denies(c))
 			diag_warning(c->p->d, v->v[i], "\"%s\" holds for names that anybody can register: write out the last part "
 				"[wide-domain]", s);
 		if (!parse_put(c->p, v->v[i], out, s))
