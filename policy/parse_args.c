@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Regular expressions: args_patterns and the match of redirects. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,10 +23,8 @@ static char *glob_to_regex(const char *glob)
 			buf_puts(&b, ".*");
 		else if (glob[i] == '?')
 			buf_puts(&b, ".");
-		else if (isalnum((unsigned char)glob[i]) || (uint8_t)glob[i] >= 0x80 || glob[i] == ' ')
-			buf_put(&b, glob + i, 1);
 		else
-			buf_printf(&b, "\\x%02x", (uint8_t)glob[i]);
+			buf_printf(&b, "%s%c", strchr(".+()|]}^$", glob[i]) ? "\\" : "", glob[i]);
 	}
 	if (!open_end)
 		buf_puts(&b, "$");
@@ -113,7 +110,7 @@ static char *pattern_of(struct at *c, const struct node *v)
 {
 	char *s;
 
-	if (c->p->src->compat && v->text[0] == '*') {
+	if (c->p->src->compat && v->text[0] == '*' && !strpbrk(v->text, "[{\\")) {
 		s = glob_to_regex(v->text);
 		if (s)
 			diag_warning(c->p->d, v, "\"%s\" is read as a glob: write the regular expression \"%s\" [compat-glob]", v->text, s);
