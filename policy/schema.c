@@ -83,7 +83,7 @@ static void put_type(struct buf *b, const struct key *k, enum key_type type)
 			put_number(b, k);
 		break;
 	case T_TIME:
-		buf_puts(b, "{\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)");
+		buf_puts(b, "{\"type\":[\"string\",\"integer\"],\"maximum\":0,\"pattern\":\"^(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)");
 		buf_puts(b, "(ns|us|\\u00b5s|\\u03bcs|ms|s|m|h|d))+)$\"}");
 		break;
 	case T_WORD:
