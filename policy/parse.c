@@ -52,7 +52,7 @@ static void read_extends(struct at *c, const struct key *k, const struct node *v
 }
 LEAKS_UNSEEN_END
 
-#define UNUSED_SECTION(name, type, words) { name, 1, type, .flags = K_UNUSED, .read = read_any, .about = words }
+#define UNUSED_SECTION(name, type, words) { name, 1, type, .flags = K_UNUSED, .read = read_any, .about = (words) }
 static const struct key keys[] = {
 	{ "version", 1, T_NUMBER, .flags = K_REQUIRED, .read = read_version, .min = 1, .max = 1, .about = "The language's version: 1." },
 	{ "name", 1, T_TEXT, .flags = K_REQUIRED, .read = read_name, .min = 1, .max = 128, .about = "The policy's name." },

@@ -83,7 +83,7 @@ static void read_warn(struct at *c, const struct key *k, const struct node *v)
 }
 
 #define AT(field) .offset = offsetof(struct budget, field)
-#define LIMIT(field, words) { #field, 1, T_NUMBER, 0, 0, read_u64, AT(b.field), 1, .about = words }
+#define LIMIT(field, words) { #field, 1, T_NUMBER, 0, 0, read_u64, AT(b.field), 1, .about = (words) }
 static const struct key keys[] = {
 	{ "name", 1, T_TEXT, 0, K_REQUIRED, read_text, AT(name), 1, RULE_NAME_MAX, .about = "The budget's name, as events give it." },
 	{ "description", 1, T_TEXT, .read = read_any, .about = "For readers of the policy." },

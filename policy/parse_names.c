@@ -259,7 +259,7 @@ void read_cidrs(struct at *c, const struct key *k, const struct node *v)
 			continue;
 		}
 		base = range;
-		for (size_t bit = range.bits; bit < range.len * 8u; bit++) {
+		for (size_t bit = range.bits; bit < (size_t)range.len * 8; bit++) {
 			host |= range.addr[bit / 8] >> (7 - bit % 8) & 1;
 			base.addr[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
 		}

@@ -39,6 +39,7 @@ static void read_address(struct at *c, const struct key *k, const struct node *v
 		diag_error(c->p->d, v, "%s \"%s\" is not an address, such as 192.0.2.1", k->name, v->text);
 }
 
+LEAKS_UNSEEN_BEGIN /* the host belongs to the model: model_fini */
 /* HOST:PORT or [ADDRESS]:PORT. */
 static void read_host_port(struct at *c, const struct key *k, const struct node *v)
 {
@@ -54,7 +55,7 @@ static void read_host_port(struct at *c, const struct key *k, const struct node 
 	v6 = v->text[0] == '[';
 	colon = strrchr(v->text, ':');
 	ok = colon && str_to_u64(colon + 1, 65535, &port) == 0 && port && colon > v->text && (!v6 || colon[-1] == ']');
-	host = ok ? strndup(v->text + v6, (size_t)(colon - v->text) - 2 * v6) : NULL;
+	host = ok ? strndup(v->text + v6, (size_t)(colon - v->text) - (v6 ? 2 : 0)) : NULL;
 	if (ok && !host) {
 		parse_no_memory(c->p, v);
 		return;
@@ -70,6 +71,7 @@ static void read_host_port(struct at *c, const struct key *k, const struct node 
 	r->host = host;
 	r->port = (uint16_t)port;
 }
+LEAKS_UNSEEN_END
 
 static void read_socket(struct at *c, const struct key *k, const struct node *v)
 {

@@ -39,16 +39,19 @@ static void read_name(struct at *c, const struct key *k, const struct node *v)
 		diag_error(c->p->d, v, "name \"%s\" is not [A-Za-z0-9._-]+ that begins with no dot", name);
 }
 
+LEAKS_UNSEEN_BEGIN /* what is stored belongs to the model: model_fini */
 /* https://HOST[:PORT][/PATH]: the host in lower case, or NULL. */
 static char *https_host(const char *url)
 {
-	const char *host = url + 8;
-	size_t n = strcspn(url, "") < 8 ? 0 : strcspn(host, ":/");
-	uint64_t port;
 	char digits[8] = "", *copy;
+	const char *host;
+	uint64_t port;
+	size_t n;
 
-	if (strncasecmp(url, "https://", 8) != 0 || !n || strpbrk(host, "?#@ \\"))
+	if (strncasecmp(url, "https://", 8) != 0 || strpbrk(url, "?#@ \\"))
 		return NULL;
+	host = url + 8;
+	n = strcspn(host, ":/");
 	if (host[n] == ':') {
 		size_t len = strcspn(host + n + 1, "/");
 
@@ -68,7 +71,6 @@ static char *https_host(const char *url)
 	return copy;
 }
 
-LEAKS_UNSEEN_BEGIN /* what is stored belongs to the model: parse_drop */
 static void read_upstream(struct at *c, const struct key *k, const struct node *v)
 {
 	struct service *s = service_of(c);
@@ -157,7 +159,7 @@ static void read_format(struct at *c, const struct key *k, const struct node *v)
 	close = digits ? strchr(digits, '}') : NULL;
 	if (close && close - digits - 6 < (ptrdiff_t)sizeof(text))
 		memcpy(text, digits + 6, (size_t)(close - digits - 6));
-	if (str_to_u64(text, 1024, &n) < 0 || n < RAND_LEAST || strstr(close, "{rand:"))
+	if (!close || str_to_u64(text, 1024, &n) < 0 || n < RAND_LEAST || strstr(close, "{rand:"))
 		diag_error(c->p->d, v, "format must have {rand:N} once, N from %d to 1024", RAND_LEAST);
 	else if (strspn(s, LETTERS "_-.{}:") != strlen(s))
 		diag_error(c->p->d, v, "format has characters other than letters, digits, _ - .");

@@ -29,9 +29,9 @@ static void read_limit(struct at *c, const struct key *k, const struct node *v)
 	read_kept(c, k, v, &c->p->given_limits, k->type == T_TIME ? read_time : read_u64);
 }
 
-#define LIMIT(field, words) { #field, 1, T_NUMBER, .read = read_limit, .offset = offsetof(struct pol_limits, field), .about = words }
+#define LIMIT(field, words) { #field, 1, T_NUMBER, .read = read_limit, .offset = offsetof(struct pol_limits, field), .about = (words) }
 #define LIMIT_TIME(field, words) \
-	{ #field, 1, T_TIME, .read = read_limit, .offset = offsetof(struct pol_limits, field##_ms), .max = 3650 * DAY_MS, .about = words }
+	{ #field, 1, T_TIME, .read = read_limit, .offset = offsetof(struct pol_limits, field##_ms), .max = 3650 * DAY_MS, .about = (words) }
 static const struct key limit_keys[] = {
 	LIMIT(max_memory_mb, "Most memory, in MiB."),
 	LIMIT(memory_swap_max_mb, "Most swap, in MiB; 0: none."),
@@ -73,7 +73,7 @@ static void read_days(struct at *c, const struct key *k, const struct node *v)
 		c->p->m->audit.retention_days = (uint32_t)days;
 }
 
-#define FLAG(field, words) { #field, 1, T_BOOL, .read = read_flag, .offset = offsetof(struct pol_audit, field), .about = words }
+#define FLAG(field, words) { #field, 1, T_BOOL, .read = read_flag, .offset = offsetof(struct pol_audit, field), .about = (words) }
 static const struct key audit_keys[] = {
 	FLAG(log_allowed, "What was allowed is recorded (true without it)."),
 	FLAG(log_denied, "What was denied is recorded (true without it)."),
