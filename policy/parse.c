@@ -134,10 +134,10 @@ static void PRINTF_LIKE(4, 5) chain_error(struct parse *p, const struct extend *
 	buf_fini(&b);
 }
 
-static void read_file(struct parse *p, const char *text, size_t len, const struct chain *at, size_t depth);
+static void read_file(struct parse *p, const char *text, size_t len, char *owned, const struct chain *at, size_t depth);
 
-/* p is as before afterwards, but for what the file gave. path is the model's. */
-static void read_extended(struct parse *p, const char *path, const char *text, size_t len, const struct chain *at, size_t depth)
+/* p is as before afterwards, but for what the file gave. path is the model's; frees text. */
+static void read_extended(struct parse *p, const char *path, char *text, size_t len, const struct chain *at, size_t depth)
 {
 	struct chain down = { at, path };
 	uint16_t file = p->file;
@@ -145,7 +145,7 @@ static void read_extended(struct parse *p, const char *path, const char *text, s
 
 	p->file = (uint16_t)(p->m->sources.n - 1);
 	p->d->file = path;
-	read_file(p, text, len, &down, depth);
+	read_file(p, text, len, text, &down, depth);
 	p->file = file;
 	p->d->file = name;
 }
@@ -186,14 +186,14 @@ static void extend(struct parse *p, const struct extend *e, const struct chain *
 		if (p->m->sources.n == EXTENDS_FILES_MAX)
 			chain_error(p, e, at, "more than %d files", EXTENDS_FILES_MAX);
 		else if (parse_put(p, &place, &p->m->sources, move_ptr(path)))
-			read_extended(p, p->m->sources.v[p->m->sources.n - 1], text, len, at, depth + 1);
+			read_extended(p, p->m->sources.v[p->m->sources.n - 1], move_ptr(text), len, at, depth + 1);
 	}
 	free(path);
 	free(text);
 }
 
-/* Its rules, then those of what it extends. */
-static void read_file(struct parse *p, const char *text, size_t len, const struct chain *at, size_t depth)
+/* Its rules, then those of what it extends. owned is freed before those are read: a chain of large files is never held at once. */
+static void read_file(struct parse *p, const char *text, size_t len, char *owned, const struct chain *at, size_t depth)
 {
 	struct seen seen[PARSE_SECTIONS] = { 0 };
 	struct at c = { p, &shape_top, NULL, p->m };
@@ -206,6 +206,7 @@ static void read_file(struct parse *p, const char *text, size_t len, const struc
 	if (root)
 		parse_map(&c, root);
 	node_free(root);
+	free(owned);
 	for (size_t i = 0; i < ARRAY_LEN(seen); i++)
 		free(seen[i].v);
 	p->seen = NULL;
@@ -247,7 +248,7 @@ int parse_source(const struct pol_source *src, struct diag *d, bool vars_may_mis
 	m->file = strdup(src->file);
 	if (!m->file || !parse_put(&p, &place, &m->sources, strdup(src->file)))
 		return -ENOMEM;
-	read_file(&p, src->text, src->len, &at, 1);
+	read_file(&p, src->text, src->len, NULL, &at, 1);
 	parse_services_end(&p);
 	d->file = src->file;
 	check_sums(&p);

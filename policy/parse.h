@@ -12,7 +12,7 @@
 #define PARSE_SECTIONS 10        /* numbers that parse_name_twice is given are less */
 #define DAY_MS 86400000ull
 
-/* Names seen in one section of one file, as hashes: for the lint only, so that 100,000 of them cost little. */
+/* Names that were seen, as hashes, so that 100,000 of them cost little. v is the owner's to free. */
 struct seen { uint64_t *v; size_t n, cap; };
 
 struct parse {
@@ -83,6 +83,8 @@ bool parse_put(struct parse *p, const struct node *v, struct strs *out, char *ow
 bool parse_time(struct parse *p, const struct key *k, const struct node *v, uint64_t *ret);
 bool parse_word(struct parse *p, const struct key *k, const struct node *v, size_t *ret);
 void parse_warn_later(struct parse *p, const char *shape, const struct node *key);
+/* Whether s was given before (or, hardly ever, one with the same hash was): to be compared then. Without memory never. */
+bool parse_seen(struct seen *t, const char *s);
 /* Once a file and section. */
 void parse_name_twice(struct parse *p, size_t section, const struct node *v, const char *name);
 void *key_at(const struct at *c, const struct key *k);

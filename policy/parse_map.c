@@ -261,9 +261,14 @@ static bool seen_add(struct seen *s, uint64_t h)
 }
 LEAKS_UNSEEN_END
 
+bool parse_seen(struct seen *t, const char *s)
+{
+	return seen_add(t, hash_of(s));
+}
+
 void parse_name_twice(struct parse *p, size_t section, const struct node *v, const char *name)
 {
-	if (p->seen && seen_add(&p->seen[section], hash_of(name)))
+	if (p->seen && parse_seen(&p->seen[section], name))
 		diag_warning(p->d, v, "another entry of this section is named \"%s\" too [duplicate-name]", name);
 }
 

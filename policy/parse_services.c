@@ -281,31 +281,50 @@ static const char *host_of(const struct service *s, size_t i)
 	return i ? s->aliases.v[i - 1] : s->host;
 }
 
-static const char *shared_host(const struct service *a, const struct service *b)
+/* The service that has host i of service at too, in what stands before it; NULL: none. */
+static const struct service *host_before(const struct model *m, size_t at, size_t i)
 {
-	for (size_t i = 0; i <= a->aliases.n; i++)
-		for (size_t k = a == b ? i + 1 : 0; k <= b->aliases.n; k++)
-			if (!strcmp(host_of(a, i), host_of(b, k)))
-				return host_of(a, i);
+	for (size_t k = 0; k <= at; k++)
+		for (size_t h = 0; h < (k == at ? i : m->services[k].aliases.n + 1); h++)
+			if (!strcmp(host_of(&m->services[k], h), host_of(&m->services[at], i)))
+				return &m->services[k];
 	return NULL;
+}
+
+static void check_service(struct parse *p, size_t at, struct seen tables[3])
+{
+	const struct service *a = &p->m->services[at];
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s", a->name);
+	for (char *s = name; *s; s++)
+		*s = (char)tolower((unsigned char)*s);
+	/* What a table has is looked for: only then does it cost something. */
+	if (parse_seen(&tables[0], name) | parse_seen(&tables[1], a->expose_as))
+		for (size_t k = 0; k < at && !p->d->errors; k++) {
+			const struct service *b = &p->m->services[k];
+
+			if (!strcasecmp(a->name, b->name))
+				diag_error(p->d, a, "another service is named \"%s\"", b->name);
+			else if (!strcmp(a->expose_as, b->expose_as))
+				diag_error(p->d, a, "service \"%s\" has the variable %s too", b->name, b->expose_as);
+		}
+	for (size_t i = 0; i <= a->aliases.n && !p->d->errors; i++) {
+		const struct service *b = parse_seen(&tables[2], host_of(a, i)) ? host_before(p->m, at, i) : NULL;
+
+		if (b)
+			diag_error(p->d, a, "host \"%s\" is of service \"%s\" already", host_of(a, i), b->name);
+	}
 }
 
 void parse_services_end(struct parse *p)
 {
+	struct seen tables[3] = { 0 };
+
 	for (size_t i = 0; i < p->m->n_services && !p->d->errors; i++) {
-		struct service *a = &p->m->services[i];
-
-		p->d->file = p->m->sources.v[a->file];
-		for (size_t k = 0; k <= i && !p->d->errors; k++) {
-			struct service *b = &p->m->services[k];
-			const char *host = shared_host(a, b);
-
-			if (i != k && !strcasecmp(a->name, b->name))
-				diag_error(p->d, a, "another service is named \"%s\"", b->name);
-			else if (i != k && !strcmp(a->expose_as, b->expose_as))
-				diag_error(p->d, a, "service \"%s\" has the variable %s too", b->name, b->expose_as);
-			else if (host)
-				diag_error(p->d, a, "host \"%s\" is of service \"%s\" already", host, b->name);
-		}
+		p->d->file = p->m->sources.v[p->m->services[i].file];
+		check_service(p, i, tables);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		free(tables[i].v);
 }
