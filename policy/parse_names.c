@@ -55,9 +55,9 @@ static void check_path(struct at *c, const struct node *v, const char *path)
 		diag_warning(c->p->d, v, "path \"%s\" matches nothing: write ${HOME}%s [impossible-path]", v->text, v->text[1] == '/' ?
 			v->text + 1 : "/...");
 	else if (path[0] != '/' && path[0] != '*' && path[0] != '{')
-		diag_warning(c->p->d, v, "path \"%s\" matches nothing: start it with / or ** [impossible-path]", path);
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: start it with / or ** [impossible-path]", v->text);
 	else if (why)
-		diag_warning(c->p->d, v, "path \"%s\" matches nothing: %s [impossible-path]", path, why);
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: %s [impossible-path]", v->text, why);
 	warn_bare_variable(c, v);
 }
 
@@ -206,7 +206,8 @@ void read_domains(struct at *c, const struct key *k, const struct node *v)
 		n = strlen(s);
 		if (n > 1 && s[n - 1] == '.' && s[n - 2] != '\\' && s[n - 2] != '.')
 			s[n - 1] = 0;
-		instead = glob_ok(c, v->v[i], "domain", s) ? never_a_host(s) : NULL;
+		/* A variable may only stand for a value here. */
+		instead = glob_ok(c, v->v[i], "domain", s) && !(c->p->vars_may_miss && strstr(v->v[i]->text, "${")) ? never_a_host(s) : NULL;
 		last = strrchr(s, '.');
 		if (instead)
 			diag_warning(c->p->d, v->v[i], "\"%s\" is never a host's name: %s [impossible-domain]", v->v[i]->text, instead);

@@ -29,7 +29,10 @@ static void read_limit(struct at *c, const struct key *k, const struct node *v)
 	read_kept(c, k, v, &c->p->given_limits, k->type == T_TIME ? read_time : read_u64);
 }
 
-#define LIMIT(field, words) { #field, 1, T_NUMBER, .read = read_limit, .offset = offsetof(struct pol_limits, field), .about = (words) }
+/* So that mebibytes and percent can be multiplied out. */
+#define LIMIT_MAX (1ull << 40)
+#define LIMIT(field, words) \
+	{ #field, 1, T_NUMBER, .read = read_limit, .offset = offsetof(struct pol_limits, field), .max = LIMIT_MAX, .about = (words) }
 #define LIMIT_TIME(field, words) \
 	{ #field, 1, T_TIME, .read = read_limit, .offset = offsetof(struct pol_limits, field##_ms), .max = 3650 * DAY_MS, .about = (words) }
 static const struct key limit_keys[] = {

@@ -177,7 +177,7 @@ static void test_settings(void **state UNUSED)
 		{ HEAD "services: []\n", "f:3:1: error: unknown key \"services\": write http_services\n" },
 		{ HEAD "env_policy: [a]\n", LATER(3, "env_policy") "f:3:13: error: env_policy: must be a map of keys, such as allow\n" },
 		{ HEAD "resource_limits: {pids_max: -1}\n",
-		  LATER(3, "resource_limits") "f:3:29: error: pids_max \"-1\" is not a whole number from 0 to 9223372036854775807\n" },
+		  LATER(3, "resource_limits") "f:3:29: error: pids_max \"-1\" is not a whole number from 0 to 1099511627776\n" },
 		{ HEAD "resource_limits: {idle_timeout: 5}\n",
 		  LATER(3, "resource_limits") "f:3:33: error: idle_timeout \"5\" has no unit: write 5s\n" },
 		{ HEAD "audit: {retention_days: 36501}\n",
@@ -280,6 +280,9 @@ static void test_lints(void **state UNUSED)
 		{ HEAD "network_rules:\n- {name: a, decision: deny}\n- {name: b, decision: deny}\n- {name: a, decision: allow}\n"
 		  "command_rules:\n- {name: b, decision: deny}\n",
 		  "f:6:3: warning: another entry of this section is named \"a\" too [duplicate-name]\n" },
+		{ HEAD "network_rules:\n- {name: a, decision: deny, domains: ['${NOPE}']}\n"
+		  "file_rules:\n- {name: a, decision: deny, paths: ['${NOPE}', '${NOPE}\\x']}\n",
+		  "f:6:48: warning: path \"${NOPE}\\\\x\" matches nothing: start it with / or ** [impossible-path]\n" },
 		{ HEAD "command_rules:\n- {name: a, decision: soft_delete}\n",
 		  "f:4:23: warning: soft_delete means nothing for a command; it is allowed\n" },
 		{ NET_RULE "methods: [GTE], paths: [v1]}\n",
