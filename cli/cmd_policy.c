@@ -27,7 +27,7 @@ static int validate(int argc, char **argv)
 		struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
 		struct err err = { 0 };
 		char path[4300];
-		struct pol_source src = { .file = path, .vars = vars, .n_vars = policy_vars(vars, cwd) };
+		struct pol_source src = { .file = path, .vars = vars, .n_vars = policy_vars(vars, cwd), .load = policy_extends };
 
 		if (policy_find(argv[i], path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0) {
 			bad = complain("%s", err.msg);

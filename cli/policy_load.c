@@ -76,6 +76,72 @@ int policy_read(const char *path, struct buf *out, struct err *err)
 	return buf_ok(out) ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+/* Without ".", "x/.." and "//", so that one file has one name; what links do is not looked at. */
+static void clean(char *path)
+{
+	char copy[4300], *parts[256], *rest = NULL, *out = path;
+	size_t n = 0;
+	bool absolute = path[0] == '/';
+
+	if (str_format(copy, sizeof(copy), "%s", path) < 0)
+		return;
+	for (char *s = strtok_r(copy, "/", &rest); s; s = strtok_r(NULL, "/", &rest)) {
+		bool up = !strcmp(s, "..");
+
+		if (!strcmp(s, ".") || (up && absolute && !n))
+			continue;
+		if (up && n && strcmp(parts[n - 1], "..") != 0) {
+			n--;
+			continue;
+		}
+		if (n == ARRAY_LEN(parts))
+			return;
+		parts[n++] = s;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (i || absolute)
+			*out++ = '/';
+		out = stpcpy(out, parts[i]);
+	}
+	*out = 0;
+}
+
+int policy_extends(void *arg UNUSED, const char *from, const char *name, char **ret_path, char **ret_text, size_t *ret_len,
+		   struct err *err)
+{
+	const char *slash = strrchr(from, '/');
+	size_t n = strlen(name);
+	bool file = strchr(name, '/') || (n > 5 && !strcmp(name + n - 5, ".yaml"));
+	struct buf text = { 0 };
+	char path[4300];
+	int r;
+
+	if (file && !strncmp(from, BUILT_IN, strlen(BUILT_IN)))
+		return err_set(err, -EINVAL, "a built-in policy has no folder that a file could lie in");
+	if (!file)
+		r = policy_find(name, path, sizeof(path), err);
+	else if (name[0] == '/' || !slash)
+		r = str_format(path, sizeof(path), "%s", name);
+	else
+		r = str_format(path, sizeof(path), "%.*s%s", (int)(slash + 1 - from), from, name);
+	if (r == -ENAMETOOLONG)
+		return err_set(err, r, "the path is too long");
+	if (r == 0 && strncmp(path, BUILT_IN, strlen(BUILT_IN)) != 0)
+		clean(path);
+	if (r == 0)
+		r = policy_read(path, &text, err);
+	if (r < 0)
+		return r;
+	*ret_path = strdup(path);
+	if (!*ret_path) {
+		buf_fini(&text);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	*ret_text = (char *)text.data;
+	*ret_len = text.len;
+	return 0;
+}
+
 size_t policy_vars(struct pol_var *v, const char *workspace)
 {
 	static char names[POLICY_VARS_MAX][128], git[4096];
@@ -110,7 +176,7 @@ int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t ha
 	static struct pol_var vars[POLICY_VARS_MAX];
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
 	char path[4300];
-	struct pol_source src = { .file = path, .workspace = workspace, .vars = vars };
+	struct pol_source src = { .file = path, .workspace = workspace, .vars = vars, .load = policy_extends };
 	int r = policy_find(name, path, sizeof(path), err);
 
 	if (r == 0)

@@ -71,26 +71,26 @@ int str_lead_u64(const char *s, uint64_t max, uint64_t *ret)
 	return str_to_u64(digits, max, ret);
 }
 
-static uint64_t unit_ms(const char **s)
+/* Nanoseconds of the unit that s begins with, and its length; 0: none. */
+static uint64_t unit_ns(const char *s, size_t *ret_n)
 {
-	static const struct { const char *name; uint64_t ms; } units[] = {
-		{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
+	static const struct { const char *name; uint64_t ns; } units[] = {
+		{ "ns", 1 }, { "us", 1000 }, { "\xc2\xb5s", 1000 }, { "\xce\xbcs", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+		{ "m", 60000000000 }, { "h", 3600000000000 }, { "d", 86400000000000 },
 	};
 
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		size_t n = strlen(units[i].name);
-
-		if (!strncmp(*s, units[i].name, n)) {
-			*s += n;
-			return units[i].ms;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strncmp(s, units[i].name, strlen(units[i].name))) {
+			*ret_n = strlen(units[i].name);
+			return units[i].ns;
 		}
-	}
 	return 0;
 }
 
 int str_to_ms(const char *s, uint64_t *ret_ms)
 {
-	uint64_t total = 0, v;
+	unsigned __int128 total = 0, most = (unsigned __int128)UINT64_MAX * 1000000;
+	uint64_t v;
 
 	if (!*s)
 		return -EINVAL;
@@ -99,20 +99,27 @@ int str_to_ms(const char *s, uint64_t *ret_ms)
 		return 0;
 	}
 	while (*s) {
-		uint64_t part = 0, unit;
+		uint64_t whole = 0, part = 0, scale = 1, unit;
+		size_t n = 0, digits = 0;
 
-		if (*s < '0' || *s > '9')
-			return -EINVAL;
-		for (; *s >= '0' && *s <= '9'; s++)
-			if (__builtin_mul_overflow(part, 10, &part) || __builtin_add_overflow(part, (uint64_t)(*s - '0'), &part))
+		for (; *s >= '0' && *s <= '9'; s++, digits++)
+			if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, (uint64_t)(*s - '0'), &whole))
 				return -ERANGE;
-		unit = unit_ms(&s);
+		if (*s == '.')
+			for (s++; *s >= '0' && *s <= '9'; s++, digits++)
+				if (scale <= UINT64_MAX / 100) { /* more places than that are less than a nanosecond */
+					scale *= 10;
+					part = part * 10 + (uint64_t)(*s - '0');
+				}
+		unit = digits ? unit_ns(s, &n) : 0;
 		if (!unit)
 			return -EINVAL;
-		if (__builtin_mul_overflow(part, unit, &part) || __builtin_add_overflow(total, part, &total))
+		s += n;
+		total += (unsigned __int128)whole * unit + (unsigned __int128)part * unit / scale;
+		if (total > most)
 			return -ERANGE;
 	}
-	*ret_ms = total;
+	*ret_ms = (uint64_t)((total + 999999) / 1000000);
 	return 0;
 }
 

@@ -14,7 +14,8 @@ char *str_display(const char *in, size_t n, char *out, size_t cap);
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 /* The same for the digits that s begins with, whatever follows them: fields of /proc, a line with its end. */
 int str_lead_u64(const char *s, uint64_t max, uint64_t *ret);
-/* "1h2m3s", "500ms", "7d", plain number = seconds. Milliseconds out. 0 or -EINVAL / -ERANGE. */
+/* One or more NUMBER UNIT, the number with or without a fraction, the unit one of ns us ms s m h d: "1h2m3s", "1.5h"; a plain number is
+ * seconds. Milliseconds out, what is less than one counts as one. 0 or -EINVAL / -ERANGE. */
 int str_to_ms(const char *s, uint64_t *ret_ms);
 /* snprintf that says whether all of it fitted: 0 or -ENAMETOOLONG. */
 int str_format(char *out, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -14,28 +14,15 @@
 #include "policy/image.h"
 #include "policy/parse.h"
 
-static void check_meaning(struct diag *d, const struct model *m)
-{
-	for (size_t i = 0; i < m->execs.n; i++)
-		if (m->execs.v[i].name && m->execs.v[i].decision == POL_SOFT_DELETE)
-			diag_at(d, m->execs.v[i].line, 1, "warning", "rule \"%s\": soft_delete means nothing for a command; it is allowed",
-				m->execs.v[i].name);
-}
-
 static int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
 {
-	struct parse p = { .d = d, .src = src, .vars_may_miss = vars_may_miss, .m = m };
-	struct node *root = yaml_read(src->text, src->len, d, parse_item, &p);
-	int r = root ? parse_model(&p, root) : -EINVAL;
+	int r = parse_source(src, d, vars_may_miss, m);
 
-	node_free(root);
-	if (r == 0)
-		check_meaning(d, m);
 	if (d->errors > DIAG_MAX)
 		buf_printf(d->out, "%s: and %zu more errors\n", src->file, d->errors - DIAG_MAX);
 	if (d->warnings > DIAG_MAX)
 		buf_printf(d->out, "%s: and %zu more warnings\n", src->file, d->warnings - DIAG_MAX);
-	return d->errors ? -EINVAL : r;
+	return r;
 }
 
 struct making {

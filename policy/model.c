@@ -15,6 +15,8 @@ void strs_fini(struct strs *s)
 
 static void more_fini(struct rule_more *m)
 {
+	if (!m)
+		return;
 	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths,
 				 &m->sha256,
 				 &m->env_allow, &m->env_deny };

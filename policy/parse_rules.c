@@ -1,348 +1,275 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules of the three sections: a table of keys, one reader per kind of value. */
-#include <errno.h>
+/* Rules of files, network, commands, unix sockets and services: one table of keys, each with the sections that have it. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/str.h"
-#include "policy/dfa.h"
-#include "policy/nfa.h"
 #include "policy/parse.h"
 
-enum { FILES = 1, NETS = 2, EXECS = 4 };
+enum { FILES = 1, NETS = 2, EXECS = 4, UNIXES = 8, SERVICES = 16, ALL = 31 };
 
-struct ctx { struct parse *p; struct rule *r; unsigned in; };
-typedef void (*key_fn)(struct ctx *c, const struct node *v);
+static const char *const decisions[] = { "allow", "deny", "approve", "redirect", "audit", "soft_delete", NULL };
+static const char *const few_decisions[] = { "allow", "deny", "approve", "audit", NULL };
+static const char *const file_ops[] = { "read", "open", "stat", "list", "write", "create", "mkdir", "chmod", "chown", "rename", "delete",
+	"rmdir", "readlink", "access", "link", "symlink", "mknod", "*", NULL };
+static const char *const unix_ops[] = { "connect", "bind", "listen", "sendto", "*", NULL };
+static const char *const tls_words[] = { "inspect", "passthrough", NULL };
+static const char *const keep[] = { "keep", NULL };
+static const char *const contexts[] = { "direct", "nested", NULL };
+_Static_assert(ARRAY_LEN(file_ops) == POL_OP__COUNT + 2 && ARRAY_LEN(unix_ops) == POL_UNIX__COUNT + 2, "one word an operation");
 
-static bool want_text(struct ctx *c, const struct node *v)
+static void read_decision(struct at *c, const struct key *k, const struct node *v)
 {
-	if (v->kind == NODE_TEXT)
-		return true;
-	diag_error(c->p->d, v, "must be a text, not a %s", v->kind == NODE_LIST ? "list" : "map");
-	return false;
-}
+	static const enum pol_decision values[] = { POL_ALLOW, POL_DENY, POL_APPROVE, POL_REDIRECT, POL_AUDIT, POL_SOFT_DELETE },
+				       few[] = { POL_ALLOW, POL_DENY, POL_APPROVE, POL_AUDIT };
+	struct rule *r = c->to;
+	size_t i;
 
-/* A list that is not there means "any": what could not be stored must not become that. */
-static void no_memory(struct ctx *c, const struct node *v)
-{
-	diag_error(c->p->d, v, "out of memory");
-}
-
-LEAKS_UNSEEN_BEGIN /* what is set below belongs to the rule: model_fini */
-static void set_text(struct ctx *c, const struct node *v, char **out)
-{
-	if (want_text(c, v)) {
-		free(*out);
-		*out = strdup(v->text);
-		if (!*out)
-			no_memory(c, v);
-	}
-}
-
-static bool want_list(struct ctx *c, const struct node *v)
-{
-	if (v->kind != NODE_LIST)
-		diag_error(c->p->d, v, "must be a list");
-	else if (v->n > STRINGS_MAX)
-		diag_error(c->p->d, v, "has %zu entries; %d are the most", v->n, STRINGS_MAX);
+	if (v->kind == NODE_TEXT && c->shape->in == NETS && !strcasecmp(v->text, "redirect"))
+		diag_error(c->p->d, v, "a network rule cannot redirect: use connect_redirects or dns_redirects");
+	else if (parse_word(c->p, k, v, &i))
+		r->decision = k->words == decisions ? values[i] : few[i];
 	else
-		return true;
-	return false;
-}
-
-static void set_strs(struct ctx *c, const struct node *v, struct strs *out, bool expand, bool lower)
-{
-	if (!want_list(c, v))
 		return;
-	out->v = calloc(v->n + 1, sizeof(char *));
-	if (!out->v)
-		no_memory(c, v);
-	for (size_t i = 0; out->v && i < v->n; i++) {
-		if (!want_text(c, v->v[i]))
-			return; /* so that entry i of the list is entry i of out */
-		out->v[out->n] = expand ? parse_expand(c->p, v->v[i], true) : strdup(v->v[i]->text);
-		if (!out->v[out->n]) {
-			if (!c->p->d->errors)
-				no_memory(c, v);
-			return;
-		}
-		for (char *s = out->v[out->n]; lower && *s; s++)
-			*s = (char)tolower((unsigned char)*s);
-		out->n++;
-	}
+	if (c->shape->in == EXECS && r->decision == POL_SOFT_DELETE)
+		diag_warning(c->p->d, v, "soft_delete means nothing for a command; it is allowed");
 }
 
-static void k_name(struct ctx *c, const struct node *v) { set_text(c, v, &c->r->name); }
-static void k_description(struct ctx *c, const struct node *v) { (void)want_text(c, v); }
-static void k_message(struct ctx *c, const struct node *v) { set_text(c, v, &c->r->message); }
-
-static void names(struct ctx *c, const struct node *v, struct strs *out, bool domains)
+static void read_operations(struct at *c, const struct key *k, const struct node *v)
 {
-	set_strs(c, v, out, domains, domains);
-	for (size_t i = 0; i < out->n; i++)
-		if (strlen(out->v[i]) > WILD_MAX)
-			diag_error(c->p->d, v->v[i], "longer than %d bytes", WILD_MAX);
-}
+	struct rule *r = c->to;
+	struct key one = *k;
+	size_t i;
 
-static void k_domains(struct ctx *c, const struct node *v) { names(c, v, &c->r->domains, true); }
-static void k_commands(struct ctx *c, const struct node *v) { names(c, v, &c->r->commands, false); }
-
-static void k_paths(struct ctx *c, const struct node *v)
-{
-	char why[128];
-
-	set_strs(c, v, &c->r->paths, true, false);
-	for (size_t i = 0; i < c->r->paths.n; i++)
-		if (glob_check(c->r->paths.v[i], why, sizeof(why)) < 0)
-			diag_error(c->p->d, v->v[i], "path \"%s\": %s", c->r->paths.v[i], why);
-		else if (c->r->paths.v[i][0] != '/' && c->r->paths.v[i][0] != '*' && c->r->paths.v[i][0] != '{')
-			diag_error(c->p->d, v->v[i], "path \"%s\" matches nothing: start it with / or **", c->r->paths.v[i]);
-}
-
-static void k_decision(struct ctx *c, const struct node *v)
-{
-	if (!want_text(c, v))
+	one.name = "operation";
+	r->ops = 0;
+	if (!parse_is_list(c->p, k, v))
 		return;
-	for (int d = 0; d < POL__COUNT; d++)
-		if (!strcasecmp(v->text, pol_decision_name((enum pol_decision)d))) {
-			c->r->decision = (enum pol_decision)d;
-			return;
-		}
-	diag_error(c->p->d, v, "decision \"%s\" is not one of allow deny approve redirect audit soft_delete", v->text);
+	for (size_t n = 0; n < v->n; n++)
+		if (parse_word(c->p, &one, v->v[n], &i))
+			r->ops |= k->words[i + 1] ? 1u << i : (1u << i) - 1; /* "*" is the last word */
 }
 
-static void k_timeout(struct ctx *c, const struct node *v)
+static void read_path(struct at *c, const struct key *k, const struct node *v)
 {
-	if (want_text(c, v) && (str_to_ms(v->text, &c->r->timeout_ms) < 0 || c->r->timeout_ms == 0 || c->r->timeout_ms > 86400000))
-		diag_error(c->p->d, v, "timeout \"%s\" is not a duration between 1ms and 24h, such as 30s or 5m", v->text);
-}
+	struct rule *r = c->to;
 
-static void k_operations(struct ctx *c, const struct node *v)
-{
-	if (!want_list(c, v))
+	(void)k;
+	if (!parse_is_text(c->p, v))
 		return;
-	c->r->ops = 0;
-	for (size_t i = 0; i < v->n; i++) {
-		bool known = false;
-
-		if (!want_text(c, v->v[i]))
-			continue;
-		for (int op = 0; op < POL_OP__COUNT; op++)
-			if (!strcmp(v->v[i]->text, "*") || !strcmp(v->v[i]->text, pol_op_name((enum pol_op)op))) {
-				c->r->ops |= 1u << op;
-				known = true;
-			}
-		if (!known)
-			diag_error(c->p->d, v->v[i], "unknown operation \"%s\"", v->v[i]->text);
-	}
+	free(r->redirect_to);
+	r->redirect_to = parse_expand(c->p, v, false);
+	if (r->redirect_to && r->redirect_to[0] != '/')
+		diag_error(c->p->d, v, "redirect_to \"%s\" is not an absolute path", r->redirect_to);
 }
 
-static void k_ports(struct ctx *c, const struct node *v)
+static void read_program(struct at *c, const struct key *k, const struct node *v)
 {
-	if (!want_list(c, v))
+	struct rule *r = c->to;
+
+	(void)k;
+	if (!parse_is_text(c->p, v))
 		return;
-	c->r->ports = calloc(v->n + 1, sizeof(uint16_t));
-	if (!c->r->ports)
-		no_memory(c, v);
-	for (size_t i = 0; c->r->ports && i < v->n; i++) {
-		uint64_t port;
-
-		if (!want_text(c, v->v[i]))
-			continue;
-		if (str_to_u64(v->v[i]->text, 65535, &port) < 0)
-			diag_error(c->p->d, v->v[i], "\"%s\" is not a port", v->v[i]->text);
-		else
-			c->r->ports[c->r->n_ports++] = (uint16_t)port;
-	}
-}
-LEAKS_UNSEEN_END
-
-static void k_cidrs(struct ctx *c, const struct node *v)
-{
-	set_strs(c, v, &c->r->cidrs, false, false);
-	for (size_t i = 0; i < c->r->cidrs.n; i++) {
-		struct cidr range;
-
-		if (cidr_parse(c->r->cidrs.v[i], &range) < 0)
-			diag_error(c->p->d, v->v[i], "\"%s\" is not an address range", c->r->cidrs.v[i]);
-	}
+	free(r->redirect_to);
+	r->redirect_to = parse_expand(c->p, v, false);
+	if (r->redirect_to && !r->redirect_to[0])
+		diag_error(c->p->d, v, "command is empty: it must be a program's name or path");
 }
 
-static void k_args_patterns(struct ctx *c, const struct node *v)
+static const struct key redirect_keys[] = {
+	{ "command", 1, T_TEXT, .flags = K_REQUIRED, .read = read_program,
+	  .about = "The program that runs instead: a name or an absolute path." },
+	{ "args", 1, T_TEXTS, .flags = K_MORE, .read = read_texts, .offset = offsetof(struct rule_more, redirect_args),
+	  .about = "Its arguments; {{.Args}} stands for those of the caller." },
+	{ "args_append", 1, T_TEXTS, .flags = K_MORE, .read = read_texts, .offset = offsetof(struct rule_more, redirect_append),
+	  .about = "Arguments behind those." },
+	{ "environment", 1, T_PAIRS, .flags = K_MORE, .read = read_pairs, .offset = offsetof(struct rule_more, redirect_env),
+	  .about = "Variables that are set for it." },
+};
+static const struct shape shape_redirect = { "redirect_to", 1, SHAPE(redirect_keys) };
+
+static void read_redirect(struct at *c, const struct key *k, const struct node *v)
 {
-	char why[256];
-	size_t which = 0;
+	struct at sub = { c->p, &shape_redirect, NULL, c->to };
 
-	set_strs(c, v, &c->r->args_patterns, false, false);
-	for (size_t i = 0; i < c->r->args_patterns.n; i++) {
-		bool could = c->p->regex_cost <= REGEX_COST_MAX;
-
-		c->p->regex_cost += regex_cost(c->r->args_patterns.v[i]);
-		if (could && c->p->regex_cost > REGEX_COST_MAX)
-			diag_error(c->p->d, v->v[i], "args_patterns: too many, too long or too large {n,m} up to here");
-	}
-	if (c->p->d->errors || !c->r->args_patterns.n)
-		return;
-	if (regex_compile(&c->r->args_patterns, &c->r->regex, &c->r->regex_len, why, sizeof(why), &which) < 0)
-		diag_error(c->p->d, which < v->n ? v->v[which] : v, "args_patterns: not a regular expression: %s%s", why,
-			   c->r->args_patterns.v[which][0] == '*' ? " (a glob's * is .* here)" : "");
-}
-
-static void k_redirect(struct ctx *c, const struct node *v)
-{
-	static const char *const known[] = { "command", "args", "args_append", "environment" };
-
-	if (c->in == FILES) {
-		if (want_text(c, v))
-			c->r->redirect_to = parse_expand(c->p, v, false);
-		return;
-	}
-	if (v->kind != NODE_MAP) {
+	(void)k;
+	if (v->kind != NODE_MAP)
 		diag_error(c->p->d, v, "redirect_to of a command is a map: command, args, args_append, environment");
-		return;
-	}
-	for (size_t i = 0; i + 1 < v->n; i += 2) {
-		const struct node *key = v->v[i], *val = v->v[i + 1];
-
-		if (key->kind != NODE_TEXT)
-			diag_error(c->p->d, key, "a key must be a text");
-		else if (!strcmp(key->text, "command"))
-			set_text(c, val, &c->r->redirect_to);
-		else if (!strcmp(key->text, "args"))
-			set_strs(c, val, &rule_more(c->r)->redirect_args, false, false);
-		else if (!strcmp(key->text, "args_append"))
-			set_strs(c, val, &rule_more(c->r)->redirect_append, false, false);
-		else if (!strcmp(key->text, "environment"))
-			diag_warning(c->p->d, key, "environment of a redirect is not enforced yet");
-		else
-			parse_unknown(c->p, key, known, ARRAY_LEN(known));
-	}
+	else
+		parse_map(&sub, v);
 }
 
-static void k_preserve(struct ctx *c, const struct node *v)
+static void read_depth(struct at *c, const struct key *k, const struct node *v)
 {
-	if (want_text(c, v))
-		c->r->preserve_tree = !strcmp(v->text, "true");
-}
-
-static void depth_number(struct ctx *c, const struct node *v, int32_t *out)
-{
+	int32_t *out = key_at(c, k);
 	uint64_t n;
 
-	if (!want_text(c, v))
+	if (!parse_is_text(c->p, v))
 		return;
-	if (!strcmp(v->text, "-1"))
+	if (k->min && !strcmp(v->text, "-1"))
 		*out = -1;
 	else if (str_to_u64(v->text, 1000, &n) < 0)
-		diag_error(c->p->d, v, "\"%s\" is not a depth", v->text);
+		diag_error(c->p->d, v, "%s \"%s\" is not a depth from 0 to 1000%s", k->name, v->text, k->min ? ", or -1 for any" : "");
 	else
 		*out = (int32_t)n;
 }
 
-static void k_context(struct ctx *c, const struct node *v)
-{
-	static const char *const known[] = { "min_depth", "max_depth" };
-	bool direct = false, nested = false;
-
-	for (size_t i = 0; v->kind == NODE_MAP && i + 1 < v->n; i += 2) {
-		if (v->v[i]->kind == NODE_TEXT && !strcmp(v->v[i]->text, "min_depth"))
-			depth_number(c, v->v[i + 1], &c->r->min_depth);
-		else if (v->v[i]->kind == NODE_TEXT && !strcmp(v->v[i]->text, "max_depth"))
-			depth_number(c, v->v[i + 1], &c->r->max_depth);
-		else if (v->v[i]->kind == NODE_TEXT)
-			parse_unknown(c->p, v->v[i], known, ARRAY_LEN(known));
-	}
-	if (v->kind == NODE_MAP || !want_list(c, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		if (v->v[i]->kind == NODE_TEXT && !strcmp(v->v[i]->text, "direct"))
-			direct = true;
-		else if (v->v[i]->kind == NODE_TEXT && !strcmp(v->v[i]->text, "nested"))
-			nested = true;
-		else
-			diag_error(c->p->d, v->v[i], "context is direct or nested");
-	}
-	c->r->min_depth = direct ? 0 : 1;
-	c->r->max_depth = nested ? -1 : 0;
-}
-
-static void k_env(struct ctx *c, const struct node *v) { diag_warning(c->p->d, v, "env_* of a rule is not enforced yet"); }
-
-static const struct { const char *key; unsigned in; key_fn fn; } keys[] = {
-	{ "name", 7, k_name }, { "description", 7, k_description }, { "decision", 7, k_decision }, { "message", 7, k_message },
-	{ "timeout", 7, k_timeout }, { "paths", FILES, k_paths }, { "operations", FILES, k_operations },
-	{ "redirect_to", FILES | EXECS, k_redirect },
-	{ "preserve_tree", FILES, k_preserve }, { "domains", NETS, k_domains }, { "ports", NETS, k_ports }, { "cidrs", NETS, k_cidrs },
-	{ "commands", EXECS, k_commands }, { "args_patterns", EXECS, k_args_patterns }, { "context", EXECS, k_context },
-	{ "env_allow", EXECS, k_env }, { "env_deny", EXECS, k_env }, { "env_max_bytes", EXECS, k_env }, { "env_max_keys", EXECS, k_env },
-	{ "env_block_iteration", EXECS, k_env },
+static const struct key context_keys[] = {
+	{ "min_depth", 1, T_NUMBER, .read = read_depth, .offset = offsetof(struct rule, min_depth),
+	  .about = "0: also the command itself that was submitted." },
+	{ "max_depth", 1, T_NUMBER, .read = read_depth, .offset = offsetof(struct rule, max_depth), .min = 1,
+	  .about = "The deepest; -1: any." },
 };
+static const struct shape shape_context = { "context", 1, SHAPE(context_keys) };
 
-static void read_rule(struct ctx *c, const struct node *n)
+static void read_context(struct at *c, const struct key *k, const struct node *v)
 {
-	const char *known[ARRAY_LEN(keys)];
-	bool decided = false;
-	size_t n_known = 0, before = c->p->d->errors;
+	struct at sub = { c->p, &shape_context, NULL, c->to };
+	struct rule *r = c->to;
+	struct key one = *k;
+	unsigned got = 0;
+	size_t i;
 
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (keys[i].in & c->in)
-			known[n_known++] = keys[i].key;
-	for (size_t i = 0; i + 1 < n->n; i += 2) {
-		bool found = false;
-
-		if (n->v[i]->kind != NODE_TEXT) {
-			diag_error(c->p->d, n->v[i], "a key must be a text");
-			continue;
-		}
-		decided |= !strcmp(n->v[i]->text, "decision");
-		for (size_t k = 0; k < ARRAY_LEN(keys) && !found; k++)
-			if ((keys[k].in & c->in) && !strcmp(keys[k].key, n->v[i]->text)) {
-				keys[k].fn(c, n->v[i + 1]);
-				found = true;
-			}
-		if (!found)
-			parse_unknown(c->p, n->v[i], known, n_known);
+	if (v->kind == NODE_MAP) {
+		if (parse_map(&sub, v) && r->max_depth >= 0 && r->max_depth < r->min_depth)
+			diag_error(c->p->d, v, "context: max_depth is less than min_depth: it would match nothing");
+		return;
 	}
-	if (c->p->d->errors > before)
-		return; /* what is missing may be what could not be read */
-	if (!decided)
-		diag_error(c->p->d, n, "the rule has no decision");
-	if (!c->r->name)
-		diag_error(c->p->d, n, "the rule has no name");
-	if (c->in == FILES && !c->r->paths.n)
-		diag_error(c->p->d, n, "the rule has no paths");
-	if (c->r->decision == POL_REDIRECT && decided && !c->r->redirect_to)
-		diag_error(c->p->d, n, "decision redirect needs redirect_to");
+	if (!parse_is_list(c->p, k, v))
+		return;
+	for (size_t n = 0; n < v->n; n++)
+		if (parse_word(c->p, &one, v->v[n], &i))
+			got |= 1u << i;
+	r->min_depth = got & 1 ? 0 : 1;
+	r->max_depth = got & 2 ? -1 : 0;
 }
 
-/* Room for one more, in steps that double. */
-static bool grow(struct rules *r)
+static void read_tls(struct at *c, const struct key *k, const struct node *v)
 {
-	struct rule *v;
+	struct rule_more *more = rule_more(c->to);
+	size_t i;
 
-	if (r->n && (r->n < 16 || (r->n & (r->n - 1))))
-		return true;
-	v = realloc(r->v, (r->n < 16 ? 16 : r->n * 2) * sizeof(*v));
-	if (v)
-		r->v = v;
-	return v != NULL;
+	if (!more)
+		parse_no_memory(c->p, v);
+	else if (parse_word(c->p, k, v, &i))
+		more->tls = i ? POL_TLS_PASSTHROUGH : POL_TLS_INSPECT;
 }
 
-void parse_rule(struct parse *p, const struct node *n, const char *section, struct rules *out)
+static void read_undo(struct at *c, const struct key *k, const struct node *v)
 {
-	struct ctx c = { .p = p, .in = section[0] == 'f' ? FILES : section[0] == 'n' ? NETS : EXECS };
+	struct rule_more *more = rule_more(c->to);
+	size_t i;
+
+	if (!more)
+		parse_no_memory(c->p, v);
+	else if (parse_word(c->p, k, v, &i))
+		more->undo_keep = true;
+}
+
+static void read_env_limit(struct at *c, const struct key *k, const struct node *v)
+{
+	struct rule_more *more = rule_more(c->to);
+
+	(k->type == T_BOOL ? read_bool : read_u64)(c, k, v);
+	if (more)
+		more->has_env_limits = true;
+}
+
+#define AT(field) .offset = offsetof(struct rule, field)
+#define MORE(field) .offset = offsetof(struct rule_more, field)
+static const struct key keys[] = {
+	{ "name", ALL, T_TEXT, 0, K_REQUIRED, read_text, AT(name), 1, RULE_NAME_MAX,
+	  .about = "The rule's name, as events and explain give it." },
+	{ "description", ALL, T_TEXT, .read = read_any, .about = "For readers of the policy." },
+	{ "decision", FILES | EXECS, T_WORD, 0, K_REQUIRED | K_LOWER, read_decision, .words = decisions,
+	  .about = "What happens when the rule is the first that matches." },
+	{ "decision", NETS | UNIXES | SERVICES, T_WORD, 0, K_REQUIRED | K_LOWER, read_decision, .words = few_decisions,
+	  .about = "What happens when the rule is the first that matches." },
+	{ "message", ALL, T_TEXT, 0, 0, read_text, AT(message), 0, 65536,
+	  .about = "What a person or the program is told; {{.Path}} {{.Args}} {{.Command}} {{.Domain}} {{.RemoteAddr}} {{.RemotePort}} "
+	  	"{{.Operation}} are filled in." },
+	{ "timeout", ALL, T_TIME, 0, 0, read_time, AT(timeout_ms), 1, DAY_MS,
+	  .about = "How long approve waits for an answer, such as 30s or 5m (the default)." },
+	{ "processes", ALL, T_TEXTS, 0, K_MORE | K_SELECT, read_processes, MORE(processes),
+	  .about = "Only when the calling program or an ancestor of it in the session is one of these: names, paths, globs." },
+	{ "paths", FILES, T_TEXTS, 0, K_REQUIRED | K_SELECT, read_file_paths, AT(paths),
+	  .about = "Globs of absolute paths; ** crosses /, ${NAME} is expanded." },
+	{ "paths", UNIXES, T_TEXTS, 0, K_REQUIRED | K_SELECT, read_unix_paths, AT(paths),
+	  .about = "Globs of sockets' paths, or @name for abstract ones." },
+	{ "paths", NETS | SERVICES, T_TEXTS, 0, K_MORE | K_SELECT, read_url_paths, MORE(url_paths),
+	  .about = "Globs of the request's path without its query." },
+	{ "operations", FILES, T_WORDS, 0, K_SELECT, read_operations, .words = file_ops, .about = "Which operations; without it, all." },
+	{ "operations", UNIXES, T_WORDS, 0, K_SELECT, read_operations, .words = unix_ops, .about = "Which operations; without it, all." },
+	{ "redirect_to", FILES, T_TEXT, .read = read_path, .about = "The directory that redirected files go to." },
+	{ "redirect_to", EXECS, T_MAP, .read = read_redirect, .sub = &shape_redirect, .about = "What runs instead." },
+	{ "preserve_tree", FILES, T_BOOL, 0, 0, read_bool, AT(preserve_tree),
+	  .about = "Redirected files keep their whole path below redirect_to." },
+	{ "undo", FILES, T_WORD, .read = read_undo, .words = keep, .about = "keep: what is changed can be brought back." },
+	{ "domains", NETS, T_TEXTS, 0, K_SELECT, read_domains, AT(domains),
+	  .about = "Globs of hosts' names; * is one label, ** any; * alone is any host." },
+	{ "ports", NETS, T_NUMBERS, 0, K_SELECT, read_ports, 0, 0, 65535, .about = "Ports." },
+	{ "cidrs", NETS, T_TEXTS, 0, K_SELECT, read_cidrs, AT(cidrs), .about = "Ranges of addresses, such as 10.0.0.0/8." },
+	{ "tls", NETS, T_WORD, .read = read_tls, .words = tls_words, .about = "Whether TLS is opened to look at the requests inside." },
+	{ "methods", NETS | SERVICES, T_TEXTS, 0, K_MORE | K_SELECT, read_methods, MORE(methods),
+	  .about = "HTTP methods, any case; * is any." },
+	{ "dlp", NETS, T_TEXT, 0, K_MORE, read_text, MORE(dlp), 1, 64, .about = "The set of rules that content is searched by." },
+	{ "commands", EXECS, T_TEXTS, 0, K_SELECT, read_commands, AT(commands),
+	  .about = "Programs: base names (any case), paths, or globs of either." },
+	{ "args_patterns", EXECS, T_TEXTS, 0, K_SELECT, read_args_patterns,
+	  .about = "Regular expressions, unanchored; one of them must match the arguments." },
+	{ "context", EXECS, T_WORDS, T_MAP, K_SELECT, read_context, .words = contexts, .sub = &shape_context,
+	  .about = "How deep below the submitted command (depth 0) the program is run." },
+	{ "sha256", EXECS, T_TEXTS, T_TEXT, K_MORE | K_SELECT, read_sha256, MORE(sha256),
+	  .about = "The program's file has one of these digests." },
+	{ "env_allow", EXECS, T_TEXTS, 0, K_MORE, read_env_globs, MORE(env_allow),
+	  .about = "Instead of env_policy.allow for this command." },
+	{ "env_deny", EXECS, T_TEXTS, 0, K_MORE, read_env_globs, MORE(env_deny), .about = "Instead of env_policy.deny for this command." },
+	{ "env_max_bytes", EXECS, T_NUMBER, 0, K_MORE, read_env_limit, MORE(env_max_bytes),
+	  .about = "Most bytes of its environment; 0: no limit." },
+	{ "env_max_keys", EXECS, T_NUMBER, 0, K_MORE, read_env_limit, MORE(env_max_keys),
+	  .about = "Most variables of its environment; 0: no limit." },
+	{ "env_block_iteration", EXECS, T_BOOL, 0, K_MORE, read_env_limit, MORE(env_block_iteration),
+	  .about = "The program cannot list its environment." },
+};
+const struct shape shape_file = { "file rule", FILES, SHAPE(keys) }, shape_network = { "network rule", NETS, SHAPE(keys) },
+		   shape_command = { "command rule", EXECS, SHAPE(keys) }, shape_unix = { "unix socket rule", UNIXES, SHAPE(keys) },
+		   shape_service_rule = { "service rule", SERVICES, SHAPE(keys) };
+
+static void read_one(struct parse *p, const struct shape *s, const struct node *v, struct rules *out, const char *what)
+{
+	struct at c = { p, s, NULL, NULL };
+	struct rule *r;
 
 	if (p->d->errors)
 		rules_fini(out); /* it is refused: only what else is wrong is looked for */
-	if (out->n == RULES_MAX || !grow(out)) {
-		diag_error(p->d, n, "%s has more than %d rules", section, RULES_MAX);
+	r = parse_grow(p, v, what, (void **)&out->v, &out->n, sizeof(*r));
+	if (!r)
 		return;
-	}
-	c.r = &out->v[out->n++];
-	*c.r = (struct rule){ .ops = (1u << POL_OP__COUNT) - 1, .max_depth = -1, .line = n->line };
-	if (n->kind == NODE_MAP)
-		read_rule(&c, n);
-	else
-		diag_error(p->d, n, "a rule is a map: name, decision ...");
+	r->ops = s->in == UNIXES ? (1u << POL_UNIX__COUNT) - 1 : (1u << POL_OP__COUNT) - 1;
+	r->max_depth = -1;
+	r->file = p->file;
+	r->line = v->line;
+	r->column = v->column;
+	c.to = r;
+	if (!parse_map(&c, v))
+		return;
+	if (r->decision == POL_REDIRECT && !r->redirect_to)
+		diag_error(p->d, v, "decision redirect needs redirect_to");
+	if (s->in != SERVICES)
+		parse_name_twice(p, s->in, v, r->name);
+}
+
+void read_rule(struct at *c, const struct key *k, const struct node *v)
+{
+	struct model *m = c->p->m;
+	struct rules *to[] = { [FILES] = &m->files, [NETS] = &m->nets, [EXECS] = &m->execs, [UNIXES] = &m->unixes };
+
+	read_one(c->p, k->sub, v, to[k->sub->in], k->name);
+}
+
+void parse_service_rule(struct parse *p, const struct node *v, struct rules *out)
+{
+	read_one(p, &shape_service_rule, v, out, "rules");
 }

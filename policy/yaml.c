@@ -111,8 +111,15 @@ static struct node *read_items(struct reader *r, struct node *n, yaml_event_type
 			r->nodes -= drop(item);
 			continue;
 		}
-		if (node_add(n, item) < 0)
+		if (n->kind == NODE_MAP && n->n % 2 == 0 && item->text && !strcmp(item->text, "<<")) {
+			diag_error(r->d, item, "merge keys are not allowed: write the keys out");
+			node_free(item);
 			break;
+		}
+		if (node_add(n, item) < 0) {
+			diag_error(r->d, n, "out of memory");
+			break;
+		}
 		if (depth == 0)
 			r->key = n->kind == NODE_MAP && n->n % 2 && item->text ? item : NULL;
 	}
@@ -147,7 +154,7 @@ static bool duplicate_key(struct reader *r, const struct node *n)
 	if (twice)
 		diag_error(r->d, twice, "key \"%s\" stands twice", twice->text);
 	else if (!keys)
-		diag_error(r->d, n, "no memory");
+		diag_error(r->d, n, "out of memory");
 	free(keys);
 	return !keys || twice;
 }
@@ -165,26 +172,46 @@ static struct node *read_text(struct reader *r, yaml_event_t *ev)
 	}
 	n->text = strndup((const char *)ev->data.scalar.value, ev->data.scalar.length);
 	if (!n->text) {
+		diag_error(r->d, n, "out of memory");
 		node_free(n);
 		return NULL;
 	}
 	return n;
 }
 
+/* What is wrong with a node that is more than its text or its items. */
+static const char *extra_of(const yaml_event_t *ev)
+{
+	const unsigned char *anchor = NULL, *tag = NULL;
+
+	if (ev->type == YAML_SCALAR_EVENT) {
+		anchor = ev->data.scalar.anchor;
+		tag = ev->data.scalar.tag;
+	} else if (ev->type == YAML_SEQUENCE_START_EVENT) {
+		anchor = ev->data.sequence_start.anchor;
+		tag = ev->data.sequence_start.tag;
+	} else if (ev->type == YAML_MAPPING_START_EVENT) {
+		anchor = ev->data.mapping_start.anchor;
+		tag = ev->data.mapping_start.tag;
+	}
+	if (anchor || ev->type == YAML_ALIAS_EVENT)
+		return "anchors and aliases are not allowed: write the value out";
+	return tag ? "tags are not allowed: write the value alone" : NULL;
+}
+
 static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth)
 {
 	const yaml_mark_t *at = &ev->start_mark;
+	const char *extra;
 	struct node *n;
 
 	if (depth > YAML_DEPTH_MAX) {
 		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error", "nested deeper than %d", YAML_DEPTH_MAX);
 		return NULL;
 	}
-	if (ev->type == YAML_ALIAS_EVENT || (ev->type == YAML_SCALAR_EVENT && ev->data.scalar.anchor) ||
-	    (ev->type == YAML_SEQUENCE_START_EVENT && ev->data.sequence_start.anchor) ||
-	    (ev->type == YAML_MAPPING_START_EVENT && ev->data.mapping_start.anchor)) {
-		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error",
-			"anchors and aliases are not allowed: write the value out");
+	extra = extra_of(ev);
+	if (extra) {
+		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error", "%s", extra);
 		return NULL;
 	}
 	if (ev->type == YAML_SCALAR_EVENT)
@@ -219,11 +246,19 @@ static bool bytes_ok(const char *text, size_t len, struct diag *d)
 		diag_at(d, 1, 1, "error", "the file has %zu bytes; %u are the most", len, YAML_BYTES_MAX);
 		return false;
 	}
+	if (len > 1 && ((uint8_t)text[0] ^ (uint8_t)text[1]) == 1 && (uint8_t)text[0] >= 0xfe) {
+		diag_at(d, 1, 1, "error", "this is UTF-16: save the file as UTF-8");
+		return false;
+	}
 	for (size_t i = 0; i < len;) {
 		size_t n = text[i] ? utf8_len((const uint8_t *)text + i, len - i) : 0;
 
 		if (n == 0) {
 			diag_at(d, line, column, "error", text[i] ? "not valid UTF-8" : "a NUL byte: this is not a text file");
+			return false;
+		}
+		if (n == 3 && !memcmp(text + i, "\xef\xbb\xbf", 3)) {
+			diag_at(d, line, column, "error", "a byte order mark: save the file without it");
 			return false;
 		}
 		if (!allowed((const uint8_t *)text + i, n)) {
@@ -241,7 +276,8 @@ struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_f
 {
 	struct reader r = { .d = d, .fn = fn, .arg = arg };
 	struct node *root = NULL;
-	bool more = true, seen = false;
+	bool more = true, seen = false, failed = false;
+	size_t before = d->errors;
 
 	if (!bytes_ok(text, len, d) || !yaml_parser_initialize(&r.p))
 		return NULL;
@@ -252,11 +288,13 @@ struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_f
 		if (!yaml_parser_parse(&r.p, &ev)) {
 			diag_at(d, (uint32_t)r.p.problem_mark.line + 1, (uint32_t)r.p.problem_mark.column + 1, "error", "%s",
 				r.p.problem ? r.p.problem : "not YAML");
+			failed = true;
 			break;
 		}
 		if (ev.type == YAML_DOCUMENT_START_EVENT && seen) {
 			diag_at(d, (uint32_t)ev.start_mark.line + 1, 1, "error", "a second document: one policy a file");
 			more = false;
+			failed = true;
 		} else if (ev.type == YAML_STREAM_END_EVENT) {
 			more = false;
 		} else if (ev.type == YAML_SCALAR_EVENT || ev.type == YAML_MAPPING_START_EVENT || ev.type == YAML_SEQUENCE_START_EVENT ||
@@ -269,9 +307,9 @@ struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_f
 		yaml_event_delete(&ev);
 	}
 	yaml_parser_delete(&r.p);
-	if (!root && !d->errors)
+	if (!root && d->errors == before)
 		diag_at(d, 1, 1, "error", "the file is empty");
-	if (d->errors) {
+	if (failed) {
 		node_free(root);
 		return NULL;
 	}

@@ -73,6 +73,22 @@ validate "600,000 keys" "^$T/keys.yaml:[0-9]+:[0-9]+: error: too many values" ke
 validate "an empty file" "^$T/empty.yaml:1:1: error: the file is empty" empty.yaml
 printf '%sdescription: &a x\nfile_rules: *a\n' "$head" >"$T/alias.yaml"
 validate "an alias" "^$T/alias.yaml:3:14: error: anchors" alias.yaml
+printf '%smetadata:\n  a: &a [x, x, x]\n  b: &b [*a, *a, *a]\n  c: [*b, *b, *b]\n' "$head" >"$T/laughs.yaml"
+validate "a billion laughs" "^$T/laughs.yaml:4:6: error: anchors" laughs.yaml
+printf '%sdescription: !!binary aGk=\n' "$head" >"$T/tag.yaml"
+validate "a tag" "^$T/tag.yaml:3:14: error: tags" tag.yaml
+printf '%saudit:\n  <<: {log_denied: true}\n' "$head" >"$T/merge.yaml"
+validate "a merge key" "^$T/merge.yaml:4:3: error: merge keys" merge.yaml
+printf '%sname: y\n' "$head" >"$T/twice.yaml"
+validate "a key twice" "^$T/twice.yaml:3:1: error: key \"name\" stands twice" twice.yaml
+printf '%s---\n%s' "$head" "$head" >"$T/two.yaml"
+validate "two documents" "^$T/two.yaml:3:1: error: a second document" two.yaml
+printf '\xef\xbb\xbf%s' "$head" >"$T/bom.yaml"
+validate "a byte order mark" "^$T/bom.yaml:1:1: error: a byte order mark" bom.yaml
+{ printf '\xff\xfe' && printf '%s' "$head" | sed 's/./&\x00/g; s/$/\x00/'; } >"$T/utf16.yaml"
+validate "UTF-16" "^$T/utf16.yaml:1:1: error: this is UTF-16" utf16.yaml
+{ printf '%smetadata:\n  ' "$head" && yes -- '- ' | head -10000 | tr -d '\n'; } >"$T/list.yaml"
+validate "10,000 lists in each other" "^$T/list.yaml:4:67: error: nested deeper" list.yaml
 mkdir "$T/dir.yaml"
 validate "a directory" "dir.yaml is not a file" dir.yaml
 mkfifo "$T/fifo.yaml"

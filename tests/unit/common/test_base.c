@@ -44,6 +44,24 @@ static void test_numbers(void **state UNUSED)
 	assert_int_equal(v, 3723000);
 	assert_int_equal(str_to_ms("500ms", &v), 0);
 	assert_int_equal(v, 500);
+	assert_int_equal(str_to_ms("1h30m1.5s", &v), 0);
+	assert_int_equal(v, 5401500);
+	assert_int_equal(str_to_ms(".5d", &v), 0);
+	assert_int_equal(v, 43200000);
+	assert_int_equal(str_to_ms("1500us", &v), 0);
+	assert_int_equal(v, 2);
+	assert_int_equal(str_to_ms("1ns", &v), 0);
+	assert_int_equal(v, 1);
+	assert_int_equal(str_to_ms("2\xc2\xb5s0.000000000000000000000001h", &v), 0);
+	assert_int_equal(v, 1);
+	assert_int_equal(str_to_ms("0s", &v), 0);
+	assert_int_equal(v, 0);
+	assert_int_equal(str_to_ms("213503982334d", &v), 0);
+	assert_int_equal(str_to_ms("213503982335d", &v), -ERANGE);
+	assert_int_equal(str_to_ms(".s", &v), -EINVAL);
+	assert_int_equal(str_to_ms("1.5", &v), -EINVAL);
+	assert_int_equal(str_to_ms("-1s", &v), -EINVAL);
+	assert_int_equal(str_to_ms("1s2", &v), -EINVAL);
 	assert_int_equal(str_to_ms("7x", &v), -EINVAL);
 	assert_int_equal(str_to_ms("99999999999999999999d", &v), -ERANGE);
 }

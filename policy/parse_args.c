@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regular expressions: args_patterns and the match of redirects. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/parse.h"
+
+/* A whole-text glob as a regular expression: a star at an end is no anchor there. */
+static char *glob_to_regex(const char *glob)
+{
+	struct buf b = BUF_INIT(1u << 16);
+	size_t n = strlen(glob), i = 0;
+	bool open_end = n && glob[n - 1] == '*';
+
+	if (n && glob[0] != '*')
+		buf_puts(&b, "^");
+	while (i < n && glob[i] == '*')
+		i++;
+	while (n > i && glob[n - 1] == '*')
+		n--;
+	for (; i < n; i++) {
+		if (glob[i] == '*')
+			buf_puts(&b, ".*");
+		else if (glob[i] == '?')
+			buf_puts(&b, ".");
+		else
+			buf_printf(&b, "%s%c", strchr(".+()|]}^$", glob[i]) ? "\\" : "", glob[i]);
+	}
+	if (!open_end)
+		buf_puts(&b, "$");
+	buf_put(&b, "", 0);
+	if (buf_ok(&b))
+		return (char *)b.data;
+	buf_fini(&b);
+	return NULL;
+}
+
+/* What a shell did away with before the program saw its arguments. */
+static void warn_shell(struct at *c, const struct node *v)
+{
+	const char *tilde = strchr(v->text, '~');
+
+	if (tilde && (tilde == v->text || strchr(" +*?)/(|^s", tilde[-1])) && (!tilde[1] || strchr("/$)|\\ ", tilde[1])))
+		diag_warning(c->p->d, v, "a shell writes the home directory for ~: this pattern hardly ever matches; use /home/ or /root "
+			"[shell-expansion]");
+	else if (strstr(v->text, "\\$HOME") || strstr(v->text, "\\$\\{") || strstr(v->text, "\\$PWD"))
+		diag_warning(c->p->d, v, "a shell writes the value for a variable: this pattern hardly ever matches [shell-expansion]");
+	else if (strpbrk(v->text, "\"'"))
+		diag_warning(c->p->d, v, "a shell takes quotes away: this pattern matches only quotes inside an argument [shell-quotes]");
+}
+
+/* Pattern i as the matcher takes it; NULL: reported. */
+static char *plain(struct at *c, const struct key *k, const struct node *v, const char *pattern)
+{
+	bool never;
+	char *s = parse_regex(pattern, &never);
+
+	if (!s)
+		parse_no_memory(c->p, v);
+	if (!never)
+		return s;
+	diag_error(c->p->d, v, "%s: \"%s\" never matches: an anchor stands behind text, or text behind it", k->name, pattern);
+	free(s);
+	return NULL;
+}
+
+/* Compiles patterns of the nodes at; each that is at fault is reported. */
+static void compile(struct at *c, const struct key *k, struct node *const *at, const struct strs *patterns, uint8_t **db, size_t *len)
+{
+	struct strs all = { 0 };
+	char why[256] = "";
+	size_t which = 0, before = c->p->d->errors;
+
+	for (size_t i = 0; i < patterns->n; i++) {
+		char *s = plain(c, k, at[i], patterns->v[i]);
+
+		if (s && !parse_put(c->p, at[i], &all, s))
+			break;
+	}
+	if (all.n == patterns->n && regex_compile(&all, db, len, why, sizeof(why), &which) < 0) {
+		for (size_t i = 0; i < all.n; i++) {
+			struct strs one = { &all.v[i], 1 };
+			uint8_t *alone = NULL;
+			size_t n;
+
+			if (regex_compile(&one, &alone, &n, why, sizeof(why), &which) < 0)
+				diag_error(c->p->d, at[i], "%s: not a regular expression: %s%s", k->name, why,
+					   patterns->v[i][0] == '*' ? " (a glob's * is .* here)" : "");
+			free(alone);
+		}
+		if (c->p->d->errors == before)
+			diag_error(c->p->d, at[0], "%s: not together: %s", k->name, why);
+	}
+	strs_fini(&all);
+}
+
+/* What patterns may cost is counted before they are compiled: some are dear. */
+static bool affordable(struct at *c, const struct key *k, const struct node *v, const char *pattern)
+{
+	if (c->p->regex_cost > REGEX_COST_MAX)
+		return false;
+	c->p->regex_cost += regex_cost(pattern);
+	if (c->p->regex_cost <= REGEX_COST_MAX)
+		return true;
+	diag_error(c->p->d, v, "%s: too many, too long or too large {n,m} up to here", k->name);
+	return false;
+}
+
+static char *pattern_of(struct at *c, const struct node *v)
+{
+	char *s;
+
+	if (c->p->src->compat && v->text[0] == '*' && !strpbrk(v->text, "[{\\")) {
+		s = glob_to_regex(v->text);
+		if (s)
+			diag_warning(c->p->d, v, "\"%s\" is read as a glob: write the regular expression \"%s\" [compat-glob]", v->text, s);
+		return s;
+	}
+	return strdup(v->text);
+}
+
+LEAKS_UNSEEN_BEGIN /* patterns belong to the model: model_fini */
+void read_args_patterns(struct at *c, const struct key *k, const struct node *v)
+{
+	struct rule *r = c->to;
+	bool ok = true;
+
+	if (!parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		if (!parse_is_text(c->p, v->v[i]) || !parse_put(c->p, v->v[i], &r->args_patterns, pattern_of(c, v->v[i])))
+			return;
+		warn_shell(c, v->v[i]);
+		ok &= affordable(c, k, v->v[i], r->args_patterns.v[i]);
+	}
+	if (ok)
+		compile(c, k, v->v, &r->args_patterns, &r->regex, &r->regex_len);
+}
+LEAKS_UNSEEN_END
+
+void read_match(struct at *c, const struct key *k, const struct node *v)
+{
+	struct redirect_rule *r = c->to;
+	struct node *one[] = { (struct node *)v };
+	struct strs match;
+
+	read_text(c, k, v);
+	match = (struct strs){ &r->match, 1 };
+	if (r->match && affordable(c, k, v, r->match))
+		compile(c, k, one, &match, &r->regex, &r->regex_len);
+}

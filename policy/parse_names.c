@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rules select by: paths, hosts, ports, addresses, programs; and the entries of them that can never mean what they say. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/str.h"
+#include "policy/nfa.h"
+#include "policy/parse.h"
+
+static void lower(char *s)
+{
+	for (; *s; s++)
+		*s = (char)tolower((unsigned char)*s);
+}
+
+static void upper(char *s)
+{
+	for (; *s; s++)
+		*s = (char)toupper((unsigned char)*s);
+}
+
+/* A shell's "$NAME", which nothing expands here. */
+static void warn_bare_variable(struct at *c, const struct node *v)
+{
+	for (const char *s = strchr(v->text, '$'); s; s = strchr(s + 1, '$')) {
+		size_t n = strspn(s + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
+
+		if (!n || (s > v->text && s[-1] == '\\'))
+			continue;
+		diag_warning(c->p->d, v, "\"$%.*s\" stands for itself: write ${%.*s} [bare-variable]", (int)n, s + 1, (int)n, s + 1);
+		return;
+	}
+}
+
+/* A cleaned absolute path never looks so. */
+static const char *never_a_path(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n > 1 && s[n - 1] == '/' && s[n - 2] != '\\')
+		return "paths do not end with /";
+	if (strstr(s, "//"))
+		return "paths have no //";
+	if (strstr(s, "/./") || strstr(s, "/../") || (n > 2 && !strcmp(s + n - 2, "/.")) || (n > 3 && !strcmp(s + n - 3, "/..")))
+		return "paths have no . or .. in them";
+	return NULL;
+}
+
+static void check_path(struct at *c, const struct node *v, const char *path)
+{
+	const char *why = never_a_path(path);
+
+	if (v->text[0] == '~')
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: write ${HOME}%s [impossible-path]", v->text, v->text[1] == '/' ?
+			v->text + 1 : "/...");
+	else if (path[0] != '/' && path[0] != '*' && path[0] != '{')
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: start it with / or ** [impossible-path]", v->text);
+	else if (why)
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: %s [impossible-path]", v->text, why);
+	warn_bare_variable(c, v);
+}
+
+/* One entry of a list that may have variables, in *ret, which stays NULL when it was reported. */
+static char *entry(struct at *c, const struct key *k, const struct node *v, bool expand, size_t most)
+{
+	char *s;
+
+	if (!parse_is_text(c->p, v))
+		return NULL;
+	s = expand ? parse_expand(c->p, v, true) : strdup(v->text);
+	if (!s && !expand)
+		parse_no_memory(c->p, v);
+	if (s && (!s[0] || strlen(s) > most)) {
+		if (s[0])
+			diag_error(c->p->d, v, "longer than %zu bytes", most);
+		else
+			diag_error(c->p->d, v, "an entry of %s is empty", k->name);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static bool glob_ok(struct at *c, const struct node *v, const char *what, const char *glob)
+{
+	char why[128];
+
+	if (glob_check(glob, why, sizeof(why)) == 0)
+		return true;
+	diag_error(c->p->d, v, "%s \"%s\": %s", what, glob, why);
+	return false;
+}
+
+LEAKS_UNSEEN_BEGIN /* entries belong to the model: model_fini */
+static void read_paths(struct at *c, const struct key *k, const struct node *v, bool abstract, size_t most)
+{
+	struct strs *out = key_at(c, k);
+
+	if (!parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		char *s = entry(c, k, v->v[i], true, most);
+
+		if (!s)
+			continue;
+		if (glob_ok(c, v->v[i], "path", s) && !(abstract && s[0] == '@'))
+			check_path(c, v->v[i], s);
+		if (!parse_put(c->p, v->v[i], out, s))
+			return;
+	}
+}
+
+void read_file_paths(struct at *c, const struct key *k, const struct node *v)
+{
+	read_paths(c, k, v, false, 1u << 16);
+}
+
+void read_unix_paths(struct at *c, const struct key *k, const struct node *v)
+{
+	read_paths(c, k, v, true, WILD_MAX);
+}
+
+void read_url_paths(struct at *c, const struct key *k, const struct node *v)
+{
+	struct strs *out = key_at(c, k);
+
+	if (!out)
+		parse_no_memory(c->p, v);
+	if (!out || !parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		char *s = entry(c, k, v->v[i], false, WILD_MAX);
+
+		if (!s)
+			continue;
+		if (glob_ok(c, v->v[i], "path", s)) {
+			if (s[0] != '/' && s[0] != '*' && s[0] != '{')
+				diag_warning(c->p->d, v->v[i], "path \"%s\" matches nothing: start it with / or ** [impossible-path]", s);
+			else if (strstr(s, "//") || strstr(s, "/../") || strstr(s, "/./"))
+				diag_warning(c->p->d, v->v[i], "path \"%s\" matches nothing: such requests are refused before "
+					"[impossible-path]", s);
+		}
+		if (!parse_put(c->p, v->v[i], out, s))
+			return;
+	}
+}
+
+bool parse_host_ok(const char *host)
+{
+	size_t n = strlen(host);
+
+	return n && n < 254 && host[0] != '.' && host[n - 1] != '.' && !strstr(host, "..") &&
+	       strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == n;
+}
+
+/* What to write instead of an entry that no host's name can match, or NULL. */
+static const char *never_a_host(const char *s)
+{
+	struct cidr range;
+
+	if (strstr(s, "://"))
+		return "write the host alone, without https:// and path";
+	if (cidr_parse(s, &range) == 0)
+		return "an address is no name: use cidrs";
+	if (strchr(s, '/'))
+		return "write the host alone; a path goes to paths";
+	if (strchr(s, ':'))
+		return "write the host alone; a port goes to ports";
+	if (strchr(s, '@'))
+		return "write the host alone";
+	for (const char *b = s; *b; b++) {
+		if (isspace((unsigned char)*b))
+			return "a host has no space: one host an entry";
+		if ((uint8_t)*b >= 0x80)
+			return "write the xn-- form of the name";
+	}
+	if (s[0] == '.')
+		return "write **.example.com for all hosts below a domain";
+	return strstr(s, "..") ? "a host has no .. in it" : NULL;
+}
+
+/* Whether the rule may be too wide without harm. */
+static bool denies(const struct at *c)
+{
+	for (size_t i = 0; i + 1 < c->map->n; i += 2)
+		if (c->map->v[i]->text && !strcmp(c->map->v[i]->text, "decision"))
+			return c->map->v[i + 1]->text && !strcasecmp(c->map->v[i + 1]->text, "deny");
+	return false;
+}
+
+void read_domains(struct at *c, const struct key *k, const struct node *v)
+{
+	struct strs *out = key_at(c, k);
+
+	if (!parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		char *s = entry(c, k, v->v[i], true, WILD_MAX), *last;
+		const char *instead;
+		size_t n;
+
+		if (!s)
+			continue;
+		lower(s);
+		n = strlen(s);
+		if (n > 1 && s[n - 1] == '.' && s[n - 2] != '\\' && s[n - 2] != '.')
+			s[n - 1] = 0;
+		/* A variable may only stand for a value here. */
+		instead = glob_ok(c, v->v[i], "domain", s) && !(c->p->vars_may_miss && strstr(v->v[i]->text, "${")) ? never_a_host(s) : NULL;
+		last = strrchr(s, '.');
+		if (instead)
+			diag_warning(c->p->d, v->v[i], "\"%s\" is never a host's name: %s [impossible-domain]", v->v[i]->text, instead);
+		else if (last && last[1] == '*' && strspn(s, "*.") < strlen(s) && !denies(c))
+			diag_warning(c->p->d, v->v[i], "\"%s\" holds for names that anybody can register: write out the last part "
+				"[wide-domain]", s);
+		if (!parse_put(c->p, v->v[i], out, s))
+			return;
+	}
+}
+
+void read_ports(struct at *c, const struct key *k, const struct node *v)
+{
+	struct rule *r = c->to;
+
+	if (!parse_is_list(c->p, k, v))
+		return;
+	r->ports = calloc(v->n + 1, sizeof(uint16_t));
+	if (!r->ports)
+		parse_no_memory(c->p, v);
+	for (size_t i = 0; r->ports && i < v->n; i++) {
+		uint64_t port;
+
+		if (!parse_is_text(c->p, v->v[i]))
+			continue;
+		if (str_to_u64(v->v[i]->text, 65535, &port) < 0) {
+			diag_error(c->p->d, v->v[i], "\"%s\" is not a port", v->v[i]->text);
+			continue;
+		}
+		if (!port)
+			diag_warning(c->p->d, v->v[i], "nothing connects to port 0 [port-zero]");
+		r->ports[r->n_ports++] = (uint16_t)port;
+	}
+}
+
+void read_cidrs(struct at *c, const struct key *k, const struct node *v)
+{
+	struct strs *out = key_at(c, k);
+
+	if (!parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		struct cidr range, base;
+		bool host = false;
+
+		if (!parse_is_text(c->p, v->v[i]))
+			continue;
+		if (cidr_parse(v->v[i]->text, &range) < 0) {
+			diag_error(c->p->d, v->v[i], "\"%s\" is not an address range", v->v[i]->text);
+			continue;
+		}
+		base = range;
+		for (size_t bit = range.bits; bit < (size_t)range.len * 8; bit++) {
+			host |= range.addr[bit / 8] >> (7 - bit % 8) & 1;
+			base.addr[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+		}
+		if (host)
+			diag_warning(c->p->d, v->v[i], "\"%s\" has bits behind its /%u: they are not looked at [host-bits]",
+				v->v[i]->text, base.bits);
+		if (!parse_put(c->p, v->v[i], out, strdup(v->v[i]->text)))
+			return;
+	}
+}
+
+static char *program(struct at *c, const struct key *k, const struct node *v)
+{
+	bool expand = v->kind == NODE_TEXT && (strchr(v->text, '/') || !strncmp(v->text, "${", 2));
+	char *s = entry(c, k, v, expand, WILD_MAX);
+
+	if (!s)
+		return NULL;
+	if (v->text[0] == '~')
+		diag_warning(c->p->d, v, "\"%s\" matches nothing: write ${HOME}/... [impossible-path]", v->text);
+	else if (strchr(s, '/') && s[0] != '/' && s[0] != '*' && s[0] != '{')
+		diag_warning(c->p->d, v, "\"%s\" matches nothing: a name, or a path from / on [impossible-path]", s);
+	else if (!strchr(s, '/') && strpbrk(s, " \t"))
+		diag_warning(c->p->d, v, "\"%s\" has a space and names no program: write \"%.*s\" and the rest in args_patterns "
+			"[space-in-command]",
+			     v->text, (int)strcspn(v->text, " \t"), v->text);
+	warn_bare_variable(c, v);
+	return s;
+}
+
+void read_commands(struct at *c, const struct key *k, const struct node *v)
+{
+	struct strs *out = key_at(c, k);
+
+	if (!parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		char *s = program(c, k, v->v[i]);
+
+		if (s && !parse_put(c->p, v->v[i], out, s))
+			return;
+	}
+}
+
+static bool label(struct at *c, const struct node *v, const char *s)
+{
+	for (size_t i = 0; i < c->p->labels.n; i++)
+		if (!strcmp(c->p->labels.v[i], s))
+			return true;
+	if (c->p->labels.n < POL_LABELS_MAX)
+		return parse_put(c->p, v, &c->p->labels, strdup(s));
+	diag_error(c->p->d, v, "processes: more than %d different entries in one policy", POL_LABELS_MAX);
+	return false;
+}
+
+void read_processes(struct at *c, const struct key *k, const struct node *v)
+{
+	struct strs *out = key_at(c, k);
+
+	if (!out)
+		parse_no_memory(c->p, v);
+	if (!out || !parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		char *s = program(c, k, v->v[i]);
+
+		if (s && !label(c, v->v[i], s)) {
+			free(s);
+			return;
+		}
+		if (s && !parse_put(c->p, v->v[i], out, s))
+			return;
+	}
+}
+
+void read_methods(struct at *c, const struct key *k, const struct node *v)
+{
+	static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", NULL };
+	struct strs *out = key_at(c, k);
+
+	if (!out)
+		parse_no_memory(c->p, v);
+	if (!out || !parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		char *s = entry(c, k, v->v[i], false, 32);
+		const char *near;
+
+		if (!s)
+			continue;
+		upper(s);
+		near = parse_nearest(s, known);
+		if (strcmp(s, "*") != 0 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") < strlen(s))
+			diag_error(c->p->d, v->v[i], "\"%s\" is not a method, such as GET, or *", v->v[i]->text);
+		else if (near && strcmp(near, s) != 0)
+			diag_warning(c->p->d, v->v[i], "method \"%s\" is unknown (did you mean \"%s\"?) [unknown-method]", s, near);
+		if (!parse_put(c->p, v->v[i], out, s))
+			return;
+	}
+}
+
+void read_sha256(struct at *c, const struct key *k, const struct node *v)
+{
+	struct strs *out = key_at(c, k);
+	struct node *one[] = { (struct node *)v };
+	struct node list = { .kind = NODE_LIST, .line = v->line, .column = v->column, .v = one, .n = 1 };
+
+	if (v->kind != NODE_TEXT)
+		list = *v;
+	if (!out)
+		parse_no_memory(c->p, v);
+	if (!out || !parse_is_list(c->p, k, &list))
+		return;
+	for (size_t i = 0; i < list.n; i++) {
+		char *s = entry(c, k, list.v[i], false, 1024);
+
+		if (!s)
+			continue;
+		lower(s);
+		if (strlen(s) != 64 || strspn(s, "0123456789abcdef") != 64)
+			diag_error(c->p->d, list.v[i], "\"%s\" is not a SHA-256: 64 hexadecimal digits", list.v[i]->text);
+		if (!parse_put(c->p, list.v[i], out, s))
+			return;
+	}
+}
+
+void read_globs(struct at *c, const struct key *k, const struct node *v)
+{
+	struct strs *out = key_at(c, k);
+
+	if (!out)
+		parse_no_memory(c->p, v);
+	if (!out || !parse_is_list(c->p, k, v))
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		char *s = entry(c, k, v->v[i], false, WILD_MAX);
+
+		if (!s)
+			continue;
+		glob_ok(c, v->v[i], k->name, s);
+		if (!parse_put(c->p, v->v[i], out, s))
+			return;
+	}
+}
+LEAKS_UNSEEN_END
+
+void read_env_globs(struct at *c, const struct key *k, const struct node *v)
+{
+	struct rule_more *more = rule_more(c->to);
+
+	for (size_t i = 0; v->kind == NODE_LIST && i < v->n; i++)
+		if (v->v[i]->kind == NODE_TEXT && strchr(v->v[i]->text, '='))
+			diag_error(c->p->d, v->v[i], "\"%s\": write the variable's name without = and value", v->v[i]->text);
+	read_globs(c, k, v);
+	if (more)
+		*(k->offset == offsetof(struct rule_more, env_allow) ? &more->has_env_allow : &more->has_env_deny) = true;
+}
