@@ -26,6 +26,7 @@ src    = $(wildcard $(1)/*.c)
 main  := netd/netd.c fsd/fsd.c execd/execd.c cli/main.c cli/shim.c
 objs   = $(patsubst %.c,$(O)/%.o,$(filter-out $(main),$(call src,$(1))))
 COMPILER := policy/yaml.c policy/parse.c policy/parse_rules.c policy/compile.c policy/dfa.c policy/nfa.c policy/regex_make.c policy/store.c
+COMPILER += policy/cases.c policy/question.c policy/ask.c policy/lint*.c policy/explain*.c
 comp_o := $(patsubst %.c,$(O)/%.o,$(wildcard $(COMPILER)))
 eval_o := $(filter-out $(comp_o),$(call objs,policy))
 LIBS_netd  := -lnetfilter_queue -lnftnl -lmnl -lcares
