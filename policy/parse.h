@@ -7,6 +7,9 @@
 #include "policy/yaml.h"
 
 struct parse { struct diag *d; const struct pol_source *src; bool vars_may_miss; struct model *m; uint64_t regex_cost; };
+/* The whole source and what it extends. 0, or -EINVAL with errors reported. m: zeroed before, the caller's to fini by model_fini also after
+ * an error. */
+int parse_source(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m);
 /* One entry of a list of the top map, for yaml_read; arg is the struct parse. Rules go into p->m. */
 void parse_item(void *arg, const struct node *key, const struct node *item);
 /* Everything but rules' entries. 0 or -EINVAL with errors reported. */
