@@ -184,7 +184,9 @@ static int read_target(const char *s, struct question *q, struct err *err)
 			q->targets |= 1u << t;
 			return 0;
 		}
-	return err_set(err, -EINVAL, "\"%.64s\" is none of self children descendants siblings session parent external system user process=NAME pid=N",
+	return err_set(err, -EINVAL,
+		       "\"%.64s\" is none of self children descendants siblings session parent external system user process=NAME "
+		       "pid=N",
 		       s);
 }
 
@@ -280,8 +282,9 @@ static int read_by(char *list, struct question *q, struct err *err)
 
 int question_read(char **w, size_t n, struct question *ret, struct err *err)
 {
-	static int (*const read[])(char **, size_t, struct question *, struct err *) = { read_file, read_net, read_dns, read_exec, read_unix,
-		read_signal, read_http, read_env, read_service, read_dns, read_net };
+	static int (*const read[])(char **, size_t, struct question *, struct err *) = { read_file,    read_net,    read_dns,  read_exec,
+											 read_unix,    read_signal, read_http, read_env,
+											 read_service, read_dns,    read_net };
 	bool by = n > 1 && !strcmp(w[0], "by");
 
 	*ret = (struct question){ 0 };
@@ -302,5 +305,6 @@ int question_read(char **w, size_t n, struct question *ret, struct err *err)
 				return err_set(err, -EINVAL, "no rule asks who it is for %s: leave \"by\" out", ask_name(ret->kind));
 			return read[k](w + 1, n - 1, ret, err);
 		}
-	return err_set(err, -EINVAL, "\"%.64s\" is none of file net dns exec unix signal http env service dns-redirect connect-redirect", w[0]);
+	return err_set(err, -EINVAL, "\"%.64s\" is none of file net dns exec unix signal http env service dns-redirect connect-redirect",
+		       w[0]);
 }

@@ -89,10 +89,15 @@ static void test_lines(void **state UNUSED)
 
 static void test_endpoints(void **state UNUSED)
 {
-	static const struct { const char *text, *host; int len, port; uint8_t first, last; } t[] = {
-		{ "Api.Example.COM:443", "api.example.com", 0, 443, 0, 0 }, { "a.:1", "a", 0, 1, 0, 0 }, { "10.0.0.1:22", NULL, 4, 22, 10, 1 },
-		{ "[fd00::2]:65535", NULL, 16, 65535, 0xfd, 2 }, { "c.d@203.0.113.9:80", "c.d", 4, 80, 203, 9 },
-		{ "C@[::1]:5", "c", 16, 5, 0, 1 }, { "010.0.0.1:1", "010.0.0.1", 0, 1, 0, 0 },
+	static const struct { const char *text, *host; int len, port; uint8_t first, last;
+	} t[] = {
+		{ "Api.Example.COM:443", "api.example.com", 0, 443, 0, 0 },
+		{ "a.:1", "a", 0, 1, 0, 0 },
+		{ "10.0.0.1:22", NULL, 4, 22, 10, 1 },
+		{ "[fd00::2]:65535", NULL, 16, 65535, 0xfd, 2 },
+		{ "c.d@203.0.113.9:80", "c.d", 4, 80, 203, 9 },
+		{ "C@[::1]:5", "c", 16, 5, 0, 1 },
+		{ "010.0.0.1:1", "010.0.0.1", 0, 1, 0, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
@@ -121,9 +126,11 @@ static void test_endpoints(void **state UNUSED)
 
 static void test_urls(void **state UNUSED)
 {
-	static const struct { const char *url, *host, *path; int port; } t[] = {
-		{ "https://a.b/c?d", "a.b", "/c?d", 443 }, { "HTTP://A", "a", "/", 80 }, { "https://a.b?x=/y", "a.b", "/?x=/y", 443 },
-		{ "http://a:8080", "a", "/", 8080 }, { "https://a@[::1]:9/x", "a", "/x", 9 }, { "https://a//../x%2e", "a", "//../x%2e", 443 },
+	static const struct { const char *url, *host, *path; int port;
+	} t[] = {
+		{ "https://a.b/c?d", "a.b", "/c?d", 443 },    { "HTTP://A", "a", "/", 80 },
+		{ "https://a.b?x=/y", "a.b", "/?x=/y", 443 }, { "http://a:8080", "a", "/", 8080 },
+		{ "https://a@[::1]:9/x", "a", "/x", 9 },      { "https://a//../x%2e", "a", "//../x%2e", 443 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
@@ -184,26 +191,61 @@ static void test_others(void **state UNUSED)
 
 static void test_refusals(void **state UNUSED)
 {
-	static const struct { const char *text, *words; } t[] = {
-		{ "file read /a", "no \"->\"" }, { "-> allow", "no question" }, { "file read /a ->", "nothing stands behind" },
-		{ "file read /a -> allow a b", "too much" }, { "file read /a -> maybe", "none of allow deny" }, { "file read /a -> absorb", "none of" },
-		{ "file reed /a -> allow", "\"reed\" is none of read" }, { "file read a -> allow", "not an absolute path" },
-		{ "file read -> allow", "file OPERATION PATH" }, { "nett a:1 -> deny", "\"nett\" is none of" }, { "net a -> deny", "no port" },
-		{ "net a: -> deny", "no port from 1" }, { "net a:0 -> deny", "no port from 1" }, { "net a:65536 -> deny", "no port from 1" },
-		{ "net ::1:443 -> deny", "in brackets" }, { "net [::1:443 -> deny", "without \"]\"" }, { "net [::g]:1 -> deny", "no IPv6" },
-		{ "net [::1]x:1 -> deny", "without \"]\"" }, { "net [10.0.0.1]:1 -> deny", "no IPv6" }, { "net a@b:1 -> deny", "no address" },
-		{ "net :1 -> deny", "name is empty" }, { "net .:1 -> deny", "name is empty" }, { "dns . -> deny", "name is empty" },
-		{ "http GET a/b -> deny", "neither https" }, { "http GET https:///x -> deny", "name is empty" },
-		{ "http GET https://?x -> deny", "name is empty" }, { "http GET https://a/#x -> deny", "never sent" },
-		{ "http '' https://a/ -> deny", "method is empty" }, { "exec -> deny", "write: exec" }, { "exec depth=x a -> deny", "no depth" },
-		{ "exec sha256=0 a -> deny", "64 hex" }, { "exec '' a -> deny", "write: exec" }, { "exec =/x -> deny", "no name" },
-		{ "unix open /x -> deny", "none of connect" }, { "unix bind x -> deny", "neither" }, { "unix bind @ -> deny", "neither" },
-		{ "signal NONE self -> deny", "no signal" }, { "signal KILL selfish -> deny", "none of self" }, { "signal KILL , -> deny", "none of self" },
-		{ "signal KILL pid=0 -> deny", "no process number" }, { "env A=b -> deny", "no variable's name" }, { "env A to b -> deny", "for COMMAND" },
-		{ "env A for -> deny", "write: exec" }, { "service a GET x -> deny", "does not begin" }, { "by , file read /a -> deny", "empty name" },
-		{ "by npm -> deny", "no question" }, { "by npm env A -> deny", "no rule asks" }, { "dns-redirect a -> allow", "none of redirect none" },
-		{ "dns-redirect a -> none r", "no rule can be" }, { "exec 'a -> deny", "unterminated single quote" },
-		{ "exec \"a -> deny", "unterminated double quote" }, { "exec a -> deny \\", "backslash at the end" }, { "exec a '->' deny", "no \"->\"" },
+	static const struct { const char *text, *words;
+	} t[] = {
+		{ "file read /a", "no \"->\"" },
+		{ "-> allow", "no question" },
+		{ "file read /a ->", "nothing stands behind" },
+		{ "file read /a -> allow a b", "too much" },
+		{ "file read /a -> maybe", "none of allow deny" },
+		{ "file read /a -> absorb", "none of" },
+		{ "file reed /a -> allow", "\"reed\" is none of read" },
+		{ "file read a -> allow", "not an absolute path" },
+		{ "file read -> allow", "file OPERATION PATH" },
+		{ "nett a:1 -> deny", "\"nett\" is none of" },
+		{ "net a -> deny", "no port" },
+		{ "net a: -> deny", "no port from 1" },
+		{ "net a:0 -> deny", "no port from 1" },
+		{ "net a:65536 -> deny", "no port from 1" },
+		{ "net ::1:443 -> deny", "in brackets" },
+		{ "net [::1:443 -> deny", "without \"]\"" },
+		{ "net [::g]:1 -> deny", "no IPv6" },
+		{ "net [::1]x:1 -> deny", "without \"]\"" },
+		{ "net [10.0.0.1]:1 -> deny", "no IPv6" },
+		{ "net a@b:1 -> deny", "no address" },
+		{ "net :1 -> deny", "name is empty" },
+		{ "net .:1 -> deny", "name is empty" },
+		{ "dns . -> deny", "name is empty" },
+		{ "http GET a/b -> deny", "neither https" },
+		{ "http GET https:///x -> deny", "name is empty" },
+		{ "http GET https://?x -> deny", "name is empty" },
+		{ "http GET https://a/#x -> deny", "never sent" },
+		{ "http '' https://a/ -> deny", "method is empty" },
+		{ "exec -> deny", "write: exec" },
+		{ "exec depth=x a -> deny", "no depth" },
+		{ "exec sha256=0 a -> deny", "64 hex" },
+		{ "exec '' a -> deny", "write: exec" },
+		{ "exec =/x -> deny", "no name" },
+		{ "unix open /x -> deny", "none of connect" },
+		{ "unix bind x -> deny", "neither" },
+		{ "unix bind @ -> deny", "neither" },
+		{ "signal NONE self -> deny", "no signal" },
+		{ "signal KILL selfish -> deny", "none of self" },
+		{ "signal KILL , -> deny", "none of self" },
+		{ "signal KILL pid=0 -> deny", "no process number" },
+		{ "env A=b -> deny", "no variable's name" },
+		{ "env A to b -> deny", "for COMMAND" },
+		{ "env A for -> deny", "write: exec" },
+		{ "service a GET x -> deny", "does not begin" },
+		{ "by , file read /a -> deny", "empty name" },
+		{ "by npm -> deny", "no question" },
+		{ "by npm env A -> deny", "no rule asks" },
+		{ "dns-redirect a -> allow", "none of redirect none" },
+		{ "dns-redirect a -> none r", "no rule can be" },
+		{ "exec 'a -> deny", "unterminated single quote" },
+		{ "exec \"a -> deny", "unterminated double quote" },
+		{ "exec a -> deny \\", "backslash at the end" },
+		{ "exec a '->' deny", "no \"->\"" },
 	};
 	struct err err = { 0 };
 
@@ -239,10 +281,12 @@ static void test_bounds(void **state UNUSED)
 
 static void test_answers(void **state UNUSED)
 {
-	static const struct { const char *text, *word, *rule; } t[] = {
+	static const struct { const char *text, *word, *rule;
+	} t[] = {
 		{ "file read /w/a -> allow", "allow", "w" }, { "file write /w/a -> allow", "deny", "default-deny-files" },
-		{ "net a.b:443 -> allow", "audit", "n" }, { "net a.b:80 -> allow", "deny", "default-deny-network" }, { "dns a.b -> audit", "audit", "n" },
-		{ "exec sh -c 'rm x' -> deny", "deny", "rm" }, { "exec ls -> deny", "allow", "all" },
+		{ "net a.b:443 -> allow", "audit", "n" },    { "net a.b:80 -> allow", "deny", "default-deny-network" },
+		{ "dns a.b -> audit", "audit", "n" },	     { "exec sh -c 'rm x' -> deny", "deny", "rm" },
+		{ "exec ls -> deny", "allow", "all" },
 	};
 	struct policy *p = pol_open(HEAD "file_rules: [{name: w, paths: [/w/*], operations: [read], decision: allow}]\n"
 				    "network_rules: [{name: n, domains: [a.b], ports: [443], decision: audit}]\n"
