@@ -18,7 +18,7 @@ struct question {
 	enum ask kind;
 	const char *by[ASK_BY_MAX]; size_t n_by;      /* programs in the line of descent, names or paths */
 	enum pol_op op; enum pol_unix_op unix_op;
-	const char *path;                             /* file, unix; http, service: from "/", with the query */
+	const char *path;                             /* file: clean; unix; http, service: from "/", with the query */
 	const char *host;                             /* lower case, no trailing dot; NULL: an address alone */
 	uint8_t addr[16]; size_t addr_len; uint16_t port;
 	const char *method, *service;

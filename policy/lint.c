@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/str.h"
 #include "policy/parse.h"
 
 #define VARS 256
@@ -20,7 +21,7 @@ static const char *file_of(const struct model *m, uint16_t file)
 
 void lint_warn(struct lint *l, struct place at, const char *fmt, ...)
 {
-	char words[4096];
+	char words[4096], shown[8192];
 	va_list ap;
 
 	if (l->n++ >= LINTS_MAX)
@@ -28,7 +29,8 @@ void lint_warn(struct lint *l, struct place at, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	buf_printf(l->out, "%s:%u:%u: warning: %s\n", file_of(l->m, at.file), at.line, at.column ? at.column : 1, words);
+	str_display(words, strlen(words), shown, sizeof(shown));
+	buf_printf(l->out, "%s:%u:%u: warning: %s\n", file_of(l->m, at.file), at.line, at.column ? at.column : 1, shown);
 }
 
 void takers_add(struct takers *t, uint32_t rule)

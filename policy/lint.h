@@ -3,14 +3,11 @@
 #ifndef POLICY_LINT_H
 #define POLICY_LINT_H
 
-#include "policy/compile.h"
+#include "policy/explain.h"
 #include "policy/model.h"
 
-/* Appends "file:line:column: warning: words [id]\n" to diag for each finding, at most LINTS_MAX and a line that counts the rest. Variables
- * stand for any value, so a finding holds on every machine. Nothing when the policy has errors. 0 or -ENOMEM. */
-#define LINTS_MAX 200
-int policy_lint(const struct pol_source *src, struct buf *diag);
-/* The same over a model, whose workspace is /workspace. vars: the source whose variables have values that stand for any; NULL: none. */
+#define LINTS_MAX 200            /* findings; the rest is counted */
+/* policy_lint over a model, whose workspace is /workspace. vars: the source whose variables have values that stand for any; NULL: none. */
 void lint_model(const struct model *m, const struct pol_source *vars, struct buf *diag);
 
 /* What the lints' files share. */

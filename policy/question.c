@@ -74,12 +74,39 @@ static int endpoint(char *text, uint16_t port, struct question *q, struct err *e
 	return host_name(text + (text[0] == '['), q, err);
 }
 
+/* Without "//", "." and "..", in place: what is written is never longer than what was read. */
+static void clean(char *path)
+{
+	size_t n = 0;
+
+	for (const char *s = path; *s;) {
+		size_t len;
+
+		while (*s == '/')
+			s++;
+		len = strcspn(s, "/");
+		if (len == 2 && s[0] == '.' && s[1] == '.') {
+			while (n && path[--n] != '/')
+				;
+		} else if (len && !(len == 1 && s[0] == '.')) {
+			path[n++] = '/';
+			memmove(path + n, s, len);
+			n += len;
+		}
+		s += len;
+	}
+	if (!n)
+		path[n++] = '/';
+	path[n] = 0;
+}
+
 static int read_file(char **w, size_t n, struct question *q, struct err *err)
 {
 	if (n != 2)
 		return err_set(err, -EINVAL, "write: file OPERATION PATH");
 	if (w[1][0] != '/')
 		return err_set(err, -EINVAL, "\"%.200s\" is not an absolute path", w[1]);
+	clean(w[1]);
 	q->path = w[1];
 	for (int op = 0; op < POL_OP__COUNT; op++)
 		if (!strcmp(pol_op_name((enum pol_op)op), w[0])) {

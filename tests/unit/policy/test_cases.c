@@ -189,6 +189,21 @@ static void test_others(void **state UNUSED)
 	assert_string_equal(q->path, "/repos?x");
 }
 
+static void test_paths(void **state UNUSED)
+{
+	static const struct { const char *text, *path; } t[] = {
+		{ "/a/b", "/a/b" }, { "//a/./b//../c/", "/a/c" }, { "/../..", "/" }, { "/", "/" }, { "/a/..", "/" }, { "/...", "/..." },
+		{ "/a/.b/..c", "/a/.b/..c" }, { "/a/b/../../../c", "/c" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "file read %s -> allow", t[i].text);
+		assert_string_equal(question(line)->path, t[i].path);
+	}
+}
+
 static void test_refusals(void **state UNUSED)
 {
 	static const struct { const char *text, *words;
@@ -308,8 +323,9 @@ static void test_answers(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words), cmocka_unit_test(test_lines), cmocka_unit_test(test_endpoints), cmocka_unit_test(test_urls),
-		cmocka_unit_test(test_execs), cmocka_unit_test(test_others), cmocka_unit_test(test_refusals), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_words),	cmocka_unit_test(test_lines),	 cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_urls),	cmocka_unit_test(test_execs),	 cmocka_unit_test(test_others),
+		cmocka_unit_test(test_paths),	cmocka_unit_test(test_refusals), cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_answers),
 	};
 
