@@ -136,7 +136,7 @@ static int lint_rule(struct paths *p, uint32_t i, uint32_t first, struct fate *f
 	const struct rule *u = &p->r->v[i];
 	struct fault dead = { 0 }, part = { 0 }, here = { 0 };
 	struct takers all = { 0 };
-	uint32_t any = 0;
+	uint32_t any = 0, dead_ends = 0;
 	bool restricts = u->decision == POL_DENY || u->decision == POL_APPROVE || u->decision == POL_REDIRECT;
 
 	for (size_t k = 0; k < u->paths.n; k++) {
@@ -145,10 +145,11 @@ static int lint_rule(struct paths *p, uint32_t i, uint32_t first, struct fate *f
 		if (r < 0)
 			return r;
 		any |= fates[k].alive;
+		dead_ends += fates[k].met && !fates[k].alive;
 		for (size_t t = 0; !fates[k].alive && t < fates[k].takers.n; t++)
 			takers_add(&all, fates[k].takers.v[t]);
 	}
-	if (!any && all.n) {
+	if (!any && dead_ends) {
 		lint_shadowed(p->l, p->r, i, &all);
 		return 0;
 	}
@@ -159,7 +160,9 @@ static int lint_rule(struct paths *p, uint32_t i, uint32_t first, struct fate *f
 		struct fate below;
 		int r;
 
-		if (!fates[k].alive && fates[k].takers.n) {
+		if (!fates[k].met) {
+			continue; /* it matches no path at all: the parser's to say */
+		} else if (!fates[k].alive) {
 			fault_add(p->l, &dead, entry, u->ops, &fates[k].takers);
 		} else if (restricts && lost) {
 			fault_add(p->l, &part, entry, lost, &fates[k].permitting);

@@ -120,6 +120,100 @@ check "explain: the first twenty" is "$(grep -c '^  rule ' "$T/said")" 20
 check "explain: how many more" says "and 11 more rules: --all"
 check "explain --all" is "$("$A" policy explain --policy long --all exec nothing | grep -c '^  rule ')" 31
 
+# The whole language: a question of each kind, and by whom.
+cat >"$T/policies/base.yaml" <<'END'
+version: 1
+name: base
+command_rules:
+  - {name: base-make, commands: [make], decision: allow}
+network_rules:
+  - {name: base-any, domains: ["*"], decision: allow}
+END
+cat >"$T/policies/whole.yaml" <<'END'
+version: 1
+name: whole
+extends: base
+file_rules:
+  - {name: npm-own, paths: ["/srv/npm/**"], decision: allow, processes: [npm]}
+unix_socket_rules:
+  - {name: app, paths: ["/run/app/*.sock", "@app"], operations: [connect], decision: allow}
+signal_rules:
+  - {name: graceful, signals: [KILL], target: {type: children}, decision: redirect, redirect_to: TERM}
+  - {name: own, target: descendants, decision: allow}
+dns_redirects:
+  - {name: inside, match: '\.corp$', resolve_to: 10.0.0.9}
+connect_redirects:
+  - {name: mirror, match: '^pypi\.org:443$', redirect_to: "mirror.corp:8443"}
+env_policy: {deny: [SECRET_*]}
+network_rules:
+  - {name: reads, domains: [api.example.com], methods: [GET], paths: ["/v1/**"], decision: allow}
+  - {name: writes, domains: [api.example.com], decision: deny}
+command_rules:
+  - {name: no-token, commands: [git], decision: allow, env_deny: [TOKEN]}
+http_services:
+  - name: hub
+    upstream: https://hub.example.com
+    rules:
+      - {name: hub-read, methods: [GET], paths: ["/repos/**"], decision: allow}
+END
+cat >"$T/whole.cases" <<'END'
+by npm file write /srv/npm/x -> allow npm-own
+by node,/usr/bin/npm file write /srv/npm/x -> allow npm-own
+file write /srv/npm/x -> deny default-deny-files
+unix connect /run/app/a.sock -> allow app
+unix connect @app -> allow app
+unix bind @app -> deny default-deny-unix
+signal KILL children,descendants,session -> redirect graceful
+signal SIGTERM descendants -> allow own
+signal 9 external -> deny default-deny-signal
+dns-redirect git.corp -> redirect inside
+dns-redirect example.org -> none
+connect-redirect pypi.org:443 -> redirect mirror
+connect-redirect pypi.org:80 -> none
+env SECRET_KEY -> deny env_policy.deny
+env LD_PRELOAD -> deny built-in
+env PATH -> allow default
+env TOKEN for git push -> deny env_deny
+http GET https://api.example.com/v1/x?y=1 -> allow reads
+http POST https://api.example.com/v1/x -> deny writes
+http GET https://api.example.com/v2 -> deny writes
+http GET https://api.example.com/v1/../v2 -> deny http-bad-path
+net hub.example.com:443 -> deny http-service-direct
+net example.org:443 -> allow base-any
+service hub GET /repos/a -> allow hub-read
+service HUB POST /repos/a -> deny default-deny-service
+exec make -> allow base-make
+END
+check "test: every kind of question" status 0 "$A" policy test --policy whole "$T/whole.cases"
+check "test: all of them" says "26 cases hold, 0 do not"
+echo "service none GET / -> deny" >"$T/service.cases"
+check "test: an unknown service" status 1 "$A" policy test --policy whole "$T/service.cases"
+check "test: which service" says 'the policy has no service "none"'
+check "show --expanded: an extended rule and its file" is \
+	"$("$A" policy show whole --expanded --json | jq -r '.[] | select(.rule == "base-make") | .at')" "$T/policies/base.yaml:4"
+explain() { "$A" policy explain --policy whole --workspace "$T/ws" "$@" >"$T/said" 2>&1; }
+explain file write /srv/npm/x
+check "explain: nobody is named" says "processes: none of [npm] is in the line of descent: no program is named (by NAME ...)"
+explain by node write /srv/npm/x
+check "explain: who is named" says "processes: none of [npm] is in the line of descent (node)"
+explain unix bind @app
+check "explain: a socket" says 'operations have no "bind"'
+explain signal TERM external
+check "explain: a signal" says "signals have no 15"
+check "explain: a target" says "target: what the signal goes to is none of its types"
+explain http POST https://api.example.com/v1/x
+check "explain: a request" says "method POST is not in [GET]"
+explain connect-redirect pypi.org:80
+check "explain: a redirect that is none" says 'org:443$" does not match "pypi.org:80"'
+explain dns-redirect x.corp
+check "explain: where to" says "resolve to: 10.0.0.9"
+explain env TOKEN for git push
+check "explain: a variable" says "by: env_deny"
+explain service hub GET /other
+check "explain: a service's rule" says "rule hub-read ($T/policies/whole.yaml:"
+explain exec make
+check "explain: another file's rule" says "at: $T/policies/base.yaml:4"
+
 check "list" is "$("$A" policy list | jq -r '.[] | select(.name == "clean") | .description')" "nothing wrong here"
 check "list: the built-in ones" is "$("$A" policy list --json | jq -r '[.[] | .name] | contains(["default", "agent-sandbox", "faults"])')" true
 check "show" is "$("$A" policy show clean | head -n 2 | tail -n 1)" "name: clean"

@@ -80,6 +80,7 @@ static void test_files(void **state UNUSED)
 	expect(F "- {name: a, paths: ['/workspace/**'], operations: [write]" A "- {name: b, paths: ['**']" D, "");
 	expect(F "- {name: a, paths: ['${ONE}/**']" A "- {name: b, paths: ['${TWO}/**']" D, ""); /* equal on no machine that matters */
 	expect(F "- {name: a, paths: ['${ONE}/**']" A "- {name: b, paths: ['${ONE}/x']" D, "5 shadowed-rule");
+	expect(F "- {name: a, paths: ['**']" A "- {name: b, paths: ['**/']" D, ""); /* matches no path: no other rule's doing */
 	expect(F "- {name: a, paths: [/x/b]" A "- {name: b, paths: [/x/a]" A, "");
 }
 
