@@ -366,8 +366,8 @@ static bool report(struct walk *w, uint32_t s, globs_fn fn, void *arg)
 	bool must = false;
 	size_t n = 0;
 
-	if (w->g->paths && p->slash && !p->begin)
-		return true;
+	if (w->g->paths && p->slash)
+		return true; /* no path ends in one: the root's text is empty */
 	for (uint32_t i = 0; i < p->n; i++) {
 		const struct gnode *x = &w->g->v[p->v[i]];
 

@@ -285,7 +285,7 @@ static bool one_open(void *arg, const uint32_t *hit UNUSED, size_t n)
 
 static bool valid(const char *s)
 {
-	return s[0] == '/' && !strstr(s, "//") && (!s[1] || s[strlen(s) - 1] != '/');
+	return s[0] == '/' && !strstr(s, "//") && s[strlen(s) - 1] != '/';
 }
 
 /* Whether some short text is matched by a, and by neither b nor c. */
