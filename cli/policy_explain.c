@@ -225,10 +225,10 @@ int policy_explain_cmd(int argc, char **argv)
 	};
 	int at = policy_options("explain", argc, argv, options, ARRAY_LEN(options)), r;
 	struct buf text = { 0 };
-	struct pol_source src;
+	struct pol_source src = { 0 };
 	struct err err = { 0 };
 	struct policy *p;
-	size_t n;
+	size_t n = 0;
 
 	if (at < 0)
 		return EXIT_ERROR;

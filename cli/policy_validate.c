@@ -105,10 +105,7 @@ static void one(struct found *f, const char *name, const char *cwd, bool compat)
 	}
 	src.text = (const char *)text.data;
 	src.len = text.len;
-	if (policy_validate(&src, &diag) < 0)
-		f->errors = true;
-	else if (policy_lint(&src, &diag) < 0)
-		f->errors = true;
+	f->errors |= policy_validate(&src, &diag) < 0 || policy_lint(&src, &diag) < 0;
 	report(f, &diag);
 	buf_fini(&text);
 	buf_fini(&diag);

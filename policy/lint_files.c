@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/str.h"
 #include "policy/lint.h"
 #include "policy/lint_glob.h"
 
@@ -217,11 +218,11 @@ static void lint_tree(struct paths *p, uint32_t i)
 		return;
 	for (size_t k = 0; k < u->paths.n; k++) {
 		const char *end = last_star(u->paths.v[k]);
-		auto_free char *root = end ? strndup(u->paths.v[k], (size_t)(end - u->paths.v[k])) : NULL;
-		auto_free char *inside = NULL;
+		char root[4200], inside[4204];
 
-		if (!root || wild_is(root) || asprintf(&inside, "%s/-", root) < 0)
+		if (!end || str_format(root, sizeof(root), "%.*s", (int)(end - u->paths.v[k]), u->paths.v[k]) < 0 || wild_is(root))
 			continue;
+		snprintf(inside, sizeof(inside), "%s/-", root);
 		for (size_t o = 0; o < n; o++) {
 			const struct rule *d, *in;
 

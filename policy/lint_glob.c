@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "policy/model.h"
 
 #define NODES 2000000u
@@ -258,6 +259,7 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+LEAKS_UNSEEN_BEGIN /* the sets belong to the walk: globs_walk */
 /* The places listed become a set, or are found to be one that is known: its number, or NO. */
 static uint32_t intern(struct walk *w, bool slash, bool begin)
 {
@@ -284,6 +286,7 @@ static uint32_t intern(struct walk *w, bool slash, bool begin)
 	w->table[at] = ++w->n_sets;
 	return w->n_sets - 1;
 }
+LEAKS_UNSEEN_END
 
 /* Bytes that no place tells apart are one class. sign: which of the sets hold the byte, as a hash. */
 static void classes(struct walk *w, const uint64_t sign[256])

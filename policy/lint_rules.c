@@ -187,12 +187,12 @@ static bool net_names(struct section *s, uint32_t i, size_t port, size_t range, 
 		if (!e->domains.n)
 			candidate(s, "**", k);
 		for (size_t d = 0; d < e->domains.n; d++)
-			candidate(s, strcmp(e->domains.v[d], "*") ? e->domains.v[d] : "**", k);
+			candidate(s, strcmp(e->domains.v[d], "*") != 0 ? e->domains.v[d] : "**", k);
 	}
 	if (!u->domains.n && open_entry(s, "**", t))
 		*port_open = *range_open = *domains = true;
 	for (size_t d = 0; d < u->domains.n; d++)
-		if (open_entry(s, strcmp(u->domains.v[d], "*") ? u->domains.v[d] : "**", t))
+		if (open_entry(s, strcmp(u->domains.v[d], "*") != 0 ? u->domains.v[d] : "**", t))
 			*port_open = *range_open = domains[d] = true;
 	return !s->full && s->l->left > i;
 }
@@ -358,7 +358,7 @@ void lint_requests(struct lint *l, const struct rules *r)
 		bool open = false;
 
 		for (size_t k = 0; k < (m->methods.n ? m->methods.n : 1) && !open; k++) {
-			const char *method = m->methods.n && strcmp(m->methods.v[k], "*") ? m->methods.v[k] : NULL;
+			const char *method = m->methods.n && strcmp(m->methods.v[k], "*") != 0 ? m->methods.v[k] : NULL;
 
 			s.names.n = 0;
 			for (uint32_t e = 0; e < i; e++) {

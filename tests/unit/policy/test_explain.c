@@ -39,7 +39,7 @@ static void reason(void *arg UNUSED, const struct pol_reason *r)
 static struct answer ask(const char *line, struct question *q)
 {
 	static char copy[512], *words[32];
-	struct answer a;
+	struct answer a = { 0 };
 	struct err err = { 0 };
 	size_t n = 0;
 
