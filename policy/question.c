@@ -261,13 +261,13 @@ static int read_http(char **w, size_t n, struct question *q, struct err *err)
 	len = strcspn(host, "/?");
 	path = host + len;
 	left = *path == '?' ? 2 : 1;
-	memmove(host - left, host, len);
-	host[len - left] = 0;
+	host = memmove(host - left, host, len);
+	host[len] = 0;
 	if (left == 2)
 		*--path = '/';
 	q->path = *path ? path : root;
 	q->method = w[0];
-	return w[0][0] ? endpoint(host - left, port, q, err) : err_set(err, -EINVAL, "the method is empty");
+	return w[0][0] ? endpoint(host, port, q, err) : err_set(err, -EINVAL, "the method is empty");
 }
 
 static int read_env(char **w, size_t n, struct question *q, struct err *err)
