@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy explain: what the policy says to a question, who brings it about, and why the rules before did not. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/policy_cmd.h"
+#include "common/buf.h"
+#include "policy/explain.h"
+
+#define REASONS_SHOWN 20
+
+struct telling { cJSON *list; size_t n, more; bool all, json; };
+
+static void reason(void *arg, const struct pol_reason *r)
+{
+	struct telling *t = arg;
+	cJSON *j;
+
+	if (t->n++ >= REASONS_SHOWN && !t->all) {
+		t->more++;
+		return;
+	}
+	if (!t->json) {
+		printf("%s  rule %s (%s): %s\n", t->n == 1 ? "not:\n" : "", policy_shown(r->rule), policy_shown(r->where),
+		       policy_shown(r->why));
+		return;
+	}
+	j = cJSON_CreateObject();
+	cJSON_AddStringToObject(j, "rule", r->rule);
+	cJSON_AddStringToObject(j, "at", r->where);
+	cJSON_AddStringToObject(j, "why", r->why);
+	cJSON_AddItemToArray(t->list, j);
+}
+
+/* The message with its fields filled in; NULL when the rule has none. Owned by the caller. */
+static char *message_of(const struct question *q, const struct answer *a)
+{
+	const char *tmpl = q->kind == ASK_DNS_REDIRECT || q->kind == ASK_CONNECT_REDIRECT ? a->redirect.message : a->v.message;
+	struct buf args = BUF_INIT(1u << 16);
+	char address[INET6_ADDRSTRLEN] = "", port[8], *out;
+	struct pol_fields f = { .path = q->path, .command = a->v.command ? a->v.command : q->given, .domain = q->host };
+
+	if (!tmpl)
+		return NULL;
+	for (size_t i = 1; i < a->v.argc; i++) {
+		buf_puts(&args, i > 1 ? " " : "");
+		buf_puts(&args, a->v.argv[i]);
+	}
+	if (q->addr_len)
+		inet_ntop(q->addr_len == 4 ? AF_INET : AF_INET6, q->addr, address, sizeof(address));
+	snprintf(port, sizeof(port), "%u", q->port);
+	f.args = args.data ? (const char *)args.data : "";
+	f.remote_addr = q->addr_len ? address : q->host;
+	f.remote_port = q->port ? port : NULL;
+	f.operation = q->kind == ASK_FILE ? pol_op_name(q->op) : q->kind == ASK_UNIX ? pol_unix_op_name(q->unix_op) : q->method;
+	out = malloc(8192);
+	if (out)
+		pol_message(tmpl, &f, out, 8192);
+	buf_fini(&args);
+	return out;
+}
+
+static void position(const struct policy *p, const struct question *q, const struct answer *a, char *out, size_t cap)
+{
+	const char *section = q->kind == ASK_DNS || q->kind == ASK_HTTP ? "net"
+			      : q->kind == ASK_SERVICE			? "service-rule"
+									: ask_name(q->kind);
+
+	if (!a->rule || policy_rule_position(p, section, a->rule, out, cap) < 0)
+		snprintf(out, cap, "%s", q->kind == ASK_ENV ? "env_policy, or built in" : a->rule ? "implicit" : "no rule");
+}
+
+/* What else the answer says, as lines "name: value". */
+static void more(cJSON *j, const struct question *q, const struct answer *a)
+{
+	const struct pol_verdict *v = &a->v;
+	struct buf args = BUF_INIT(1u << 16);
+
+	if (q->kind == ASK_DNS_REDIRECT && a->rule) {
+		char address[INET6_ADDRSTRLEN] = "";
+
+		inet_ntop(a->redirect.addr_len == 4 ? AF_INET : AF_INET6, a->redirect.addr, address, sizeof(address));
+		cJSON_AddStringToObject(j, "resolve_to", address);
+	}
+	if (q->kind == ASK_CONNECT_REDIRECT && a->rule) {
+		buf_printf(&args, "%s", a->redirect.host ? a->redirect.host : a->redirect.unix_path ? a->redirect.unix_path : "");
+		if (a->redirect.host)
+			buf_printf(&args, ":%u", a->redirect.port);
+		cJSON_AddStringToObject(j, "redirect_to", (const char *)args.data);
+	}
+	if (v->command && q->given && strcmp(v->command, q->given) != 0)
+		cJSON_AddStringToObject(j, "decided_for", v->command);
+	if (v->redirect_to) {
+		buf_puts(&args, v->redirect_to);
+		for (size_t i = 0; i < v->n_redirect_args; i++)
+			buf_printf(&args, " %s", v->redirect_args[i]);
+		for (size_t i = 0; i < v->n_redirect_append; i++)
+			buf_printf(&args, " %s", v->redirect_append[i]);
+		cJSON_AddStringToObject(j, "redirect_to", (const char *)args.data);
+	}
+	if (v->decision == POL_APPROVE && a->rule && q->kind != ASK_ENV)
+		cJSON_AddNumberToObject(j, "asks_for_seconds", v->timeout_ms ? (double)v->timeout_ms / 1000 : 300);
+	if (v->http && q->kind == ASK_NET)
+		cJSON_AddStringToObject(j, "requests", "each is judged by itself: explain http METHOD URL");
+	if (v->tls != POL_TLS_DEFAULT)
+		cJSON_AddStringToObject(j, "tls", v->tls == POL_TLS_INSPECT ? "inspect" : "passthrough");
+	buf_fini(&args);
+}
+
+static void print_text(const cJSON *j)
+{
+	static const struct { const char *key, *shown; } names[] = {
+		{ "decided_for", "decided for" }, { "redirect_to", "redirect to" }, { "resolve_to", "resolve to" },
+		{ "asks_for_seconds", "asks for, seconds" }, { "enforced_by", "enforced by" },
+	};
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, j) {
+		const char *name = e->string;
+
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			if (!strcmp(name, names[i].key))
+				name = names[i].shown;
+		if (cJSON_IsString(e))
+			printf("%s: %s\n", name, policy_shown(e->valuestring));
+		else if (cJSON_IsNull(e))
+			printf("%s: no daemon\n", name);
+		else if (cJSON_IsNumber(e))
+			printf("%s: %g\n", name, e->valuedouble);
+	}
+}
+
+static int source(const char *policy, const char *workspace, struct buf *text, char *path, size_t cap, struct pol_source *ret)
+{
+	static struct pol_var vars[POLICY_VARS_MAX];
+	struct err err = { 0 };
+
+	if (policy_find(policy, path, cap, &err) < 0 || policy_read(path, text, &err) < 0)
+		return complain("%s", err.msg);
+	*ret = (struct pol_source){ .file = path, .text = (const char *)text->data, .len = text->len, .workspace = workspace, .vars = vars,
+				    .n_vars = policy_vars(vars, workspace), .load = policy_extends };
+	return 0;
+}
+
+static int tell(struct policy *p, const struct pol_source *src, const struct question *q, struct telling *t)
+{
+	struct err err = { 0 };
+	struct pol_enforcer by;
+	struct answer a;
+	char where[4400];
+	cJSON *j;
+	int r;
+
+	if (question_ask(p, q, &a, &err) < 0)
+		return complain("%s", err.msg);
+	position(p, q, &a, where, sizeof(where));
+	by = policy_enforcer(p, q, &a, src->workspace);
+	j = cJSON_CreateObject();
+	cJSON_AddStringToObject(j, "decision", a.word);
+	if (a.rule)
+		cJSON_AddStringToObject(j, q->kind == ASK_ENV ? "by" : "rule", a.rule);
+	cJSON_AddStringToObject(j, "at", where);
+	{
+		auto_free char *message = message_of(q, &a);
+
+		if (message)
+			cJSON_AddStringToObject(j, "message", message);
+	}
+	more(j, q, &a);
+	if (by.daemon)
+		cJSON_AddStringToObject(j, "enforced_by", by.daemon);
+	else
+		cJSON_AddNullToObject(j, "enforced_by");
+	cJSON_AddStringToObject(j, "how", by.how);
+	if (!t->json)
+		print_text(j);
+	t->list = t->json ? cJSON_AddArrayToObject(j, "not") : NULL;
+	r = policy_why(src, q, &a, reason, t, &err);
+	if (r < 0)
+		complain("%s", err.msg);
+	if (t->json) {
+		cJSON_AddNumberToObject(j, "not_more", (double)t->more);
+		print_json(j);
+	} else {
+		if (t->more)
+			printf("  and %zu more rules: --all\n", t->more);
+		cJSON_Delete(j);
+	}
+	return r < 0 ? EXIT_ERROR : 0;
+}
+
+/* The question's words: a file operation may stand without "file", and "--" behind exec as exec itself takes it. */
+static int words_of(int argc, char **argv, char **w, size_t cap, size_t *ret)
+{
+	static char file_word[] = "file";
+	int first = argc > 2 && !strcmp(argv[0], "by") ? 2 : 0;
+	size_t n = 0;
+
+	if ((size_t)argc + 2 > cap)
+		return complain("more than %zu words", cap - 2);
+	for (int i = 0; i < argc; i++) {
+		for (int op = 0; i == first && argc == first + 2 && op < POL_OP__COUNT; op++)
+			if (!strcmp(argv[i], pol_op_name((enum pol_op)op)))
+				w[n++] = file_word;
+		if (i != first + 1 || strcmp(argv[i], "--") != 0 || strcmp(argv[first], "exec") != 0)
+			w[n++] = argv[i];
+	}
+	w[n] = NULL;
+	*ret = n;
+	return 0;
+}
+
+int policy_explain_cmd(int argc, char **argv)
+{
+	static char *words[CASE_WORDS_MAX];
+	static struct question q;
+	char cwd[4096], path[4300];
+	const char *policy = "default", *workspace = getcwd(cwd, sizeof(cwd)) ? cwd : "/workspace";
+	struct telling t = { 0 };
+	const struct policy_option options[] = {
+		{ "--policy", NULL, &policy }, { "--workspace", NULL, &workspace }, { "--json", &t.json, NULL }, { "--all", &t.all, NULL }
+	};
+	int at = policy_options("explain", argc, argv, options, ARRAY_LEN(options)), r;
+	struct buf text = { 0 };
+	struct pol_source src = { 0 };
+	struct err err = { 0 };
+	struct policy *p;
+	size_t n = 0;
+
+	if (at < 0)
+		return EXIT_ERROR;
+	if (at == argc)
+		return complain("usage: agentsh policy explain [--policy NAME|FILE] [--workspace DIR] [--json] [--all] [by NAME,...] "
+				"[file] read|write|... "
+				"PATH | net HOST:PORT | dns NAME | exec CMD ARGS... | unix connect|... PATH | signal NAME TARGET,... | "
+				"http METHOD URL | env NAME [for CMD ARGS...] | service NAME METHOD /PATH | dns-redirect NAME | "
+				"connect-redirect HOST:PORT");
+	if (words_of(argc - at, argv + at, words, ARRAY_LEN(words), &n))
+		return EXIT_ERROR;
+	if (question_read(words, n, &q, &err) < 0)
+		return complain("%s", err.msg);
+	if (source(policy, workspace, &text, path, sizeof(path), &src))
+		return EXIT_ERROR;
+	p = policy_open_named(policy, workspace);
+	r = p ? tell(p, &src, &q, &t) : EXIT_ERROR;
+	policy_close(p);
+	buf_fini(&text);
+	return r;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy validate: what is wrong with policies, and what in them is not what was meant. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/policy_cmd.h"
+#include "common/buf.h"
+#include "policy/explain.h"
+
+struct found { cJSON *json; bool errors, warnings; };
+
+/* "FILE:LINE:COLUMN: LEVEL: WORDS [ID]" to an object; lines that place nothing ("and 3 more") are left out. */
+static void to_json(cJSON *all, char *line)
+{
+	char *level = strstr(line, ": error: "), *words, *column, *at, *id;
+	char *warning = strstr(line, ": warning: ");
+	uint64_t row, col;
+	cJSON *j;
+
+	if (!level || (warning && warning < level))
+		level = warning;
+	if (!level)
+		return;
+	*level = 0;
+	level += 2;
+	words = strstr(level, ": ");
+	*words = 0;
+	words += 2;
+	column = strrchr(line, ':');
+	if (!column)
+		return;
+	*column++ = 0;
+	at = strrchr(line, ':');
+	if (!at)
+		return;
+	*at++ = 0;
+	if (str_to_u64(at, UINT32_MAX, &row) < 0 || str_to_u64(column, UINT32_MAX, &col) < 0)
+		return;
+	id = strrchr(words, '[');
+	if (id && id > words && id[-1] == ' ' && id[strlen(id) - 1] == ']') {
+		id[-1] = 0;
+		id[strlen(id) - 1] = 0;
+		id++;
+	} else {
+		id = NULL;
+	}
+	j = cJSON_CreateObject();
+	cJSON_AddStringToObject(j, "file", line);
+	cJSON_AddNumberToObject(j, "line", (double)row);
+	cJSON_AddNumberToObject(j, "column", (double)col);
+	cJSON_AddStringToObject(j, "level", level);
+	if (id)
+		cJSON_AddStringToObject(j, "id", id);
+	else
+		cJSON_AddNullToObject(j, "id");
+	cJSON_AddStringToObject(j, "message", words);
+	cJSON_AddItemToArray(all, j);
+}
+
+static void report(struct found *f, struct buf *diag)
+{
+	char *text = diag->len ? (char *)diag->data : NULL, *rest = NULL;
+
+	f->warnings |= text && strstr(text, ": warning: ");
+	if (!f->json) {
+		fputs(text ? text : "", stderr);
+		return;
+	}
+	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+		to_json(f->json, line);
+}
+
+static void unreadable(struct found *f, const char *name, const struct err *err)
+{
+	cJSON *j;
+
+	f->errors = true;
+	if (!f->json) {
+		complain("%s", err->msg);
+		return;
+	}
+	j = cJSON_CreateObject();
+	cJSON_AddStringToObject(j, "file", name);
+	cJSON_AddNumberToObject(j, "line", 1);
+	cJSON_AddNumberToObject(j, "column", 1);
+	cJSON_AddStringToObject(j, "level", "error");
+	cJSON_AddStringToObject(j, "id", "unreadable");
+	cJSON_AddStringToObject(j, "message", err->msg);
+	cJSON_AddItemToArray(f->json, j);
+}
+
+static void one(struct found *f, const char *name, const char *cwd, bool compat)
+{
+	static struct pol_var vars[POLICY_VARS_MAX];
+	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
+	struct err err = { 0 };
+	char path[4300];
+	struct pol_source src = { .file = path, .vars = vars, .n_vars = policy_vars(vars, cwd),
+				  .load = policy_extends, .compat = compat };
+
+	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0) {
+		unreadable(f, name, &err);
+		return;
+	}
+	src.text = (const char *)text.data;
+	src.len = text.len;
+	f->errors |= policy_validate(&src, &diag) < 0 || policy_lint(&src, &diag) < 0;
+	report(f, &diag);
+	buf_fini(&text);
+	buf_fini(&diag);
+}
+
+int policy_validate_cmd(int argc, char **argv)
+{
+	bool strict = false, json = false, compat = false;
+	const struct policy_option options[] = { { "--strict", &strict, NULL }, { "--json", &json, NULL }, { "--compat", &compat, NULL } };
+	int at = policy_options("validate", argc, argv, options, ARRAY_LEN(options));
+	struct found f = { 0 };
+	char cwd[4096];
+
+	if (at < 0)
+		return EXIT_ERROR;
+	if (at == argc)
+		return complain("usage: agentsh policy validate [--strict] [--json] [--compat] NAME|FILE...");
+	if (!getcwd(cwd, sizeof(cwd)))
+		return complain("current directory: %s", strerror(errno));
+	f.json = json ? cJSON_CreateArray() : NULL;
+	for (; at < argc; at++)
+		one(&f, argv[at], cwd, compat);
+	if (json)
+		print_json(f.json);
+	else if (!f.errors && strict && f.warnings)
+		complain("a warning is an error with --strict");
+	else if (!f.errors)
+		puts(f.warnings ? "ok, with warnings" : "ok");
+	return f.errors || (strict && f.warnings) ? EXIT_ERROR : 0;
+}

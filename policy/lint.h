@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lints: what is no error in a policy and yet not what its author meant. Compiler only. */
+#ifndef POLICY_LINT_H
+#define POLICY_LINT_H
+
+#include "policy/explain.h"
+#include "policy/model.h"
+
+#define LINTS_MAX 200            /* findings; the rest is counted */
+/* policy_lint over a model, whose workspace is /workspace. vars: the source whose variables have values that stand for any; NULL: none. */
+void lint_model(const struct model *m, const struct pol_source *vars, struct buf *diag);
+
+/* What the lints' files share. */
+#define LINT_WORK 60000000ull        /* comparisons, of one section: some seconds at most */
+#define TAKERS_MAX 4
+struct takers { uint32_t v[TAKERS_MAX]; size_t n, more; };   /* rules of the section */
+struct lint { const struct model *m; struct buf *out; size_t n; uint64_t left; const struct pol_source *vars; };   /* vars: may be NULL */
+struct place { uint16_t file; uint32_t line, column; };
+void lint_warn(struct lint *l, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static inline struct place lint_at(const struct rule *u) { return (struct place){ u->file, u->line, u->column }; }
+void takers_add(struct takers *t, uint32_t rule);
+/* `rule "a" (line 3) and rule "b" (line 9)`, as seen from a rule of this file. */
+const char *takers_words(struct lint *l, const struct rules *r, const struct takers *t, uint16_t file, char *out, size_t cap);
+/* An entry with its variables' names for the values that stood in for them. Returns out. */
+const char *lint_shown(const struct lint *l, const char *entry, char *out, size_t cap);
+void lint_shadowed(struct lint *l, const struct rules *r, uint32_t i, const struct takers *t);
+/* Budget ran out at rule i of n: one warning. */
+void lint_too_large(struct lint *l, const struct rules *r, const char *section, size_t i);
+static inline bool lint_permits(enum pol_decision d) { return d == POL_ALLOW || d == POL_AUDIT; }
+/* Whether e, which stands earlier, can decide all that u can as far as conditions of who asks and which program it is go. */
+bool lint_takes_who(const struct rule *e, const struct rule *u);
+bool lint_same(const struct strs *a, const struct strs *b);
+
+void lint_files(struct lint *l, const struct rules *r, bool unixes);
+void lint_nets(struct lint *l, const struct rules *r);
+void lint_execs(struct lint *l, const struct rules *r);
+void lint_requests(struct lint *l, const struct rules *r);   /* rules of one service */
+void lint_words(struct lint *l);
+
+#endif

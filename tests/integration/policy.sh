@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# agentsh policy: what its verbs print and how they end. No daemon is needed.
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
+export AGENTSH_POLICY_DIR=$T/policies
+mkdir -p "$T/policies" "$T/ws" && cd "$T/ws" || exit 1
+status() { # STATUS COMMAND...: ends with this status; what it says goes to $T/said
+	local want=$1 got
+	shift
+	"$@" >"$T/said" 2>&1
+	got=$?
+	[ "$got" = "$want" ] || { echo "  exit $got, expected $want"; sed 's/^/  /' "$T/said" | head -5; false; }
+}
+says() { grep -qF -- "$1" "$T/said" || { sed 's/^/  /' "$T/said" | head -5; false; }; } # TEXT: in the last output
+silent() { ! grep -qF -- "$1" "$T/said"; }
+
+cat >"$T/policies/clean.yaml" <<'END'
+version: 1
+name: clean
+description: "nothing wrong here"
+file_rules:
+  - {name: secrets, paths: ["**/.env"], decision: deny, message: "{{.Path}} is closed"}
+  - {name: all, paths: ["${PROJECT_ROOT}", "${PROJECT_ROOT}/**"], decision: allow}
+network_rules:
+  - {name: api, domains: ["api.example.com"], ports: [443], decision: allow}
+command_rules:
+  - {name: no-push, commands: [git], args_patterns: ['push .*--force'], decision: deny}
+  - {name: all, decision: allow}
+END
+cat >"$T/policies/faults.yaml" <<'END'
+version: 1
+name: faults
+command_rules:
+  - {name: tools, commands: [npm, git], decision: allow}
+  - {name: install, commands: [npm], args_patterns: [install], decision: approve}
+file_rules:
+  - {name: tree, paths: ["/srv/**"], decision: allow}
+  - {name: one, paths: ["/srv/a"], decision: deny}
+END
+printf 'version: 1\nname: bad\nfile_rules:\n  - {name: a, paths: [/a], decision: alow}\n' >"$T/policies/bad.yaml"
+
+check "validate: a clean policy" status 0 "$A" policy validate --strict clean
+check "validate: says ok" is "$(cat "$T/said")" ok
+check "validate: a warning is no error" status 0 "$A" policy validate clean faults
+check "validate: does not say that all is well" is "$(tail -n 1 "$T/said")" "ok, with warnings"
+check "validate: the rule that never asks" says "$T/policies/faults.yaml:5:"
+check "validate: its id" says "[unreachable-approve]"
+check "validate: the rule that never decides" says 'rule "one" can never decide: rule "tree" (line 7) takes first all that it names [shadowed-rule]'
+check "validate --strict: a warning is one" status 1 "$A" policy validate --strict faults
+check "validate --strict: no ok" silent ok
+check "validate: an error" status 1 "$A" policy validate bad clean
+check "validate: an error's place" says "$T/policies/bad.yaml:4:"
+check "validate: no ok with an error" silent ok
+check "validate --json: an error" status 1 "$A" policy validate --json bad faults none
+check "validate --json: places, levels, ids" is "$(jq -c '[.[] | [.line, .level, .id]]' "$T/said")" \
+	'[[4,"error",null],[8,"warning","shadowed-rule"],[5,"warning","unreachable-approve"],[1,"error","unreadable"]]'
+check "validate --json: files" is "$(jq -r '.[0].file' "$T/said")" "$T/policies/bad.yaml"
+check "validate --json: nothing found" is "$("$A" policy validate --json clean | jq -c .)" '[]'
+check "validate: an unknown option" status 1 "$A" policy validate --loud clean
+check "validate: nothing to validate" status 1 "$A" policy validate --strict
+
+cat >"$T/good.cases" <<'END'
+# all hold
+file read /workspace/a -> allow all
+file write "/workspace/x y/.env" -> deny secrets
+net api.example.com:443 -> allow api
+net [2001:db8::1]:443 -> deny default-deny-network
+net api.example.com@203.0.113.9:443 -> allow
+dns API.example.com. -> allow api
+exec git push 'origin' --force -> deny no-push
+exec depth=3 ls -> allow all
+END
+printf 'file read /workspace/a -> deny\n\nnet [::1 -> deny\nexec "x -> allow\nfile read /workspace/a -> allow other # no\n' >"$T/bad.cases"
+check "test: cases that hold" status 0 "$A" policy test --policy clean "$T/good.cases"
+check "test: how many" is "$(cat "$T/said")" "8 cases hold, 0 do not"
+check "test: cases that do not" status 1 "$A" policy test --policy clean "$T/good.cases" "$T/bad.cases"
+check "test: another decision" says "$T/bad.cases:1: expected deny, got allow all"
+check "test: a bracket" says "$T/bad.cases:3: error: \"[\" without \"]\""
+check "test: a quote" says "$T/bad.cases:4: error: unterminated double quote"
+check "test: another rule" says "$T/bad.cases:5: expected allow other, got allow all"
+check "test: the sum" is "$(tail -n 1 "$T/said")" "8 cases hold, 4 do not"
+: >"$T/empty.cases"
+check "test: a file without a case" status 1 "$A" policy test --policy clean "$T/good.cases" "$T/empty.cases"
+check "test: no file" status 1 "$A" policy test --policy clean "$T/none.cases"
+check "test: a policy with an error" status 1 "$A" policy test --policy bad "$T/good.cases"
+check "test: standard input" is "$("$A" policy test --policy clean - <"$T/good.cases")" "8 cases hold, 0 do not"
+check "test: the workspace's own name" is "$(echo "file read $T/ws/a -> allow all" | "$A" policy test --policy clean --workspace "$T/ws" -)" \
+	"1 cases hold, 0 do not"
+for i in $(seq 2000); do echo "exec p$i a b -> allow all"; done >"$T/many.cases"
+check "test: many" is "$("$A" policy test --policy clean "$T/many.cases")" "2000 cases hold, 0 do not"
+
+explain() { "$A" policy explain --policy clean --workspace "$T/ws" "$@" >"$T/said" 2>&1; }
+check "explain: a file" explain read "$T/ws/.env"
+check "explain: the decision" says "decision: deny"
+check "explain: the place" says "at: $T/policies/clean.yaml:5"
+check "explain: the message" says "message: $T/ws/.env is closed"
+check "explain: the daemon" says "enforced by: fsd"
+explain file write "$T/ws/a"
+check "explain: why not the rule before" says "rule secrets ($T/policies/clean.yaml:5): no path glob matches: [**/.env]"
+explain net api.example.com:80
+check "explain: no rule" says "at: implicit"
+check "explain: the port" says "port 80 is not in [443]"
+explain exec -- git push x --force
+check "explain: a command" says "rule: no-push"
+explain exec git pull
+check "explain: the arguments" says 'args_patterns: none matches "pull"'
+"$A" policy explain --policy default read /usr/bin/env >"$T/said"
+check "explain: the mount plan" says "/usr: open for reading alone: the mount plan binds it read-only as a whole"
+explain write "/nowhere/$(printf '\033[2Jx')"
+check "explain: nothing acts on a terminal" silent "$(printf '\033')"
+check "explain --json" is "$("$A" policy explain --policy clean --json net x:1 | jq -c '[.decision, .rule, .enforced_by, .not[0].rule]')" \
+	'["deny","default-deny-network","netd","api"]'
+check "explain: a question that is none" status 1 "$A" policy explain reed /x
+check "explain: says what there is" says "none of file net dns exec"
+{ cat "$T/policies/clean.yaml"; for i in $(seq 30); do echo "  - {name: r$i, commands: [c$i], context: [nested], decision: deny}"; done; } |
+	sed '/{name: all, decision/d' >"$T/policies/long.yaml"
+"$A" policy explain --policy long exec nothing >"$T/said"
+check "explain: the first twenty" is "$(grep -c '^  rule ' "$T/said")" 20
+check "explain: how many more" says "and 11 more rules: --all"
+check "explain --all" is "$("$A" policy explain --policy long --all exec nothing | grep -c '^  rule ')" 31
+
+# The whole language: a question of each kind, and by whom.
+cat >"$T/policies/base.yaml" <<'END'
+version: 1
+name: base
+command_rules:
+  - {name: base-make, commands: [make], decision: allow}
+network_rules:
+  - {name: base-any, domains: ["*"], decision: allow}
+END
+cat >"$T/policies/whole.yaml" <<'END'
+version: 1
+name: whole
+extends: base
+file_rules:
+  - {name: npm-own, paths: ["/srv/npm/**"], decision: allow, processes: [npm]}
+unix_socket_rules:
+  - {name: app, paths: ["/run/app/*.sock", "@app"], operations: [connect], decision: allow}
+signal_rules:
+  - {name: graceful, signals: [KILL], target: {type: children}, decision: redirect, redirect_to: TERM}
+  - {name: own, target: descendants, decision: allow}
+dns_redirects:
+  - {name: inside, match: '\.corp$', resolve_to: 10.0.0.9}
+connect_redirects:
+  - {name: mirror, match: '^pypi\.org:443$', redirect_to: "mirror.corp:8443"}
+env_policy: {deny: [SECRET_*]}
+network_rules:
+  - {name: reads, domains: [api.example.com], methods: [GET], paths: ["/v1/**"], decision: allow}
+  - {name: writes, domains: [api.example.com], decision: deny}
+command_rules:
+  - {name: no-token, commands: [git], decision: allow, env_deny: [TOKEN]}
+http_services:
+  - name: hub
+    upstream: https://hub.example.com
+    rules:
+      - {name: hub-read, methods: [GET], paths: ["/repos/**"], decision: allow}
+END
+cat >"$T/whole.cases" <<'END'
+by npm file write /srv/npm/x -> allow npm-own
+by node,/usr/bin/npm file write /srv/npm/x -> allow npm-own
+file write /srv/npm/x -> deny default-deny-files
+unix connect /run/app/a.sock -> allow app
+unix connect @app -> allow app
+unix bind @app -> deny default-deny-unix
+signal KILL children,descendants,session -> redirect graceful
+signal SIGTERM descendants -> allow own
+signal 9 external -> deny default-deny-signal
+dns-redirect git.corp -> redirect inside
+dns-redirect example.org -> none
+connect-redirect pypi.org:443 -> redirect mirror
+connect-redirect pypi.org:80 -> none
+env SECRET_KEY -> deny env_policy.deny
+env LD_PRELOAD -> deny built-in
+env PATH -> allow default
+env TOKEN for git push -> deny env_deny
+http GET https://api.example.com/v1/x?y=1 -> allow reads
+http POST https://api.example.com/v1/x -> deny writes
+http GET https://api.example.com/v2 -> deny writes
+http GET https://api.example.com/v1/../v2 -> deny http-bad-path
+net hub.example.com:443 -> deny http-service-direct
+net example.org:443 -> allow base-any
+service hub GET /repos/a -> allow hub-read
+service HUB POST /repos/a -> deny default-deny-service
+exec make -> allow base-make
+END
+check "test: every kind of question" status 0 "$A" policy test --policy whole "$T/whole.cases"
+check "test: all of them" says "26 cases hold, 0 do not"
+echo "service none GET / -> deny" >"$T/service.cases"
+check "test: an unknown service" status 1 "$A" policy test --policy whole "$T/service.cases"
+check "test: which service" says 'the policy has no service "none"'
+check "show --expanded: an extended rule and its file" is \
+	"$("$A" policy show whole --expanded --json | jq -r '.[] | select(.rule == "base-make") | .at')" "$T/policies/base.yaml:4"
+explain() { "$A" policy explain --policy whole --workspace "$T/ws" "$@" >"$T/said" 2>&1; }
+explain file write /srv/npm/x
+check "explain: nobody is named" says "processes: none of [npm] is in the line of descent: no program is named (by NAME ...)"
+explain by node write /srv/npm/x
+check "explain: who is named" says "processes: none of [npm] is in the line of descent (node)"
+explain unix bind @app
+check "explain: a socket" says 'operations have no "bind"'
+explain signal TERM external
+check "explain: a signal" says "signals have no 15"
+check "explain: a target" says "target: what the signal goes to is none of its types"
+explain http POST https://api.example.com/v1/x
+check "explain: a request" says "method POST is not in [GET]"
+explain connect-redirect pypi.org:80
+check "explain: a redirect that is none" says 'org:443$" does not match "pypi.org:80"'
+explain dns-redirect x.corp
+check "explain: where to" says "resolve to: 10.0.0.9"
+explain env TOKEN for git push
+check "explain: a variable" says "by: env_deny"
+explain service hub GET /other
+check "explain: a service's rule" says "rule hub-read ($T/policies/whole.yaml:"
+explain exec make
+check "explain: another file's rule" says "at: $T/policies/base.yaml:4"
+
+check "list" is "$("$A" policy list | jq -r '.[] | select(.name == "clean") | .description')" "nothing wrong here"
+check "list: the built-in ones" is "$("$A" policy list --json | jq -r '[.[] | .name] | contains(["default", "agent-sandbox", "faults"])')" true
+check "show" is "$("$A" policy show clean | head -n 2 | tail -n 1)" "name: clean"
+check "show --expanded" status 0 "$A" policy show clean --expanded
+check "show --expanded: a rule and its place" says "$T/policies/clean.yaml:5"
+check "show --expanded --json" is "$("$A" policy show --expanded --json clean | jq -c '[.[] | .section] | unique')" '["exec","file","net"]'
+check "show: no such policy" status 1 "$A" policy show none
+check "schema" is "$("$A" policy schema | jq -r type)" object
+check "an unknown verb" status 1 "$A" policy frobnicate
+exit "$failed"
