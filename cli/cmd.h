@@ -38,10 +38,12 @@ int client_list(char ids[][ID_MAX], size_t max, struct err *err); /* number of s
 char *self_dir(void);                                   /* directory of this program; static */
 
 /* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed. */
-/* Name or file to path: AGENTSH_POLICY_DIR, ~/.config/agentsh/policies, /etc/agentsh/policies, beside the program; else
- * "(built-in) NAME". */
+/* Name or file to path: AGENTSH_POLICY_DIR, then policies.dir of the configuration, or without one ~/.config/agentsh/policies,
+ * /etc/agentsh/policies and beside the program; else "(built-in) NAME". */
 int policy_find(const char *name, char *path, size_t cap, struct err *err);
 int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err);
+/* The same whether or not it is signed or in the manifest: for looking at; what comes of it is never given to a daemon or stored. */
+int policy_load_draft(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], struct err *err);
 /* PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables; v has room for POLICY_VARS_MAX. Valid as long as the environment. */
 #define POLICY_VARS_MAX 512
 struct pol_var;

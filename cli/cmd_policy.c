@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "cli/cmd.h"
+#include "cli/trust.h"
 #include "common/buf.h"
 #include "policy/compile.h"
 #include "policy/policy.h"
@@ -80,7 +81,7 @@ static struct policy *open_policy(const char *name, const char *workspace)
 	uint8_t hash[32];
 	int fd = -1;
 
-	if (policy_load(name, workspace, &fd, hash, false, &err) < 0 || policy_open(fd, hash, &p, &err) < 0)
+	if (policy_load_draft(name, workspace, &fd, hash, &err) < 0 || policy_open(fd, hash, &p, &err) < 0)
 		complain("%s", err.msg);
 	if (fd >= 0)
 		close(fd);
@@ -320,7 +321,10 @@ static int list(void)
 	return 0;
 }
 
-static const char *const later[] = { "generate", "diff", "sign", "verify", "keygen", "lint" };
+static const char *const later[] = { "generate", "lint" };
+static const struct { const char *name; int (*fn)(int argc, char **argv); } verbs[] = {
+	{ "keygen", policy_keygen }, { "sign", policy_sign }, { "verify", policy_verify }, { "manifest", policy_manifest },
+};
 
 int cmd_policy(int argc, char **argv)
 {
@@ -328,6 +332,9 @@ int cmd_policy(int argc, char **argv)
 	const char *policy = "default", *workspace = getcwd(cwd, sizeof(cwd)) ? cwd : "/workspace";
 	int i = 2;
 
+	for (size_t k = 0; argc >= 2 && k < ARRAY_LEN(verbs); k++)
+		if (!strcmp(argv[1], verbs[k].name))
+			return verbs[k].fn(argc - 1, argv + 1);
 	if (argc >= 2 && !strcmp(argv[1], "validate"))
 		return validate(argc, argv);
 	if (argc == 3 && !strcmp(argv[1], "compile"))

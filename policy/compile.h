@@ -18,6 +18,14 @@ struct pol_source {
 int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, uint8_t hash[32]);
 /* The same checks only. Undefined variables are no error here. */
 int policy_validate(const struct pol_source *src, struct buf *diag);
+/* A settings file: maps of maps, strict keys. known: dotted keys ("policies.dir"). fn is given each value, of a list each entry; it returns
+ * 0, or negative with words in why. Of src only file and text count. Lists that are values of the top map itself are not given. Diagnostics
+ * as above. 0 or -EINVAL; values given before an error was met were given. */
+enum pol_setting_kind { SETTING_TEXT, SETTING_LIST, SETTING_IGNORED };   /* ignored: with all below it, one warning */
+struct pol_setting { const char *key; enum pol_setting_kind kind; };
+typedef int (*pol_setting_fn)(void *arg, const char *key, const char *value, char *why, size_t cap);
+int policy_settings(const struct pol_source *src, const struct pol_setting *known, size_t n, pol_setting_fn fn, void *arg,
+		    struct buf *diag);
 /* Writes the generation to dirfd as NAME.mdb, atomically (temporary file, fsync, rename). */
 int policy_store(int gen_fd, int dirfd, const char *name, struct err *err);
 /* Rule's position for explain: "file:line" of the rule that a verdict names, by section ("file", "net", "exec"). 0 or -ENOENT. */
