@@ -324,6 +324,7 @@ static int list(void)
 static const char *const later[] = { "generate", "lint" };
 static const struct { const char *name; int (*fn)(int argc, char **argv); } verbs[] = {
 	{ "keygen", policy_keygen }, { "sign", policy_sign }, { "verify", policy_verify }, { "manifest", policy_manifest },
+	{ "diff", policy_compare },
 };
 
 int cmd_policy(int argc, char **argv)

@@ -26,7 +26,8 @@ static const struct command {
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
 	{ "policy", cmd_policy, "policy list | show|validate|compile NAME|FILE | explain [--policy P] [--workspace D] "
 	  "[file] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD... | test [--policy P] FILE.cases | "
-	  "keygen [--out DIR|FILE] | sign --key KEY FILE... | verify [--trust DIR] NAME|FILE... | manifest [NAME|FILE...]" },
+	  "keygen [--out DIR|FILE] | sign --key KEY FILE... | verify [--trust DIR] NAME|FILE... | manifest [NAME|FILE...] | "
+	  "diff [--json] [--rules] [--workspace D] A B" },
 	{ "detect", cmd_detect, "detect [--json]: what this machine offers, and what is missing" },
 };
 

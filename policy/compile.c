@@ -10,6 +10,7 @@
 
 #include "common/evt.h"
 #include "policy/dfa.h"
+#include "policy/diff.h"
 #include "policy/parse.h"
 
 static void check_meaning(struct diag *d, const struct model *m)
@@ -20,7 +21,7 @@ static void check_meaning(struct diag *d, const struct model *m)
 				m->execs.v[i].name);
 }
 
-static int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
+int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
 {
 	struct parse p = { .d = d, .src = src, .vars_may_miss = vars_may_miss, .m = m };
 	struct node *root = yaml_read(src->text, src->len, d, parse_item, &p);
