@@ -246,6 +246,24 @@ static void test_files(void **state UNUSED)
 	one("file_rules:\n- {name: r, paths: ['/[!-~]'], decision: deny}\n", "", "file", "deny r", "allow default-allow-reads", "/");
 }
 
+/* Paths that none is: dots for a name, and the workspace's names where it is judged from within. */
+static void test_no_paths(void **state UNUSED)
+{
+	static const char *const globs[] = { "/.", "/..", "/./x", "/../x", "/a/./b", "/a/.." };
+	char text[500];
+
+	for (size_t i = 0; i < ARRAY_LEN(globs); i++) {
+		snprintf(text, sizeof(text), HEAD "file_rules:\n- {name: r, paths: ['%s'], decision: deny}\n", globs[i]);
+		assert_int_equal(diff(text, HEAD, false), 0);
+		assert_string_equal(cut_text, "");
+	}
+	one("file_rules:\n- {name: r, paths: ['/...'], decision: deny}\n", "", "file", "deny r", "allow default-allow-reads", "file read /...");
+	one("file_rules:\n- {name: r, paths: ['/a/..x'], decision: deny}\n", "", "file", "deny r", "allow default-allow-reads", "file read /a/..x");
+	/* The workspace has two names, here one rule for each: the first of them decides, in both policies. */
+	assert_int_equal(diff(HEAD "file_rules:\n- {name: r, paths: ['/a/w/k', '/workspace/k'], decision: deny}\n",
+			      HEAD "file_rules:\n- {name: r, paths: ['/workspace/k'], decision: deny}\n", false), 0);
+}
+
 static void test_nets(void **state UNUSED)
 {
 	one("network_rules:\n- {name: r, domains: ['*.a.org'], decision: allow}\n", "", "net", "allow r", "deny default-deny-network", ".a.org:443");
@@ -288,6 +306,7 @@ static void test_execs(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_files_random), cmocka_unit_test(test_same), cmocka_unit_test(test_files),
+					    cmocka_unit_test(test_no_paths),
 					    cmocka_unit_test(test_nets), cmocka_unit_test(test_execs) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
