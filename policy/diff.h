@@ -10,9 +10,9 @@
 /* compile.c: text to model; the caller's to fini also on failure. 0 or -EINVAL with errors reported. */
 int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m);
 
-/* Texts, each once after pool_done. full: some were left out. */
+/* Texts, each once after pool_done. full: some were left out. max 0: POOL_MAX. */
 #define POOL_MAX ((size_t)20000)
-struct pool { char **v; size_t n, cap; bool full; };
+struct pool { char **v; size_t n, cap, max; bool full; };
 void pool_add(struct pool *p, const char *text);
 void pool_addn(struct pool *p, const char *text, size_t n);
 void pool_done(struct pool *p);

@@ -7,6 +7,8 @@
 #include "policy/diff.h"
 
 #define WALK_BYTES (64u << 20)
+#define NO_PLACE 0xffffffffu
+#define PATHS_MAX 400000
 #define NOT_ALONG 0xffff        /* of place.along: the path left the workspace's name */
 
 #pragma weak policy_file_asks
@@ -15,7 +17,8 @@
 enum shape { SHAPE_NONE, SHAPE_DOT, SHAPE_DOTS, SHAPE_NAME };
 struct place {
 	struct pol_state at[2];     /* of the name so far; SHAPE_NONE: of the directory */
-	uint32_t from;              /* the place before this byte */
+	const char *name;           /* reached by a whole name, not a byte; NULL. Not owned */
+	uint32_t from;              /* the place before this byte or name */
 	uint16_t along[2];          /* bytes of the workspace's names that the path is the begin of */
 	uint8_t byte, shape;
 };
@@ -23,6 +26,8 @@ struct walk {
 	struct differ *d;
 	struct place *v;
 	uint32_t n, cap, *table, cap_table;
+	struct pool paths;          /* of the rules of both policies */
+	char *names;                /* the names of paths, each with a NUL */
 	const char *skip[2];        /* paths that are judged from the workspace's own state */
 	uint8_t bytes[256];
 	size_t n_bytes;
@@ -65,12 +70,18 @@ static void choose_bytes(struct walk *w)
 static bool path_of(const struct walk *w, uint32_t i, char *path, size_t n, size_t cap)
 {
 	for (uint32_t k = i; w->v[k].byte; k = w->v[k].from)
-		n++;
+		n += w->v[k].name ? strlen(w->v[k].name) + 1 : 1;
 	if (n + 1 > cap)
 		return false;
 	path[n] = 0;
 	for (; w->v[i].byte; i = w->v[i].from)
-		path[--n] = (char)w->v[i].byte;
+		if (w->v[i].name) {
+			n -= strlen(w->v[i].name);
+			memcpy(path + n, w->v[i].name, strlen(w->v[i].name));
+			path[--n] = '/';
+		} else {
+			path[--n] = (char)w->v[i].byte;
+		}
 	return true;
 }
 
@@ -118,8 +129,8 @@ static uint32_t hash_of(const struct place *p)
 	return h;
 }
 
-/* False: seen before, or no room. */
-static bool add(struct walk *w, const struct place *p)
+/* The place, or the one met before that is alike; NO_PLACE: no room. */
+static uint32_t add(struct walk *w, const struct place *p)
 {
 	uint32_t at = hash_of(p) % w->cap_table;
 
@@ -128,15 +139,15 @@ static bool add(struct walk *w, const struct place *p)
 
 		if (pol_state_eq(q->at[0], p->at[0]) && pol_state_eq(q->at[1], p->at[1]) && q->shape == p->shape &&
 		    q->along[0] == p->along[0] && q->along[1] == p->along[1])
-			return false;
+			return w->table[at] - 1;
 	}
 	if (w->n == w->cap) {
 		w->d->cut = true; /* ends the walk */
-		return false;
+		return NO_PLACE;
 	}
 	w->v[w->n] = *p;
-	w->table[at] = ++w->n;
-	return true;
+	w->table[at] = w->n + 1;
+	return w->n++;
 }
 
 static bool is_skipped(const struct walk *w, const struct place *p)
@@ -174,6 +185,10 @@ static void expand(struct walk *w, uint32_t i)
 	uint32_t k;
 	size_t n = 0, at;
 
+	if (w->v[i].name) {
+		step(w, i, '/', NULL, 0, NULL); /* its longer names were met byte by byte */
+		return;
+	}
 	for (k = i; w->v[k].byte && w->v[k].byte != '/'; k = w->v[k].from)
 		if (++n == sizeof(name) - 1)
 			return; /* no name is longer */
@@ -184,27 +199,6 @@ static void expand(struct walk *w, uint32_t i)
 	for (size_t b = 0; b < w->n_bytes; b++) {
 		name[n] = (char)w->bytes[b];
 		step(w, i, w->bytes[b], name, n + 1, dir);
-	}
-}
-
-/* All paths below prefix, whose states are a and b. root: "/"; itself it is no path, and the workspace below it is another walk. */
-static void walk(struct walk *w, const char *prefix, struct pol_state a, struct pol_state b, bool root)
-{
-	struct place first = { .at = { a, b }, .shape = SHAPE_NAME };
-	size_t len = strlen(prefix);
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s", prefix);
-	memset(w->table, 0, w->cap_table * sizeof(*w->table));
-	w->n = 0;
-	first.along[0] = first.along[1] = root ? 0 : NOT_ALONG;
-	add(w, &first);
-	for (uint32_t i = 0; i < w->n && diff_time(w->d); i++) {
-		bool is_path = w->v[i].shape == SHAPE_NAME && !(root && i == 0) && !is_skipped(w, &w->v[i]);
-
-		if (is_path && path_of(w, i, path, len, sizeof(path)))
-			judge(w->d, w->v[i].at, path);
-		expand(w, i);
 	}
 }
 
@@ -222,20 +216,99 @@ static bool is_clean(const char *path)
 	return clean;
 }
 
-/* Questions of the rules' own paths: they find something also where the walk was too long. */
-static void rules_paths(struct differ *d)
+/* The part of path behind the prefix of a walk; NULL: it belongs to the other walk. */
+static const char *inside(const struct walk *w, const char *path, bool root)
 {
-	struct pool paths = { 0 };
+	for (int k = 0; k < 2; k++) {
+		size_t n = strlen(w->skip[k]);
 
+		if (!strncmp(path, w->skip[k], n) && (path[n] == '/' || !path[n]))
+			return root ? NULL : path + n;
+	}
+	return root ? path : NULL;
+}
+
+/*
+ * A policy with very many plain paths looks its names up whole: then the state of half a name says nothing of the other half, and a walk
+ * by bytes passes names by. So each path of a rule is walked by its names, too.
+ */
+static void add_names(struct walk *w, bool root)
+{
+	char *to = w->names;
+
+	for (size_t i = 0; i < w->paths.n && diff_time(w->d); i++) {
+		const char *s = inside(w, w->paths.v[i], root), *path = s;
+		uint32_t at = 0;
+
+		while (s && *s && at != NO_PLACE) {
+			struct place p = { .name = to, .byte = '/', .shape = SHAPE_NAME, .from = at };
+			size_t n = strcspn(s + 1, "/");
+
+			memcpy(to, s + 1, n);
+			to[n] = 0;
+			s += n + 1;
+			for (int k = 0; k < 2; k++) {
+				bool along = root && !strncmp(path, w->skip[k], (size_t)(s - path));
+
+				p.at[k] = policy_file_child(w->d->p[k], w->v[at].at[k], to, n);
+				p.along[k] = along ? (uint16_t)(s - path) : NOT_ALONG;
+			}
+			at = add(w, &p);
+			if (at == w->n - 1 && w->v[at].name == to)
+				to += n + 1;
+		}
+	}
+}
+
+/* All paths below prefix, whose states are a and b. root: "/"; itself it is no path, and the workspace below it is another walk. */
+static void walk(struct walk *w, const char *prefix, struct pol_state a, struct pol_state b, bool root)
+{
+	struct place first = { .at = { a, b }, .shape = SHAPE_NAME };
+	size_t len = strlen(prefix);
+	bool named = false;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s", prefix);
+	memset(w->table, 0, w->cap_table * sizeof(*w->table));
+	w->n = 0;
+	first.along[0] = first.along[1] = root ? 0 : NOT_ALONG;
+	add(w, &first);
+	for (uint32_t i = 0; i < w->n && diff_time(w->d); i++) {
+		bool is_path = w->v[i].shape == SHAPE_NAME && !(root && i == 0) && !is_skipped(w, &w->v[i]);
+
+		if (is_path && path_of(w, i, path, len, sizeof(path)))
+			judge(w->d, w->v[i].at, path);
+		expand(w, i);
+		if (i + 1 == w->n && !named) {
+			add_names(w, root);
+			named = true;
+		}
+	}
+}
+
+static bool collect_paths(struct walk *w)
+{
+	size_t bytes = 1, n = 0;
+
+	w->paths.max = PATHS_MAX;
 	for (int k = 0; k < 2; k++)
-		for (size_t i = 0; i < d->m[k].files.n && !paths.full; i++)
-			for (size_t p = 0; p < d->m[k].files.v[i].paths.n; p++)
-				example_glob(d->m[k].files.v[i].paths.v[p], '/', &paths);
-	pool_done(&paths);
-	for (size_t i = 0; i < paths.n && diff_time(d); i++)
-		if (is_clean(paths.v[i]))
-			judge_path(d, paths.v[i]);
-	pool_fini(&paths);
+		for (size_t i = 0; i < w->d->m[k].files.n && !w->paths.full; i++)
+			for (size_t p = 0; p < w->d->m[k].files.v[i].paths.n; p++)
+				example_glob(w->d->m[k].files.v[i].paths.v[p], '/', &w->paths);
+	pool_done(&w->paths);
+	for (size_t i = 0; i < w->paths.n; i++) {
+		char *s = w->paths.v[i];
+
+		if (is_clean(s)) {
+			bytes += strlen(s) + 1;
+			w->paths.v[n++] = s;
+		} else {
+			free(s);
+		}
+	}
+	w->paths.n = n;
+	w->names = malloc(bytes);
+	return w->names != NULL;
 }
 
 void diff_files(struct differ *d)
@@ -247,7 +320,7 @@ void diff_files(struct differ *d)
 	w.cap_table = w.cap * 2;
 	w.v = malloc(w.cap * sizeof(*w.v));
 	w.table = malloc(w.cap_table * sizeof(*w.table));
-	if (!w.v || !w.table) {
+	if (!w.v || !w.table || !collect_paths(&w)) {
 		d->failed = true;
 	} else {
 		choose_bytes(&w);
@@ -260,10 +333,14 @@ void diff_files(struct differ *d)
 		walk(&w, "", policy_file_root(d->p[0]), policy_file_root(d->p[1]), true);
 		cut = cut || d->cut;
 		d->cut = false;
+		/* They find something also where the walk was too long. */
 		d->until = end + DIFF_SECTION_MS;
-		rules_paths(d);
-		d->cut = cut || d->cut;
+		for (size_t i = 0; i < w.paths.n && diff_time(d); i++)
+			judge_path(d, w.paths.v[i]);
+		d->cut = cut || d->cut || w.paths.full;
 	}
 	free(w.v);
 	free(w.table);
+	free(w.names);
+	pool_fini(&w.paths);
 }

@@ -12,9 +12,11 @@
 
 void pool_addn(struct pool *p, const char *text, size_t n)
 {
-	if (p->n == POOL_MAX * 4) {
+	size_t max = p->max ? p->max : POOL_MAX;
+
+	if (p->n == max * 4) {
 		pool_done(p);
-		if (p->n >= POOL_MAX) {
+		if (p->n >= max) {
 			p->full = true;
 			return;
 		}
