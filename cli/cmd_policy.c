@@ -335,7 +335,7 @@ int cmd_policy(int argc, char **argv)
 
 	for (size_t k = 0; argc >= 2 && k < ARRAY_LEN(verbs); k++)
 		if (!strcmp(argv[1], verbs[k].name))
-			return verbs[k].fn(argc - 1, argv + 1);
+			return verbs[k].fn(argc - 2, argv + 2);
 	if (argc >= 2 && !strcmp(argv[1], "validate"))
 		return validate(argc, argv);
 	if (argc == 3 && !strcmp(argv[1], "compile"))

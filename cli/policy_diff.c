@@ -41,7 +41,7 @@ static void show(const struct pol_change *c, struct out *o)
 	if (strchr(c->operations, ' '))
 		print("   (", c->operations, ")");
 	if (c->questions > 1 && !c->operations[0])
-		printf("   (and %" PRIu64 " other questions)", c->questions - 1);
+		printf("   (and %" PRIu64 " more)", c->questions - 1);
 	putchar('\n');
 }
 
@@ -141,7 +141,7 @@ int policy_compare(int argc, char **argv)
 	bool by_name = false, json = false;
 	int n = 0;
 
-	for (int i = 1; i < argc; i++) {
+	for (int i = 0; i < argc; i++) {
 		if (!strcmp(argv[i], "--json"))
 			json = true;
 		else if (!strcmp(argv[i], "--rules"))

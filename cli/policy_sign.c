@@ -116,7 +116,7 @@ static int write_new(const char *path, mode_t mode, const struct buf *b)
 int policy_keygen(int argc, char **argv)
 {
 	struct buf secret = BUF_INIT(1024), open_key = BUF_INIT(1024);
-	const char *out = argc == 3 && !strcmp(argv[1], "--out") ? argv[2] : argc == 1 ? "." : NULL;
+	const char *out = argc == 2 && !strcmp(argv[0], "--out") ? argv[1] : argc == 0 ? "." : NULL;
 	uint8_t private[KEY_BYTES], public[KEY_BYTES];
 	char file[4200], pub[4300], id[KEY_ID_MAX];
 	struct err err = { 0 };
@@ -222,12 +222,12 @@ int policy_sign(int argc, char **argv)
 	struct err err = { 0 };
 	int bad = 0;
 
-	if (argc < 4 || strcmp(argv[1], "--key") != 0)
+	if (argc < 3 || strcmp(argv[0], "--key") != 0)
 		return complain("usage: agentsh policy sign --key KEY FILE...");
-	if (private_key(argv[2], private, &err) < 0 || ed25519_public(private, public, &err) < 0)
+	if (private_key(argv[1], private, &err) < 0 || ed25519_public(private, public, &err) < 0)
 		return complain("%s", err.msg[0] ? err.msg : "the key cannot be used");
 	key_id(public, s.key_id);
-	for (int i = 3; i < argc; i++) {
+	for (int i = 2; i < argc; i++) {
 		err = (struct err){ 0 };
 		bad |= sign_file(argv[i], private, &s, &err) < 0;
 	}
@@ -237,10 +237,10 @@ int policy_sign(int argc, char **argv)
 
 int policy_verify(int argc, char **argv)
 {
-	bool own = argc > 2 && !strcmp(argv[1], "--trust");
+	bool own = argc > 1 && !strcmp(argv[0], "--trust");
 	const struct config *c;
 	struct err err = { 0 };
-	int bad = 0, first = own ? 3 : 1;
+	int bad = 0, first = own ? 2 : 0;
 	const char *store;
 
 	if (first >= argc)
@@ -248,7 +248,7 @@ int policy_verify(int argc, char **argv)
 	c = config_get(&err);
 	if (!c)
 		return complain("%s", err.msg);
-	store = own ? argv[2] : c->trust_store;
+	store = own ? argv[1] : c->trust_store;
 	for (int i = first; i < argc; i++) {
 		struct buf text = { 0 };
 		char path[4300], who[4500];
@@ -302,9 +302,9 @@ int policy_manifest(int argc, char **argv)
 
 	if (!c)
 		return complain("%s", err.msg);
-	for (int i = 1; i < argc; i++)
+	for (int i = 0; i < argc; i++)
 		bad |= manifest_of(argv[i]);
-	if (argc > 1)
+	if (argc > 0)
 		return bad;
 	n = scandir(dir, &v, is_policy, alphasort);
 	if (n < 0)

@@ -42,7 +42,7 @@ int signature_digest(const char *path, const void *bytes, size_t len, uint8_t re
 int ed25519_public(const uint8_t private[KEY_BYTES], uint8_t ret[KEY_BYTES], struct err *err);
 int ed25519_sign(const uint8_t private[KEY_BYTES], const uint8_t digest[32], uint8_t ret[SIGNATURE_BYTES], struct err *err);
 int ed25519_verify(const uint8_t public[KEY_BYTES], const uint8_t digest[32], const uint8_t sig[SIGNATURE_BYTES], struct err *err);
-/* The verbs of agentsh policy; argv[0] is the verb. Exit codes. */
+/* The verbs of agentsh policy; argv[0] is what follows the verb. Exit codes. */
 int policy_keygen(int argc, char **argv);
 int policy_sign(int argc, char **argv);
 int policy_verify(int argc, char **argv);

@@ -191,6 +191,10 @@ static void ask_net(struct differ *d, const char *host, const struct addr *a, ui
 		for (int i = 0; i < 2; i++) {
 			q.who = d->askers[k].who[i];
 			v[i] = policy_net(d->p[i], &q);
+			if (!port) { /* a name is no connection to look into */
+				v[i].tls = POL_TLS_DEFAULT;
+				v[i].dlp = NULL;
+			}
 		}
 		if (!diff_differs(d, &v[0], &v[1]))
 			continue;
@@ -221,6 +225,7 @@ static void ask_http(struct subjects *s, const char *host, uint16_t port)
 				for (int i = 0; i < 2; i++) {
 					q.net.who = d->askers[k].who[i];
 					v[i] = policy_http(d->p[i], &q);
+					v[i].tls = POL_TLS_DEFAULT; /* it was looked into */
 				}
 				if (!diff_differs(d, &v[0], &v[1]))
 					continue;
