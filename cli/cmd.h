@@ -38,10 +38,12 @@ int client_list(char ids[][ID_MAX], size_t max, struct err *err); /* number of s
 char *self_dir(void);                                   /* directory of this program; static */
 
 /* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed. */
-/* Name or file to path: AGENTSH_POLICY_DIR, ~/.config/agentsh/policies, /etc/agentsh/policies, beside the program; else
- * "(built-in) NAME". */
+/* Name or file to path: AGENTSH_POLICY_DIR, then policies.dir of the configuration, or without one ~/.config/agentsh/policies,
+ * /etc/agentsh/policies and beside the program; else "(built-in) NAME". */
 int policy_find(const char *name, char *path, size_t cap, struct err *err);
 int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err);
+/* The same whether or not it is signed or in the manifest: for looking at; what comes of it is never given to a daemon or stored. */
+int policy_load_draft(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], struct err *err);
 /* PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables; v has room for POLICY_VARS_MAX. Valid as long as the environment. */
 #define POLICY_VARS_MAX 512
 struct pol_var;
@@ -49,7 +51,7 @@ size_t policy_vars(struct pol_var *v, const char *workspace);
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err);
 int policy_read(const char *path, struct buf *out, struct err *err);   /* path as policy_find gave it */
-/* pol_source.load: a name as policy_find takes it; what has "/" in it or ends with .yaml is a file beside the one that names it. */
+/* pol_source.load; arg not NULL: what it reads must be trusted (trust_read). A name as policy_find takes it; what has "/" in it or ends with .yaml is a file beside the one that names it. */
 int policy_extends(void *arg, const char *from, const char *name, char **ret_path, char **ret_text, size_t *ret_len, struct err *err);
 
 /* embed.c. What this program carries inside: its bytes, owned by nobody, or NULL. */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/policy_cmd.h"
+#include "cli/trust.h"
 #include "common/str.h"
 
 static int compile(int argc, char **argv)
@@ -43,7 +44,7 @@ struct policy *policy_open_named(const char *name, const char *workspace)
 	uint8_t hash[32];
 	int fd = -1;
 
-	if (policy_load(name, workspace, &fd, hash, false, &err) < 0 || policy_open(fd, hash, &p, &err) < 0)
+	if (policy_load_draft(name, workspace, &fd, hash, &err) < 0 || policy_open(fd, hash, &p, &err) < 0)
 		complain("%s", err.msg);
 	if (fd >= 0)
 		close(fd);
@@ -90,8 +91,10 @@ int policy_options(const char *verb, int argc, char **argv, const struct policy_
 static const struct { const char *name; int (*fn)(int argc, char **argv); } verbs[] = {
 	{ "compile", compile }, { "validate", policy_validate_cmd }, { "show", policy_show_cmd }, { "list", policy_list_cmd },
 	{ "explain", policy_explain_cmd }, { "test", policy_test_cmd }, { "schema", policy_schema_cmd },
+	{ "keygen", policy_keygen }, { "sign", policy_sign }, { "verify", policy_verify }, { "manifest", policy_manifest },
+	{ "diff", policy_compare },
 };
-static const char *const later[] = { "generate", "diff", "sign", "verify", "keygen", "lint" };
+static const char *const later[] = { "generate", "lint" };
 
 int cmd_policy(int argc, char **argv)
 {

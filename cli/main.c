@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* agentsh: the table of commands. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,9 @@ static const struct command {
 	  "trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
 	{ "policy", cmd_policy, "policy list | show|validate|compile NAME|FILE | explain [--policy P] [--workspace D] "
-	  "[file] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD... | test [--policy P] FILE.cases" },
+	  "[file] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD... | test [--policy P] FILE.cases | "
+	  "keygen [--out DIR|FILE] | sign --key KEY FILE... | verify [--trust DIR] NAME|FILE... | manifest [NAME|FILE...] | "
+	  "diff [--json] [--rules] [--workspace D] A B" },
 	{ "detect", cmd_detect, "detect [--json]: what this machine offers, and what is missing" },
 };
 
@@ -86,6 +89,12 @@ int main(int argc, char **argv)
 	log_open("agentsh");
 	if (bad_dir("AGENTSH_RUN_DIR") || bad_dir("AGENTSH_DATA_DIR"))
 		return complain("%s must be an absolute path", bad_dir("AGENTSH_RUN_DIR") ? "AGENTSH_RUN_DIR" : "AGENTSH_DATA_DIR");
+	if (argc > 2 && !strcmp(argv[1], "--config")) { /* the environment: what this starts must read the same */
+		if (setenv("AGENTSH_CONFIG", argv[2], 1) < 0)
+			return complain("--config: %s", strerror(errno));
+		argv += 2;
+		argc -= 2;
+	}
 	if (argc < 2)
 		return usage(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

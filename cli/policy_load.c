@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/cmd.h"
+#include "cli/trust.h"
 #include "common/buf.h"
 #include "policy/compile.h"
 
@@ -42,17 +43,26 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *err)
 int policy_find(const char *name, char *path, size_t cap, struct err *err)
 {
 	const char *dir = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
+	const struct config *c = config_get(err);
 	size_t len;
 	char dirs[4][4200] = { "", "", "/etc/agentsh/policies", "" };
 
+	if (!c)
+		return -EACCES;
 	if (strchr(name, '/') || (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".yaml")))
 		return str_format(path, cap, "%s", name);
 	if (!id_valid(name))
 		return err_set(err, -EINVAL, "policy name \"%s\" is not [A-Za-z0-9_-]+", name);
-	snprintf(dirs[0], sizeof(dirs[0]), "%s", dir ? dir : "");
-	if (home)
-		snprintf(dirs[1], sizeof(dirs[1]), "%.4000s/.config/agentsh/policies", home);
-	snprintf(dirs[3], sizeof(dirs[3]), "%.4000s/../policies", self_dir());
+	/* Where files are not allowed, a directory of the caller's own is none either. */
+	if (c->allow_files)
+		snprintf(dirs[0], sizeof(dirs[0]), "%s", dir ? dir : "");
+	if (c->dir[0]) {
+		snprintf(dirs[2], sizeof(dirs[2]), "%s", c->dir);
+	} else {
+		if (home && c->allow_files)
+			snprintf(dirs[1], sizeof(dirs[1]), "%.4000s/.config/agentsh/policies", home);
+		snprintf(dirs[3], sizeof(dirs[3]), "%.4000s/../policies", self_dir());
+	}
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		if (dirs[i][0] && str_format(path, cap, "%s/%s.yaml", dirs[i], name) == 0 && access(path, R_OK) == 0)
 			return 0;
@@ -61,12 +71,17 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 	return err_set(err, -ENOENT, "no policy named \"%s\": list them with: agentsh policy list", name);
 }
 
+bool trust_built_in(const char *path)
+{
+	return !strncmp(path, BUILT_IN, strlen(BUILT_IN));
+}
+
 int policy_read(const char *path, struct buf *out, struct err *err)
 {
 	size_t len;
 	const char *text;
 
-	if (strncmp(path, BUILT_IN, strlen(BUILT_IN)) != 0)
+	if (!trust_built_in(path))
 		return file_read(path, FILE_MAX, out, err);
 	text = embed_find(path + strlen(BUILT_IN), &len);
 	if (!text)
@@ -106,7 +121,7 @@ static void clean(char *path)
 	*out = 0;
 }
 
-int policy_extends(void *arg UNUSED, const char *from, const char *name, char **ret_path, char **ret_text, size_t *ret_len,
+int policy_extends(void *arg, const char *from, const char *name, char **ret_path, char **ret_text, size_t *ret_len,
 		   struct err *err)
 {
 	const char *slash = strrchr(from, '/');
@@ -129,7 +144,7 @@ int policy_extends(void *arg UNUSED, const char *from, const char *name, char **
 	if (r == 0 && strncmp(path, BUILT_IN, strlen(BUILT_IN)) != 0)
 		clean(path);
 	if (r == 0)
-		r = policy_read(path, &text, err);
+		r = arg ? trust_read(path, &text, err) : policy_read(path, &text, err);
 	if (r < 0)
 		return r;
 	*ret_path = strdup(path);
@@ -171,16 +186,17 @@ size_t policy_vars(struct pol_var *v, const char *workspace)
 	return n;
 }
 
-int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err)
+static int load(const char *name, const char *workspace, bool trusted, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err)
 {
 	static struct pol_var vars[POLICY_VARS_MAX];
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
 	char path[4300];
-	struct pol_source src = { .file = path, .workspace = workspace, .vars = vars, .load = policy_extends };
+	struct pol_source src = { .file = path, .workspace = workspace, .vars = vars, .load = policy_extends,
+				  .load_arg = trusted ? &trusted : NULL };
 	int r = policy_find(name, path, sizeof(path), err);
 
 	if (r == 0)
-		r = policy_read(path, &text, err);
+		r = trusted ? trust_read(path, &text, err) : policy_read(path, &text, err);
 	if (r < 0)
 		return r;
 	src.text = (const char *)text.data;
@@ -194,4 +210,14 @@ int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t ha
 	buf_fini(&text);
 	buf_fini(&diag);
 	return r;
+}
+
+int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err)
+{
+	return load(name, workspace, true, ret_fd, hash, verbose, err);
+}
+
+int policy_load_draft(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], struct err *err)
+{
+	return load(name, workspace, false, ret_fd, hash, false, err);
 }

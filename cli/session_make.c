@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/trust.h"
 
 struct making {
 	int execd, fsd, netd, workspace, policy, board;
@@ -131,20 +132,20 @@ static int make(struct making *m, struct err *err)
 int session_make(const char *workspace, const char *policy, bool verbose, struct made_session *ret, struct err *err)
 {
 	struct making m = { .execd = -1, .fsd = -1, .netd = -1, .workspace = -1, .policy = -1, .board = -1, .out = ret };
-	const char *env = getenv("AGENTSH_POLICY_NAME");
-	char real[4096];
+	char real[4096], chosen[4300];
 	int r;
 
 	if (!realpath(workspace, real))
 		return err_set(err, -errno, "workspace %s: %s", workspace, strerror(errno));
 	snprintf(ret->workspace, sizeof(ret->workspace), "%s", real);
-	if (!policy)
-		policy = env && env[0] ? env : "default";
-	snprintf(ret->policy, sizeof(ret->policy), "%.255s", policy);
+	r = trust_choose(policy, chosen, sizeof(chosen), err);
+	if (r < 0)
+		return r;
+	snprintf(ret->policy, sizeof(ret->policy), "%.255s", chosen);
 	m.workspace = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (m.workspace < 0)
 		return err_set(err, -errno, "workspace %s: %s", real, strerror(errno));
-	r = policy_load(policy, real, &m.policy, m.hash, verbose, err);
+	r = policy_load(chosen, real, &m.policy, m.hash, verbose, err);
 	if (r == 0)
 		r = make(&m, err);
 	hex_encode(m.hash, 32, ret->hash);

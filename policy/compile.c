@@ -11,10 +11,11 @@
 
 #include "common/evt.h"
 #include "policy/dfa.h"
+#include "policy/diff.h"
 #include "policy/image.h"
 #include "policy/parse.h"
 
-static int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
+int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
 {
 	int r = parse_source(src, d, vars_may_miss, m);
 

@@ -27,6 +27,29 @@ int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, 
 int policy_validate(const struct pol_source *src, struct buf *diag);
 /* A JSON Schema (draft 2020-12) of the language, for editors: every key that the parser knows. 0 or -ENOMEM. */
 int policy_schema(struct buf *out);
+/* What two policies decide differently. A change is one pair (rule of a, rule of b) of a section with the first question found for which
+ * they differ, a line of a .cases file without its "->". Sides: the decision's word, the rule, and what else is done ("to /x"), "" when
+ * nothing; of settings the value and the name. Strings are valid during the call. */
+struct pol_change {
+	const char *section, *question;
+	const char *operations;                       /* files: all for which this very question has this answer; else "" */
+	struct { const char *decision, *rule, *more; } before, after;
+	uint64_t questions;                           /* asked of this pair that differ */
+};
+typedef void (*pol_change_fn)(void *arg, const struct pol_change *c);
+/* Files are compared exactly, the other sections by questions made from the rules of both. by_name: equal decisions of rules with other
+ * names count, too. cut (appended to): sections of which not all was looked at, for time or room; no more than some ten seconds are taken.
+ * The number of changes; -EINVAL: a policy has errors, which are in diag; -ENOMEM. */
+int policy_diff(const struct pol_source *a, const struct pol_source *b, bool by_name, pol_change_fn fn, void *arg, struct buf *cut,
+		struct buf *diag);
+/* A settings file: maps of maps, strict keys. known: dotted keys ("policies.dir"). fn is given each value, of a list each entry; it
+ * returns 0, or negative with words in why. Of src only file and text count. Lists that are values of the top map itself are not given.
+ * Diagnostics as above. 0 or -EINVAL; values given before an error was met were given. */
+enum pol_setting_kind { SETTING_TEXT, SETTING_LIST, SETTING_IGNORED };   /* ignored: with all below it, one warning */
+struct pol_setting { const char *key; enum pol_setting_kind kind; };
+typedef int (*pol_setting_fn)(void *arg, const char *key, const char *value, char *why, size_t cap);
+int policy_settings(const struct pol_source *src, const struct pol_setting *known, size_t n, pol_setting_fn fn, void *arg,
+		    struct buf *diag);
 /* Writes the generation to dirfd as NAME.mdb, atomically (temporary file, fsync, rename). */
 int policy_store(int gen_fd, int dirfd, const char *name, struct err *err);
 /* Rule's position for explain: "file:line" of the rule that a verdict names, by section ("file", "net", "exec"). 0 or -ENOENT. */

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Says of each policy whether it may be used: by name, by the manifest, by its signature and the trust store. */
+#include "cli/trust.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cmd.h"
+
+#define KEYS_MAX 1024
+#define KEY_FILE_MAX 1024
+#define MANIFEST_MAX (1u << 20)
+
+struct key { uint8_t public[KEY_BYTES]; char file[256]; };
+
+/* What may vouch for policies may be changed by root and by who asks, and by nobody else. */
+static int owned(const char *path, const struct stat *st, bool sticky_will_do, struct err *err)
+{
+	bool sticky = sticky_will_do && (st->st_mode & S_ISVTX);
+
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return err_set(err, -EACCES, "%s belongs to user %u: what vouches for policies must be root's or yours", path, st->st_uid);
+	if ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky)
+		return err_set(err, -EACCES, "%s may be written by others: chmod go-w", path);
+	return 0;
+}
+
+/* The file or directory and every directory above it: who may rename one of those may put another in its place. */
+static int owned_to_root(const char *path, struct err *err)
+{
+	char real[4096];
+	struct stat st;
+	int r;
+
+	if (!realpath(path, real) || stat(real, &st) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	r = owned(path, &st, false, err);
+	while (r == 0 && real[1]) {
+		char *slash = strrchr(real, '/');
+
+		slash[slash == real] = 0;
+		if (stat(real, &st) < 0)
+			return err_set(err, -errno, "%s: %s", real, strerror(errno));
+		r = owned(real, &st, true, err);
+	}
+	return r;
+}
+
+static int read_key(const char *store, const char *name, struct key *k, struct err *err)
+{
+	struct buf text = { 0 };
+	char path[4400];
+	struct stat st;
+	int r = str_format(path, sizeof(path), "%s/%s", store, name);
+
+	if (r < 0 || lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(err, -EACCES, "%s/%s is no plain file", store, name);
+	r = owned(path, &st, false, err);
+	if (r == 0)
+		r = file_read(path, KEY_FILE_MAX, &text, err);
+	if (r == 0 && key_get((const char *)text.data, text.len, false, k->public) < 0)
+		r = err_set(err, -EBADMSG, "%s is no public key of Ed25519 in PEM", path);
+	snprintf(k->file, sizeof(k->file), "%s", name);
+	buf_fini(&text);
+	return r;
+}
+
+/* The store's key of that id: 1 found, 0 not there. A store with anything doubtful in it vouches for nothing. */
+static int find_key(const char *store, const char *id, struct key *ret, size_t *keys, struct err *err)
+{
+	int r = owned_to_root(store, err), found = 0;
+	struct dirent *e;
+	DIR *d;
+
+	*keys = 0;
+	if (r < 0)
+		return r;
+	d = opendir(store);
+	if (!d)
+		return err_set(err, -errno, "%s: %s", store, strerror(errno));
+	while (r == 0 && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+		char have[KEY_ID_MAX];
+		struct key k;
+
+		if (n < 5 || strcmp(e->d_name + n - 4, ".pub") != 0)
+			continue;
+		if (++*keys > KEYS_MAX)
+			r = err_set(err, -E2BIG, "%s holds more than %d keys", store, KEYS_MAX);
+		if (r == 0)
+			r = read_key(store, e->d_name, &k, err);
+		if (r < 0)
+			break;
+		key_id(k.public, have);
+		if (!strcmp(have, id)) {
+			*ret = k;
+			found = 1;
+		}
+	}
+	closedir(d);
+	return r < 0 ? r : found;
+}
+
+int trust_signed(const char *path, const struct buf *text, const char *store, char *who, size_t cap, struct err *err)
+{
+	struct buf sig = { 0 };
+	struct signature s;
+	uint8_t digest[32];
+	char file[4400];
+	struct key key;
+	size_t keys;
+	int r;
+
+	if (str_format(file, sizeof(file), "%s.sig", path) < 0)
+		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
+	if (access(file, F_OK) < 0)
+		return err_set(err, -EACCES, "%s is not signed: there is no %s", path, file);
+	if (file_read(file, 512, &sig, err) < 0)
+		return -EACCES;
+	r = signature_get((const char *)sig.data, sig.len, &s);
+	buf_fini(&sig);
+	if (r < 0)
+		return err_set(err, -EACCES, "%s is no signature", file);
+	r = find_key(store, s.key_id, &key, &keys, err);
+	if (r < 0) {
+		err_wrap(err, r, "%s is signed, but the trust store was refused", path);
+		return -EACCES;
+	}
+	if (r == 0)
+		return err_set(err, -EACCES, "%s is signed by key %s, which is none of the %zu in %s", path, s.key_id, keys, store);
+	r = signature_digest(path, text->data, text->len, digest);
+	if (r == 0)
+		r = ed25519_verify(key.public, digest, s.bytes, err);
+	if (r == -EBADMSG)
+		return err_set(err, -EACCES, "%s is not what key %s signed: its bytes, its name or its signature were changed", path,
+			       s.key_id);
+	if (r < 0)
+		return r == -ENOSYS ? -EACCES : err_set(err, -EACCES, "%s: the signature could not be checked: %s", path, strerror(-r));
+	snprintf(who, cap, "key %s (%s/%s)", s.key_id, store, key.file);
+	return 0;
+}
+
+/* One line "HEX  NAME"; 0, or -EBADMSG. */
+static int manifest_line(const char *line, size_t n, const char **name, size_t *len)
+{
+	if (n < 67 || line[64] != ' ' || (line[65] != ' ' && line[65] != '*') || memchr(line, 0, n))
+		return -EBADMSG;
+	for (size_t i = 0; i < 64; i++)
+		if (!strchr("0123456789abcdef", line[i]))
+			return -EBADMSG;
+	*name = line + 66;
+	*len = n - 66;
+	return 0;
+}
+
+static int in_manifest(const char *manifest, const char *path, const struct buf *text, struct err *err)
+{
+	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *name, *s, *hash = NULL;
+	struct buf all = { 0 };
+	uint8_t sum[32];
+	size_t len, line = 0;
+	char hex[65];
+	int r = owned_to_root(manifest, err);
+
+	if (r == 0)
+		r = file_read(manifest, MANIFEST_MAX, &all, err);
+	if (r < 0) {
+		err_wrap(err, r, "the manifest was refused");
+		return -EACCES;
+	}
+	s = (const char *)all.data;
+	for (const char *end = s + all.len; r == 0 && s < end;) {
+		const char *nl = memchr(s, '\n', (size_t)(end - s));
+		size_t n = (size_t)((nl ? nl : end) - s);
+
+		line++;
+		if (manifest_line(s, n, &name, &len) < 0)
+			r = err_set(err, -EACCES, "%s:%zu:1: error: not a line \"SHA-256  NAME\"", manifest, line);
+		else if (len == strlen(base) && !memcmp(name, base, len)) {
+			if (hash)
+				r = err_set(err, -EACCES, "%s:%zu:1: error: %s stands twice", manifest, line, base);
+			hash = s;
+		}
+		s += n + (nl != NULL);
+	}
+	sha256(text->data, text->len, sum);
+	hex_encode(sum, 32, hex);
+	if (r == 0 && (!hash || memcmp(hash, hex, 64) != 0))
+		r = err_set(err, -EACCES, hash ? "%s was changed: its SHA-256 is not the one in %s" : "%s is not in the manifest %s", path,
+			    manifest);
+	buf_fini(&all);
+	return r;
+}
+
+int trust_read(const char *path, struct buf *out, struct err *err)
+{
+	const struct config *c = config_get(err);
+	struct err why = { 0 };
+	char who[4500];
+	int r;
+
+	if (!c)
+		return -EACCES;
+	r = policy_read(path, out, err);
+	if (r < 0 || trust_built_in(path))
+		return r;
+	if (c->manifest[0])
+		r = in_manifest(c->manifest, path, out, err);
+	if (r == 0 && c->mode != TRUST_OFF && trust_signed(path, out, c->trust_store, who, sizeof(who), &why) < 0) {
+		if (c->mode == TRUST_ENFORCE)
+			r = err_set(err, -EACCES, "%s", why.msg);
+		else
+			complain("warning: %s", why.msg);
+	}
+	if (r < 0)
+		buf_fini(out);
+	return r;
+}
+
+static bool is_file(const char *name)
+{
+	size_t n = strlen(name);
+
+	return strchr(name, '/') || (n > 5 && !strcmp(name + n - 5, ".yaml"));
+}
+
+/* Names by entries without a slash, files (by their real path) by entries with one. */
+static bool listed(const struct config *c, const char *name)
+{
+	char real[4096];
+	bool file = is_file(name);
+
+	if (file && !realpath(name, real))
+		return false;
+	for (size_t i = 0; i < c->n_allowed; i++)
+		if (!strchr(c->allowed[i], '/') == !file && fnmatch(c->allowed[i], file ? real : name, FNM_PATHNAME | FNM_PERIOD) == 0)
+			return true;
+	return false;
+}
+
+static int not_listed(const struct config *c, const char *name, const char *by, struct err *err)
+{
+	struct buf all = BUF_INIT(ERR_MSG_MAX / 2);
+
+	for (size_t i = 0; i < c->n_allowed && buf_ok(&all); i++)
+		buf_printf(&all, "%s%s", i ? ", " : "", c->allowed[i]);
+	err_set(err, -EACCES, "policy \"%.80s\"%s is none of those that sessions may use (policies.allowed): %s", name, by,
+		all.data ? (const char *)all.data : "");
+	buf_fini(&all);
+	return -EACCES;
+}
+
+int trust_choose(const char *given, char *ret, size_t cap, struct err *err)
+{
+	const struct config *c = config_get(err);
+	const char *env = getenv("AGENTSH_POLICY_NAME"), *name = given, *by = "";
+
+	if (!c)
+		return -EACCES;
+	if (!name && env && env[0]) {
+		name = env;
+		by = " (AGENTSH_POLICY_NAME)";
+		if (!id_valid(env))
+			return err_set(err, -EINVAL, "AGENTSH_POLICY_NAME \"%.80s\" is not [A-Za-z0-9_-]+", env);
+	}
+	if (!name)
+		name = c->policy;
+	if (is_file(name) && !c->allow_files)
+		return err_set(err, -EACCES, "policy %.200s: policies by file are not allowed here (policies.allow_files): give a name",
+			       name);
+	if (c->n_allowed && !listed(c, name))
+		return not_listed(c, name, by, err);
+	return str_format(ret, cap, "%s", name) < 0 ? err_set(err, -ENAMETOOLONG, "the policy's name is too long") : 0;
+}
