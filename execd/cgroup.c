@@ -65,6 +65,42 @@ int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id)
 	return 0;
 }
 
+int cgroup_set_make(struct session *s, struct cmd *c, uint64_t labels, uint32_t depth)
+{
+	char name[LINEAGE_NAME_MAX];
+	struct stat st;
+	int r;
+
+	for (size_t i = 0; i < c->n_sets; i++)
+		if (c->sets[i].labels == labels && c->sets[i].depth == depth)
+			return 0;
+	if (c->cgroup < 0 || c->n_sets == SETS_MAX)
+		return -ENOSPC;
+	lineage_name(labels, depth, name);
+	if (mkdirat(c->cgroup, name, 0755) < 0)
+		return -errno;
+	r = fstatat(c->cgroup, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : board_add_set(s->board, c->slot, st.st_ino, labels);
+	if (r < 0) {
+		unlinkat(c->cgroup, name, AT_REMOVEDIR);
+		return r;
+	}
+	c->sets[c->n_sets].labels = labels;
+	c->sets[c->n_sets++].depth = depth;
+	return 0;
+}
+
+int cgroup_set_join(struct cmd *c, uint64_t labels, uint32_t depth, pid_t pid)
+{
+	char name[LINEAGE_NAME_MAX], path[LINEAGE_NAME_MAX + 16], text[16];
+	auto_fd fd = -1;
+
+	lineage_name(labels, depth, name);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", name);
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	fd = openat(c->cgroup, path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
 static void remove_dir(int parent, const char *name)
 {
 	/* The last process may still be on its way out. */
@@ -74,6 +110,22 @@ static void remove_dir(int parent, const char *name)
 		usleep(1000);
 	}
 	log_warn("cgroup %s stays: it is still busy", name);
+}
+
+/* What lies below a command's directory. */
+static void remove_sets(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_type == DT_DIR && e->d_name[0] == 'p')
+			remove_dir(dir, e->d_name);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
 }
 
 void cgroup_cmd_await(struct cmd *c, unsigned ms)
@@ -94,8 +146,10 @@ void cgroup_cmd_end(struct session *s, struct cmd *c)
 
 	if (c->cgroup < 0)
 		return;
+	remove_sets(c->cgroup);
 	close(c->cgroup);
 	c->cgroup = -1;
+	c->n_sets = 0;
 	snprintf(name, sizeof(name), "c%u", c->num);
 	remove_dir(s->cgroup, name);
 }
@@ -131,8 +185,13 @@ void cgroup_bury(const char *id)
 		log_warn("%s/cgroup.kill: %s", path, strerror(errno));
 	d = fdopendir(fcntl(dir, F_DUPFD_CLOEXEC, 3));
 	while (d && (e = readdir(d)))
-		if (e->d_type == DT_DIR && e->d_name[0] == 'c')
+		if (e->d_type == DT_DIR && e->d_name[0] == 'c') {
+			auto_fd cmd = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+			if (cmd >= 0)
+				remove_sets(cmd);
 			remove_dir(dir, e->d_name);
+		}
 	if (d)
 		closedir(d);
 	remove_dir(AT_FDCWD, path);

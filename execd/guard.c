@@ -124,6 +124,8 @@ static bool verify(struct traced *t, pid_t pid)
 		snprintf(now.given, sizeof(now.given), "%s", t->facts.given);
 		snprintf(now.place, sizeof(now.place), "%s", t->facts.place);
 	}
+	now.who = t->facts.who;
+	now.depth = t->facts.depth;
 	v = judge_exec(t->cmd, &now, t->first);
 	switch (v.decision) {
 	case POL_ALLOW:
@@ -140,6 +142,11 @@ static bool verify(struct traced *t, pid_t pid)
 	case POL__COUNT:
 		break;
 	}
+	if (ok && !label_apply(t->cmd, pid, &now, same)) {
+		log_warn("process %d could not be put where its labels are kept: killed", (int)pid);
+		facts_fini(&now);
+		return false;
+	}
 	if (!ok) {
 		struct evtlog *l = t->cmd->s->w->events;
 
@@ -149,7 +156,7 @@ static bool verify(struct traced *t, pid_t pid)
 		evt_policy(l, pol_decision_name(v.decision), "deny", v.rule, "what was about to run is not what was judged; killed");
 		evt_end(l);
 	} else {
-		judge_event(t->cmd, pid, same ? &t->facts : &now, &v, "allow", t->first);
+		judge_event(t->cmd, pid, same ? &t->facts : &now, &v, "allow");
 	}
 	facts_fini(&now);
 	return ok;

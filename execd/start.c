@@ -280,6 +280,9 @@ int session_start(struct session *s, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "making the seccomp filter: %s", strerror(-r));
 	cgroup_session_make(s);
+	s->labels = policy_has_labels(s->policy);
+	s->depths = policy_depths(s->policy);
+	s->lineage = s->cgroup >= 0 && (s->labels || s->depths > 1);
 	r = start_init(s, err);
 	if (r < 0)
 		return r;

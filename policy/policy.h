@@ -113,6 +113,8 @@ struct pol_exec {
 	int (*sha256)(void *arg, uint8_t ret[32]); void *sha256_arg;
 };
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q);
+/* The depth from which on all are alike to the rules, at least 1: 1 tells only the submitted command from what runs below it. */
+uint32_t policy_depths(const struct policy *p);
 
 /* Redirects: the first rule whose match (RE2, unanchored; host lower case without trailing dot, "host:port" for connections) matches.
  * False: none. Strings point into the policy. */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a program descends from, kept where it cannot forge it: in the directory of the kernel's cgroup tree that its process is in. The
+ * labels of a new program are those of its caller and what its name and file match; they are in force before its first instruction. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "execd/execd.h"
+
+#define FORKED_NOT_EXECED 0x40 /* PF_FORKNOEXEC (include/linux/sched.h), part of what /proc/PID/stat shows since 2.6 */
+
+/* 1: the process has run no program of its own since it was forked; 0: it has; or negative errno. */
+static int only_forked(pid_t tid)
+{
+	char path[64], text[512];
+	const char *at;
+	uint64_t flags;
+	auto_fd fd = -1;
+	ssize_t n;
+
+	/* The leader's: each thread is born with the mark. */
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)guard_group(tid));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return n < 0 ? -errno : -ESRCH;
+	text[n] = 0;
+	at = strrchr(text, ')'); /* the name may hold anything */
+	/* Then: state, parent, group, session, terminal, its group, flags. */
+	for (int i = 0; at && i < 7; i++)
+		at = strchr(at + 1, ' ');
+	if (!at || str_lead_u64(at + 1, UINT32_MAX, &flags) < 0)
+		return -EIO;
+	return (flags & FORKED_NOT_EXECED) != 0;
+}
+
+int label_caller(struct cmd *c, pid_t tid, struct exec_facts *f, bool first)
+{
+	struct session *s = c->s;
+	struct lineage l;
+	int r;
+
+	f->who = (struct pol_who){ 0 };
+	f->depth = first ? 0 : 1;
+	if (first)
+		return 0;
+	f->who.unknown = s->labels && !s->lineage;
+	if (!s->lineage)
+		return 0;
+	r = lineage_of(tid, s->w->id, &l);
+	if (r < 0 || l.command != c->num)
+		return -EACCES;
+	f->who.labels = l.labels;
+	if (s->depths == 1)
+		return 0;
+	r = only_forked(tid);
+	f->depth = l.depth + (r > 0);
+	if (f->depth > s->depths)
+		f->depth = s->depths;
+	return r < 0 ? -EACCES : 0;
+}
+
+/* What the directory's name says of the depth: always 0 where no rule asks, so that nothing is moved for it. */
+static uint32_t kept_depth(const struct cmd *c, const struct exec_facts *f)
+{
+	return c->s->depths > 1 ? f->depth : 0;
+}
+
+static uint64_t of_file(const struct cmd *c, const struct exec_facts *f)
+{
+	const struct policy *p = c->s->policy;
+
+	return policy_labels(p, f->given, f->resolved[0] ? f->resolved : NULL, judge_could_make(p, f->place));
+}
+
+static int make_set(struct cmd *c, uint64_t labels, uint32_t depth)
+{
+	int r = labels || depth ? cgroup_set_make(c->s, c, labels, depth) : 0;
+
+	if (r < 0)
+		log_warn("command %s: an exec is refused, its labels have no place: %s", c->id, strerror(-r));
+	return r;
+}
+
+int label_ready(struct cmd *c, const struct exec_facts *f)
+{
+	return c->s->lineage ? make_set(c, f->who.labels | of_file(c, f), kept_depth(c, f)) : 0;
+}
+
+/* No part of the path is a name that the session could have made or replaced. */
+static bool settled(const struct policy *p, const char *path)
+{
+	char part[4096];
+	size_t n = strlen(path);
+
+	if (path[0] != '/' || n >= sizeof(part) || strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../"))
+		return false;
+	for (size_t i = 1; i <= n; i++)
+		if (path[i] == '/' || !path[i]) {
+			memcpy(part, path, i);
+			part[i] = 0;
+			if (judge_could_make(p, part))
+				return false;
+		}
+	return true;
+}
+
+static bool file_of(pid_t pid, const char *path, char *out, size_t cap)
+{
+	char link[64];
+	auto_fd root = -1, fd = -1;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = root < 0 ? -1 : resolve_in_root(root, path);
+	if (fd < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, out, cap - 1);
+	out[n < 0 ? 0 : n] = 0;
+	return n > 0;
+}
+
+/* A script's program is its interpreter, which opens the script by name later on: the file there counts only where the session cannot put
+ * another in its place. Else it is worth what any file of the session's own making is, its base name. */
+static int of_script(const struct cmd *c, pid_t pid, uint64_t *ret)
+{
+	const struct policy *p = c->s->policy;
+	char name[4096], file[4096];
+	const char *base;
+	int r = peek_execfn(pid, name, sizeof(name));
+
+	if (r < 0)
+		return r;
+	base = strrchr(name, '/');
+	if (settled(p, name) && file_of(pid, name, file, sizeof(file)) && settled(p, file))
+		*ret = policy_labels(p, name, file, false);
+	else
+		*ret = policy_labels(p, base ? base + 1 : name, NULL, false);
+	return 0;
+}
+
+bool label_apply(struct cmd *c, pid_t pid, const struct exec_facts *now, bool same)
+{
+	uint64_t labels, script = 0;
+	uint32_t depth = kept_depth(c, now);
+	struct lineage l;
+
+	if (!c->s->lineage)
+		return true;
+	labels = now->who.labels | of_file(c, now);
+	if (!same && of_script(c, pid, &script) < 0)
+		return false;
+	labels |= script;
+	if (lineage_of(pid, c->s->w->id, &l) < 0 || l.command != c->num)
+		return false;
+	if (l.labels == labels && l.depth == depth)
+		return true;
+	return make_set(c, labels, depth) == 0 && cgroup_set_join(c, labels, depth, pid) == 0;
+}
