@@ -124,6 +124,8 @@ struct exec_facts {
 	size_t argc;
 	struct pol_who who;        /* the program that calls exec */
 	uint32_t depth;            /* that the new one will have */
+	pid_t pid;                 /* 0: a command that is not started yet */
+	bool running;              /* it stands at its exec stop */
 };
 int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v);
 pid_t guard_group(pid_t tid);        /* its thread group; 0: it is gone */
@@ -142,6 +144,13 @@ int label_ready(struct cmd *c, const struct exec_facts *f);                   /*
 bool label_apply(struct cmd *c, pid_t pid, const struct exec_facts *now, bool same);
 /* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
 int resolve_in_root(int root, const char *path);
+/* SHA-256 of the regular file behind an O_PATH descriptor, and whether it begins as a script; within a bound of size and time. 0 or
+ * negative errno. */
+int digest_file(int fd, uint8_t ret[32], bool *ret_script);
+bool label_settled(const struct policy *p, const char *path); /* no part of it is a name that the session could make or replace */
+/* digest.c: for struct pol_exec; found out once. */
+struct digest { struct cmd *c; const struct exec_facts *f; bool known; int r; uint8_t sum[32]; };
+int digest_exec(void *arg, uint8_t ret[32]);
 /* judge.c */
 bool judge_could_make(const struct policy *p, const char *place); /* the session could have made this name itself; "": no name */
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first);

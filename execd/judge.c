@@ -36,8 +36,9 @@ bool judge_could_make(const struct policy *p, const char *place)
 
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first)
 {
+	struct digest sum = { .c = c, .f = f };
 	struct pol_exec q = { .given = f->given, .resolved = f->resolved[0] ? f->resolved : NULL, .argv = (const char *const *)f->argv,
-			      .argc = f->argc, .depth = f->depth, .who = f->who };
+			      .argc = f->argc, .depth = f->depth, .who = f->who, .sha256 = digest_exec, .sha256_arg = &sum };
 	struct pol_verdict v = { .decision = POL_DENY, .rule = "default-deny-anonymous-exec",
 				 .message = "programs without a file name (memfd, deleted) are not run" };
 

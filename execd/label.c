@@ -89,8 +89,7 @@ int label_ready(struct cmd *c, const struct exec_facts *f)
 	return c->s->lineage ? make_set(c, f->who.labels | of_file(c, f), kept_depth(c, f)) : 0;
 }
 
-/* No part of the path is a name that the session could have made or replaced. */
-static bool settled(const struct policy *p, const char *path)
+bool label_settled(const struct policy *p, const char *path)
 {
 	char part[4096];
 	size_t n = strlen(path);
@@ -136,7 +135,7 @@ static int of_script(const struct cmd *c, pid_t pid, uint64_t *ret)
 	if (r < 0)
 		return r;
 	base = strrchr(name, '/');
-	if (settled(p, name) && file_of(pid, name, file, sizeof(file)) && settled(p, file))
+	if (label_settled(p, name) && file_of(pid, name, file, sizeof(file)) && label_settled(p, file))
 		*ret = policy_labels(p, name, file, false);
 	else
 		*ret = policy_labels(p, base ? base + 1 : name, NULL, false);

@@ -298,6 +298,7 @@ int peek_exec(const struct seccomp_notif *req, struct exec_facts *f)
 	int r = peek_str(pid, path, 4096, &given, &len);
 
 	memset(f, 0, sizeof(*f));
+	f->pid = pid;
 	if (r < 0)
 		return r == -E2BIG ? -ENAMETOOLONG : r;
 	memcpy(f->given, given, len + 1);
@@ -355,6 +356,8 @@ int peek_running(pid_t pid, struct exec_facts *f)
 	int r;
 
 	memset(f, 0, sizeof(*f));
+	f->pid = pid;
+	f->running = true;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
