@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Rules with processes, asked from outside: what runs below a program may do what its parent may not, and the other way round, by whatever way
+# it came to be there; nothing beside it does, and nothing of the session's own making passes for it.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/lib/net.sh
+. "$here/tests/lib/net.sh"
+# shellcheck source=tests/lib/check.sh
+. "$here/tests/lib/check.sh"
+W=$T/ws N=$T/net L=/usr/local/lib/agentsh-lineage-$$
+mkdir -p "$W"/{out,shut,base,hidden,bin} "$L"
+trap 'rm -rf "$L"; cleanup' EXIT
+internet_up "$N" good.test=203.0.113.10 other.test=203.0.113.66 || exit 1
+child "$internet"
+cp /bin/dash "$L/npm"
+cp /bin/dash "$L/tool"
+printf '#!/bin/sh\nexec "$@"\n' | tee "$L/script" "$W/bin/script" >/dev/null
+chmod +x "$L/script" "$W/bin/script"
+cp /bin/dash "$W/bin/npm"
+ln -s "$L/npm" "$W/bin/linked"
+ln -s "$L/script" "$W/bin/linkedscript"
+ln -s /bin/dash "$W/bin/yarn"
+cp "$top/tests/integration/lineage.py" "$W/bin/"
+echo WORD | tee "$W/shut/f" >"$W/hidden/f"
+cat >"$T/p.yaml" <<P
+version: 1
+name: lineage
+file_rules:
+  - {name: npm-writes, paths: ["/workspace/out/**"], processes: ["$L/npm", "$L/script"], decision: allow}
+  - {name: base-writes, paths: ["/workspace/base/**"], processes: [npm, yarn], decision: allow}
+  - {name: tool-never, paths: ["/workspace/shut/**"], processes: ["$L/tool"], decision: deny}
+  - {name: npm-sees, paths: ["/workspace/hidden/**"], processes: ["$L/npm"], decision: allow}
+  - {name: hides, paths: ["/workspace/hidden/**"], operations: [stat, read, open], decision: deny}
+  - {name: shut, paths: ["/workspace/shut/**"], decision: allow}
+network_rules:
+  - {name: npm-net, domains: [good.test], processes: ["$L/npm"], decision: allow}
+  - {name: tool-net, domains: [other.test], processes: ["$L/tool"], decision: deny}
+  - {name: other, domains: [other.test], decision: allow}
+command_rules:
+  - {name: by-npm, commands: [uname], processes: ["$L/npm"], decision: allow}
+  - {name: no-uname, commands: [uname], decision: deny}
+  - {name: near, commands: [id], context: {max_depth: 2}, decision: allow}
+  - {name: far, commands: [id], decision: deny}
+  - {name: all, decision: allow}
+P
+new() { SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id); }
+new
+check "a session is made" [ -n "$SID" ] || { cat "$T/err"; exit 1; }
+check "without a warning" is "$(grep -c warning: "$T/err")" 0
+X() { timeout 60 "$A" exec "$SID" -- "$@" 2>/dev/null; }
+n=0
+# writes DIR COMMAND...: "yes" if a shell that COMMAND runs makes a file in that directory of the workspace
+writes() {
+	n=$((n + 1))
+	X "${@:2}" sh -c "echo x >/workspace/$1/$n; :" >/dev/null
+	[ -e "$W/$1/$n" ] && echo yes || echo no
+}
+# The same for what a shell of that name is told to do.
+told() {
+	n=$((n + 1))
+	X "${@:2}" "echo x >/workspace/$1/$n; :" >/dev/null
+	[ -e "$W/$1/$n" ] && echo yes || echo no
+}
+
+# Files: allowed below it.
+check "control: a shell may not" is "$(writes out)" no
+check "the program itself may" is "$(told out "$L/npm" -c)" yes
+check "what it runs may" is "$(told out "$L/npm" -c 'sh -c "$0"')" yes
+check "and what that runs" is "$(told out "$L/npm" -c 'sh -c "sh -c \"\$0\"" "$0"')" yes
+check "below a shell, too" is "$(told out sh -c "$L/npm -c \"\$0\"; :")" yes
+check "by an exec without a fork" is "$(told out sh -c "exec $L/npm -c \"\$0\"")" yes
+for way in double vfork thread exec; do
+	check "it keeps it: $way" is "$(told out "$L/npm" -c "python3 /workspace/bin/lineage.py $way /bin/sh -c \"\$0\"; :")" yes
+	check "it gets it: $way" is "$(told out python3 /workspace/bin/lineage.py $way "$L/npm" -c)" yes
+	check "control: without it nothing: $way" is "$(told out python3 /workspace/bin/lineage.py $way /bin/sh -c)" no
+done
+check "and after its parent is gone" is "$(told out "$L/npm" -c '(sh -c "sleep 0.3; eval \"\$0\"" "$0" & ) ; exit 0'; sleep 0.6; [ -e "$W/out/$((n + 1))" ] && echo yes)" "$(printf 'no\nyes')"
+check "beside it nobody may" is "$(told out sh -c "$L/npm -c 'sleep 1' & sleep 0.2; eval \"\$0\"")" no
+check "nor who runs it, afterwards" is "$(told out sh -c "$L/npm -c :; eval \"\$0\"")" no
+check "nor another command at the same time" is "$(X "$L/npm" -c 'sleep 1' & sleep 0.3; writes out; wait)" no
+check "a script by its own path" is "$(writes out "$L/script")" yes
+
+# Names of the session's own making.
+check "a program of that name in the workspace gains nothing by an entry with a path" is "$(told out /workspace/bin/npm -c)" no
+check "nor a script" is "$(writes out /workspace/bin/script)" no
+check "a link to the program is the program" is "$(told out /workspace/bin/linked -c)" yes
+check "a script behind a link that could be changed is not" is "$(writes out /workspace/bin/linkedscript)" no
+check "an entry of a base name is any program of that name" is "$(told base /workspace/bin/npm -c)" yes
+check "but no link to another" is "$(told base /workspace/bin/yarn -c)" no
+check "nor what argv[0] says" is "$(told out python3 -c "import os, sys; os.execv('/bin/sh', ['$L/npm', '-c', sys.argv[1]])")" no
+check "nor a name written over the process" is "$(told out python3 -c "
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(15, b'npm')
+os.system(sys.argv[1])")" no
+cgroups() { X "$L/npm" -c 'grep -l . /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; ls -d /sys/fs/cgroup/*/agentsh-* /sys/fs/cgroup/agentsh-*'; }
+check "the tree that says so is out of reach" is "$(cgroups)" ""
+check "control: outside it is there" test "$(find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID" | wc -l)" = 1
+
+# Files: denied below it.
+reads() { X "$@" cat /workspace/shut/f; }
+check "control: a shell may" is "$(reads)" WORD
+check "the program may not" is "$(X "$L/tool" -c 'read x </workspace/shut/f; echo $x')" ""
+check "nor what it runs" is "$(X "$L/tool" -c 'cat /workspace/shut/f; :')" ""
+for way in double vfork thread exec; do
+	check "nor by $way" is "$(X "$L/tool" -c "python3 /workspace/bin/lineage.py $way /bin/cat /workspace/shut/f; :")" ""
+	check "control: beside it: $way" is "$(X python3 /workspace/bin/lineage.py $way /bin/cat /workspace/shut/f)" WORD
+done
+check "nor below a program that another rule allows" is "$(X "$L/tool" -c "$L/npm -c 'cat /workspace/shut/f; :'; :")" ""
+
+# What the kernel keeps for one must not answer another.
+check "who may see sees" is "$(X "$L/npm" -c 'cat /workspace/hidden/f; :')" WORD
+check "and right after that nobody else" is "$(X sh -c "$L/npm -c 'cat /workspace/hidden/f; :'; cat /workspace/hidden/f; stat -c %n /workspace/hidden/f")" WORD
+check "nor while it is kept open" is "$(X sh -c "$L/npm -c 'exec 5</workspace/hidden/f; sleep 1' & sleep 0.3; cat /workspace/hidden/f; stat -c %n /workspace/hidden/f")" ""
+check "who was refused does not spoil it" is "$(X sh -c "cat /workspace/hidden/f; $L/npm -c 'cat /workspace/hidden/f; :'")" WORD
+
+# Execs.
+check "a command below it" is "$(X "$L/npm" -c 'uname -s; :')" "$(uname -s)"
+check "and deeper" is "$(X "$L/npm" -c 'sh -c "uname -s; :"; :')" "$(uname -s)"
+check "control: elsewhere it is denied" is "$(X sh -c 'uname -s; :')" ""
+check "the program itself does not count for its own exec" is "$(X uname)" ""
+deep() { # N: id below N shells
+	local s=id
+	for _ in $(seq "$1"); do s="sh -c $(printf %q "$s; :")"; done
+	eval "X $s" | grep -c uid=
+}
+check "depth 0" is "$(X id | grep -c uid=)" 1
+check "depth 1" is "$(deep 1)" 1
+check "depth 2" is "$(deep 2)" 1
+check "depth 3 is too far" is "$(deep 3)" 0
+check "an exec without a fork is no step" is "$(X sh -c 'exec sh -c "exec sh -c \"exec id\""' | grep -c uid=)" 1
+check "a fork without an exec is none either" is "$(X sh -c '(((id; :); :); :)' | grep -c uid=)" 1
+check "nor is one forgotten by a double fork" is "$(X sh -c 'sh -c "python3 /workspace/bin/lineage.py double /usr/bin/id; :"; :' | grep -c uid=)" 0
+
+# Networks.
+page='<h1>Example Domain</h1>'
+fetch='curl -sS --max-time 8'
+check "control: a shell reaches nothing there" is "$(X sh -c "$fetch http://good.test/")" ""
+: >"$N/dns.log"
+X sh -c "$fetch http://good.test/" >/dev/null
+check "and its question goes nowhere" is "$(grep -c good "$N/dns.log")" 0
+check "what the program runs does" is "$(X "$L/npm" -c "$fetch http://good.test/; :")" "$page"
+check "and over TLS" is "$(X "$L/npm" -c "$fetch https://good.test/; :")" "$page"
+check "through a double fork" is "$(X "$L/npm" -c "python3 /workspace/bin/lineage.py double /usr/bin/curl -sS --max-time 8 http://good.test/; :")" "$page"
+check "beside it nobody does, not by the address that the name was given either" is "$(X sh -c "
+	$L/npm -c 'getent ahostsv4 good.test' | head -1 | cut -d' ' -f1 >/tmp/address; cat /tmp/address | grep -c '^198'
+	$fetch http://good.test/ || $fetch -H 'Host: good.test' http://\$(cat /tmp/address)/")" 1
+check "control: it does by that" is "$(X sh -c "$L/npm -c 'a=\$(getent ahostsv4 good.test | head -1 | cut -d\" \" -f1); $fetch -H \"Host: good.test\" http://\$a/'")" "$page"
+check "control: a shell reaches the other" is "$(X sh -c "$fetch http://other.test/; :")" "$page"
+check "below the denied program nobody does" is "$(X "$L/tool" -c "$fetch http://other.test/; :")" ""
+check "a socket is its maker's" is "$(X python3 -c "
+import os, socket
+s = socket.socket()
+s.set_inheritable(True)
+os.execv('$L/npm', ['npm', '-c', 'python3 -c \"import socket; s = socket.socket(fileno=%d); s.settimeout(5); s.connect((\\\\\"good.test\\\\\", 80)); print(1)\"; :' % s.fileno()])")" ""
+
+# Ends.
+X "$L/npm" -c 'sleep 1000' &
+one=$!
+soon pgrep -f "^sleep 1000" >/dev/null
+"$A" kill "$SID" >/dev/null 2>&1 || "$A" session destroy "$SID" >/dev/null
+wait $one
+"$A" session destroy "$SID" >/dev/null 2>&1
+check "nothing of it stays in the tree" is "$(find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID" | wc -l)" 0
+"$A" server stop >/dev/null 2>&1
+
+# Without the tree nobody descends from anything: only refusals are left.
+for m in $(awk '$3 == "cgroup2" { print $2 }' /proc/mounts); do umount -l "$m"; done
+new
+check "without cgroup v2 a session is made" [ -n "$SID" ]
+check "with a warning" grep -q 'warning: no cgroup v2' "$T/err"
+check "what is allowed below a program is not" is "$(told out "$L/npm" -c 'sh -c "$0"')" no
+check "what is denied below one is denied" is "$(X sh -c 'cat /workspace/shut/f; :')" ""
+check "networks, too" is "$(X "$L/npm" -c "$fetch http://good.test/; $fetch http://other.test/")" ""
+check "detect says so" is "$("$A" detect --json | jq '."cgroup v2"')" false
+the_end
