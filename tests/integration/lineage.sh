@@ -9,18 +9,19 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tests/lib/check.sh
 . "$here/tests/lib/check.sh"
 W=$T/ws N=$T/net L=/usr/local/lib/agentsh-lineage-$$
-mkdir -p "$W"/{out,shut,base,hidden,bin} "$L"
+mkdir -p "$W"/{out,shut,base,hidden,bin,own} "$L"
 trap 'rm -rf "$L"; cleanup' EXIT
 internet_up "$N" good.test=203.0.113.10 other.test=203.0.113.66 || exit 1
 child "$internet"
 cp /bin/dash "$L/npm"
 cp /bin/dash "$L/tool"
-printf '#!/bin/sh\nexec "$@"\n' | tee "$L/script" "$W/bin/script" >/dev/null
-chmod +x "$L/script" "$W/bin/script"
-cp /bin/dash "$W/bin/npm"
-ln -s "$L/npm" "$W/bin/linked"
+printf '#!/bin/sh\nexec "$@"\n' | tee "$L/script" "$W/own/script" >/dev/null
+chmod +x "$L/script" "$W/own/script"
+cp /bin/dash "$W/own/npm"
+ln -s "$L/npm" "$W/own/linked"
+ln -s "$L/script" "$W/own/linkedscript"
 ln -s "$L/script" "$W/bin/linkedscript"
-ln -s /bin/dash "$W/bin/yarn"
+ln -s /bin/dash "$W/own/yarn"
 cp "$top/tests/integration/lineage.py" "$W/bin/"
 echo WORD | tee "$W/shut/f" >"$W/hidden/f"
 cat >"$T/p.yaml" <<P
@@ -32,6 +33,7 @@ file_rules:
   - {name: tool-never, paths: ["/workspace/shut/**"], processes: ["$L/tool"], decision: deny}
   - {name: npm-sees, paths: ["/workspace/hidden/**"], processes: ["$L/npm"], decision: allow}
   - {name: hides, paths: ["/workspace/hidden/**"], operations: [stat, read, open], decision: deny}
+  - {name: own, paths: ["/workspace/own/**"], decision: allow}
   - {name: shut, paths: ["/workspace/shut/**"], decision: allow}
 network_rules:
   - {name: npm-net, domains: [good.test], processes: ["$L/npm"], decision: allow}
@@ -49,18 +51,19 @@ new
 check "a session is made" [ -n "$SID" ] || { cat "$T/err"; exit 1; }
 check "without a warning" is "$(grep -c warning: "$T/err")" 0
 X() { timeout 60 "$A" exec "$SID" -- "$@" 2>/dev/null; }
-n=0
+made() { # DIR: "yes" if the file came to be, for the next one to be made anew
+	[ -e "$W/$1/made" ] && echo yes || echo no
+	rm -f "$W/$1/made"
+}
 # writes DIR COMMAND...: "yes" if a shell that COMMAND runs makes a file in that directory of the workspace
 writes() {
-	n=$((n + 1))
-	X "${@:2}" sh -c "echo x >/workspace/$1/$n; :" >/dev/null
-	[ -e "$W/$1/$n" ] && echo yes || echo no
+	X "${@:2}" sh -c "echo x >/workspace/$1/made; :" >/dev/null
+	made "$1"
 }
 # The same for what a shell of that name is told to do.
 told() {
-	n=$((n + 1))
-	X "${@:2}" "echo x >/workspace/$1/$n; :" >/dev/null
-	[ -e "$W/$1/$n" ] && echo yes || echo no
+	X "${@:2}" "echo x >/workspace/$1/made; :" >/dev/null
+	made "$1"
 }
 
 # Files: allowed below it.
@@ -75,19 +78,26 @@ for way in double vfork thread exec; do
 	check "it gets it: $way" is "$(told out python3 /workspace/bin/lineage.py $way "$L/npm" -c)" yes
 	check "control: without it nothing: $way" is "$(told out python3 /workspace/bin/lineage.py $way /bin/sh -c)" no
 done
-check "and after its parent is gone" is "$(told out "$L/npm" -c '(sh -c "sleep 0.3; eval \"\$0\"" "$0" & ) ; exit 0'; sleep 0.6; [ -e "$W/out/$((n + 1))" ] && echo yes)" "$(printf 'no\nyes')"
+X "$L/npm" -c '(sh -c "sleep 0.3; echo x >/workspace/out/made; sleep 0.3" &); exit 0' >/dev/null &
+soon test -e "$W/out/made"
+check "and after its parent is gone" is "$(made out)" yes
+wait $!
 check "beside it nobody may" is "$(told out sh -c "$L/npm -c 'sleep 1' & sleep 0.2; eval \"\$0\"")" no
 check "nor who runs it, afterwards" is "$(told out sh -c "$L/npm -c :; eval \"\$0\"")" no
-check "nor another command at the same time" is "$(X "$L/npm" -c 'sleep 1' & sleep 0.3; writes out; wait)" no
+X "$L/npm" -c 'sleep 1; :' >/dev/null &
+soon pgrep -xf 'sleep 1' >/dev/null
+check "nor another command at the same time" is "$(writes out)" no
+wait $!
 check "a script by its own path" is "$(writes out "$L/script")" yes
 
 # Names of the session's own making.
-check "a program of that name in the workspace gains nothing by an entry with a path" is "$(told out /workspace/bin/npm -c)" no
-check "nor a script" is "$(writes out /workspace/bin/script)" no
-check "a link to the program is the program" is "$(told out /workspace/bin/linked -c)" yes
-check "a script behind a link that could be changed is not" is "$(writes out /workspace/bin/linkedscript)" no
-check "an entry of a base name is any program of that name" is "$(told base /workspace/bin/npm -c)" yes
-check "but no link to another" is "$(told base /workspace/bin/yarn -c)" no
+check "a program of that name in the workspace gains nothing by an entry with a path" is "$(told out /workspace/own/npm -c)" no
+check "nor a script" is "$(writes out /workspace/own/script)" no
+check "a link to the program is the program" is "$(told out /workspace/own/linked -c)" yes
+check "a script behind a link that could be changed is not" is "$(writes out /workspace/own/linkedscript)" no
+check "control: it is behind one that could not" is "$(writes out /workspace/bin/linkedscript)" yes
+check "an entry of a base name is any program of that name" is "$(told base /workspace/own/npm -c)" yes
+check "but no link to another" is "$(told base /workspace/own/yarn -c)" no
 check "nor what argv[0] says" is "$(told out python3 -c "import os, sys; os.execv('/bin/sh', ['$L/npm', '-c', sys.argv[1]])")" no
 check "nor a name written over the process" is "$(told out python3 -c "
 import ctypes, os, sys
@@ -142,10 +152,9 @@ check "and its question goes nowhere" is "$(grep -c good "$N/dns.log")" 0
 check "what the program runs does" is "$(X "$L/npm" -c "$fetch http://good.test/; :")" "$page"
 check "and over TLS" is "$(X "$L/npm" -c "$fetch https://good.test/; :")" "$page"
 check "through a double fork" is "$(X "$L/npm" -c "python3 /workspace/bin/lineage.py double /usr/bin/curl -sS --max-time 8 http://good.test/; :")" "$page"
-check "beside it nobody does, not by the address that the name was given either" is "$(X sh -c "
-	$L/npm -c 'getent ahostsv4 good.test' | head -1 | cut -d' ' -f1 >/tmp/address; cat /tmp/address | grep -c '^198'
-	$fetch http://good.test/ || $fetch -H 'Host: good.test' http://\$(cat /tmp/address)/")" 1
-check "control: it does by that" is "$(X sh -c "$L/npm -c 'a=\$(getent ahostsv4 good.test | head -1 | cut -d\" \" -f1); $fetch -H \"Host: good.test\" http://\$a/'")" "$page"
+address=$(X "$L/npm" -c 'python3 -c "import socket; print(socket.gethostbyname(\"good.test\"))"; :')
+check "by the address that the name was given" is "$(X "$L/npm" -c "$fetch -H 'Host: good.test' http://$address/; :")" "$page"
+check "nobody beside it does" is "$(X sh -c "$fetch -H 'Host: good.test' http://$address/; :")" ""
 check "control: a shell reaches the other" is "$(X sh -c "$fetch http://other.test/; :")" "$page"
 check "below the denied program nobody does" is "$(X "$L/tool" -c "$fetch http://other.test/; :")" ""
 check "a socket is its maker's" is "$(X python3 -c "
