@@ -109,6 +109,7 @@ static bool same_argv(const struct exec_facts *a, const struct exec_facts *b)
 /* True if what runs may run. A script's program is its interpreter, with the script among the arguments: judged by its own name. */
 static bool verify(struct traced *t, pid_t pid)
 {
+	const char *why = "what was about to run is not what was judged; killed";
 	struct exec_facts now;
 	bool same, ok = false;
 	struct pol_verdict v = { .decision = POL_DENY, .rule = "exec-verify" };
@@ -143,9 +144,9 @@ static bool verify(struct traced *t, pid_t pid)
 		break;
 	}
 	if (ok && !label_apply(t->cmd, pid, &now, same)) {
-		log_warn("process %d could not be put where its labels are kept: killed", (int)pid);
-		facts_fini(&now);
-		return false;
+		why = "it could not be put where its labels are kept; killed";
+		v = (struct pol_verdict){ .decision = POL_DENY, .rule = "exec-labels" };
+		ok = false;
 	}
 	if (!ok) {
 		struct evtlog *l = t->cmd->s->w->events;
@@ -153,7 +154,7 @@ static bool verify(struct traced *t, pid_t pid)
 		evt_begin(l, "exec_mismatch", t->cmd->id, pid);
 		evt_str(l, "approved", t->facts.resolved);
 		evt_str(l, "filename", now.resolved);
-		evt_policy(l, pol_decision_name(v.decision), "deny", v.rule, "what was about to run is not what was judged; killed");
+		evt_policy(l, pol_decision_name(v.decision), "deny", v.rule, why);
 		evt_end(l);
 	} else {
 		judge_event(t->cmd, pid, same ? &t->facts : &now, &v, "allow");

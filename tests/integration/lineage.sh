@@ -171,6 +171,18 @@ soon pgrep -f "^sleep 1000" >/dev/null
 wait $one
 "$A" session destroy "$SID" >/dev/null 2>&1
 check "nothing of it stays in the tree" is "$(find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID" | wc -l)" 0
+
+# Directories of one command are bounded: no exec without a place for what is known of it.
+cat >"$W/bin/down" <<'P'
+[ "$1" = 0 ] && exec echo bottom
+sh "$0" $(($1 - 1)) || exit 1
+P
+sed -i 's/max_depth: 2/max_depth: 300/' "$T/p.yaml"
+new
+check "60 programs below each other" is "$(X sh /workspace/bin/down 60)" bottom
+check "more than there is room for are refused" is "$(X sh /workspace/bin/down 70)" ""
+check "and the next command has its own" is "$(X sh /workspace/bin/down 60)" bottom
+"$A" session destroy "$SID" >/dev/null
 "$A" server stop >/dev/null 2>&1
 
 # Without the tree nobody descends from anything: only refusals are left.
