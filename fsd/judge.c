@@ -21,7 +21,7 @@ struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op)
 
 	if (!policy_file_asks(fsd.policy, st, op))
 		return (struct pol_who){ 0 };
-	/* A request that we have taken keeps its caller, even a killed one, in the kernel until it is answered: its number stays its own. */
+	/* A request that we have taken keeps its caller, even a killed one, in the kernel until it is answered: its number is its own. */
 	r = lineage_of(fuse_req_ctx(req)->pid, fsd.w->id, &l);
 	return (struct pol_who){ .labels = l.labels, .unknown = r < 0 };
 }
