@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A path looked up, or a file read, in the sandbox's tree without waiting for what it leads through. What the kernel has not cached is
- * asked of fsd, and a directory in which an operation is held for a person stays locked: so that is done by a helper process, with a deadline. */
+ * asked of fsd, and a directory in which an operation is held for a person stays locked: so a helper process does that, with a deadline. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>

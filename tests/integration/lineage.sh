@@ -163,13 +163,37 @@ s.set_inheritable(True)
 os.execv('$L/npm', ['npm', '-c', 'python3 -c \"import socket; s = socket.socket(fileno=%d); s.settimeout(5); s.connect((\\\\\"good.test\\\\\", 80)); print(1)\"; :' % s.fileno()])")" ""
 
 # Ends.
-X "$L/npm" -c 'sleep 1000' &
-one=$!
-soon pgrep -f "^sleep 1000" >/dev/null
-"$A" kill "$SID" >/dev/null 2>&1 || "$A" session destroy "$SID" >/dev/null
+tree() { find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID"; }
+labelled() { find "$(tree)" -name 'p*' -exec cat {}/cgroup.procs ';' 2>/dev/null | wc -l; }
+some() { [ "$(labelled)" -gt 0 ]; }
+begin() {
+	X "$L/npm" -c "sleep $((1000000000 + $$)); :" &
+	one=$!
+	soon pgrep -xf "sleep $((1000000000 + $$))" >/dev/null
+}
+begin
+check "control: a labelled process runs" some
+check "its directory goes with the command" is "$(timeout 10 "$A" kill "$SID" >/dev/null; wait $one; sleep 0.2; find "$(tree)" -name 'p*' | wc -l)" 0
+begin
+check "control: another" some
+destroyed() { timeout 10 "$A" session destroy "$SID" >/dev/null; }
+check "a session ends with one" destroyed
 wait $one
-"$A" session destroy "$SID" >/dev/null 2>&1
-check "nothing of it stays in the tree" is "$(find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID" | wc -l)" 0
+check "nothing of it stays in the tree" is "$(tree)" ""
+new
+begin
+check "control: and one more" some
+for p in $(pgrep -f -- "--worker $SID"); do [ "$(readlink "/proc/$p/exe")" = "$bin/agentsh-execd" ] && kill -9 "$p" && break; done
+wait $one
+none() { [ -z "$(tree)" ]; }
+check "nor when execd's worker is killed" soon none
+printf '%s\n' 'version: 1' 'name: plain' 'command_rules: [{name: all, decision: allow}]' >"$T/plain.yaml"
+SID=$("$A" session create --workspace "$W" --policy "$T/plain.yaml" 2>"$T/err" | jq -r .id)
+begin
+check "a policy that asks nobody moves nobody" is "$(find "$(tree)" -name 'p*' | wc -l)" 0
+check "control: it runs" is "$(find "$(tree)" -name 'c*' -type d | wc -l)" 1
+"$A" session destroy "$SID" >/dev/null
+wait $one
 
 # Directories of one command are bounded: no exec without a place for what is known of it.
 cat >"$W/bin/down" <<'P'
