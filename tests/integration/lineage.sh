@@ -103,6 +103,39 @@ check "nor a name written over the process" is "$(told out python3 -c "
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(15, b'npm')
 os.system(sys.argv[1])")" no
+# A link that changes all the time between the program and another that writes where only the program may.
+cat >"$T/evil.c" <<'P'
+#include <fcntl.h>
+#include <unistd.h>
+int main(void) { return write(open("/workspace/out/evil", O_WRONLY | O_CREAT, 0666), "x", 1) != 1; }
+P
+gcc -O1 -o "$W/own/evil" "$T/evil.c"
+printf '#!/bin/sh\necho x >/workspace/out/evil\n' >"$W/own/evilscript"
+chmod +x "$W/own/evilscript"
+cat >"$W/bin/race.py" <<'P'
+import os, subprocess, sys, time
+os.chdir("/workspace/own")
+end = time.time() + 3
+if os.fork() == 0:
+    while time.time() < end:
+        for to in sys.argv[1:]:
+            os.symlink(to, "next")
+            os.rename("next", "raced")
+            for _ in range(1000): pass
+    os._exit(0)
+n = 0
+while time.time() < end:
+    try: n += subprocess.run(["./raced", "-c", "echo x >>/workspace/out/made"], stderr=subprocess.DEVNULL).returncode == 0
+    except OSError: pass
+os.wait()
+P
+X python3 /workspace/bin/race.py "$L/npm" evil
+check "a raced link gives another program nothing" test ! -e "$W/out/evil"
+check "control: the right one ran" is "$(made out)" yes
+X python3 /workspace/bin/race.py "$L/script" evilscript
+X python3 /workspace/bin/race.py "$L/script" evil
+check "nor another script, nor a program for a script" test ! -e "$W/out/evil"
+check "control: with the right, it writes" is "$(X "$L/script" /workspace/own/evil; [ -e "$W/out/evil" ] && echo yes)" yes
 cgroups() { X "$L/npm" -c 'grep -l . /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; ls -d /sys/fs/cgroup/*/agentsh-* /sys/fs/cgroup/agentsh-*'; }
 check "the tree that says so is out of reach" is "$(cgroups)" ""
 check "control: outside it is there" test "$(find /sys/fs/cgroup -maxdepth 2 -name "agentsh-$SID" | wc -l)" = 1
