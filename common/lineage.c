@@ -13,9 +13,9 @@
 
 #define TEXT_MAX 16384 /* a dozen lines on a hybrid host; longer: not known */
 
-void lineage_name(uint64_t labels, uint32_t depth, char out[LINEAGE_NAME_MAX])
+void lineage_name(const struct lineage *l, char out[LINEAGE_NAME_MAX])
 {
-	snprintf(out, LINEAGE_NAME_MAX, "p%" PRIx64 "-%u", labels, depth);
+	snprintf(out, LINEAGE_NAME_MAX, "p%" PRIx64 "-%u-%" PRIx64, l->labels, l->depth, l->id);
 }
 
 /* Reads digits of a base up to what follows them. */
@@ -45,7 +45,7 @@ static bool number(const char **at, unsigned base, uint64_t max, uint64_t *ret)
 /* at: behind the session's directory. */
 static int below_session(const char *at, struct lineage *ret)
 {
-	uint64_t command, labels = 0, depth = 0;
+	uint64_t command, labels = 0, depth = 0, id = 0;
 
 	if (strncmp(at, "/c", 2) != 0)
 		return -ENOENT;
@@ -54,13 +54,14 @@ static int below_session(const char *at, struct lineage *ret)
 		return -ENOENT;
 	if (!strncmp(at, "/p", 2)) {
 		at += 2;
-		if (!number(&at, 16, UINT64_MAX, &labels) || *at++ != '-' || !number(&at, 10, UINT32_MAX, &depth))
+		if (!number(&at, 16, UINT64_MAX, &labels) || *at++ != '-' || !number(&at, 10, UINT32_MAX, &depth) ||
+		    *at++ != '-' || !number(&at, 16, UINT64_MAX, &id))
 			return -ENOENT;
 	}
 	/* Anything more, " (deleted)" too, is not what execd made. */
 	if (*at)
 		return -ENOENT;
-	*ret = (struct lineage){ .command = (uint32_t)command, .labels = labels, .depth = (uint32_t)depth };
+	*ret = (struct lineage){ .command = (uint32_t)command, .labels = labels, .depth = (uint32_t)depth, .id = id };
 	return 0;
 }
 

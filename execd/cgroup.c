@@ -65,40 +65,39 @@ int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id)
 	return 0;
 }
 
-int cgroup_set_make(struct session *s, struct cmd *c, uint64_t labels, uint32_t depth)
+int cgroup_set_make(struct session *s, struct cmd *c, const struct lineage *l)
 {
 	char name[LINEAGE_NAME_MAX];
 	struct stat st;
 	int r;
 
 	for (size_t i = 0; i < c->n_sets; i++)
-		if (c->sets[i].labels == labels && c->sets[i].depth == depth)
+		if (c->sets[i].labels == l->labels && c->sets[i].depth == l->depth && c->sets[i].id == l->id)
 			return 0;
 	if (c->cgroup < 0 || c->n_sets == SETS_MAX)
 		return -ENOSPC;
-	lineage_name(labels, depth, name);
+	lineage_name(l, name);
 	if (mkdirat(c->cgroup, name, 0755) < 0)
 		return -errno;
-	r = fstatat(c->cgroup, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : board_add_set(s->board, c->slot, st.st_ino, labels);
+	r = fstatat(c->cgroup, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : board_add_set(s->board, c->slot, st.st_ino, l->labels, l->id);
 	if (r < 0) {
 		unlinkat(c->cgroup, name, AT_REMOVEDIR);
 		return r;
 	}
-	c->sets[c->n_sets].labels = labels;
-	c->sets[c->n_sets++].depth = depth;
+	c->sets[c->n_sets++] = *l;
 	return 0;
 }
 
-int cgroup_set_join(struct cmd *c, uint64_t labels, uint32_t depth, pid_t pid)
+int cgroup_procs(const struct cmd *c, const struct lineage *l)
 {
-	char name[LINEAGE_NAME_MAX], path[LINEAGE_NAME_MAX + 16], text[16];
-	auto_fd fd = -1;
+	char name[LINEAGE_NAME_MAX] = ".", path[LINEAGE_NAME_MAX + 16];
+	int fd;
 
-	lineage_name(labels, depth, name);
+	if (l)
+		lineage_name(l, name);
 	snprintf(path, sizeof(path), "%s/cgroup.procs", name);
-	snprintf(text, sizeof(text), "%d", (int)pid);
 	fd = openat(c->cgroup, path, O_WRONLY | O_CLOEXEC);
-	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	return fd < 0 ? -errno : fd;
 }
 
 static void remove_dir(int parent, const char *name)

@@ -36,7 +36,7 @@ struct cmd {
 	uint64_t approval, started_ms, timeout_ms;
 	int slot;                  /* on the board */
 	int cgroup;                /* directory descriptor, -1 none */
-	struct { uint64_t labels; uint32_t depth; } sets[SETS_MAX]; /* directories below it */
+	struct lineage sets[SETS_MAX]; /* directories below it */
 	size_t n_sets;
 	uint32_t num;              /* this launch, as pid 1 names it */
 	bool approved, redirected, first_done, timed_out, kill_sent;
@@ -65,9 +65,7 @@ struct session {
 	int init_sock;
 	int cgroup;                /* session's directory, -1: no cgroup v2 here */
 	char cgroup_path[4200];
-	bool labels;               /* some rule asks what a program descends from */
 	uint32_t depths;           /* policy_depths */
-	bool lineage;              /* execs are followed in the cgroup tree: a rule asks, and there is one */
 	uint64_t created_ms;
 	struct sock_filter *bpf;
 	unsigned short bpf_len;
@@ -91,8 +89,9 @@ int filter_make(struct sock_filter **ret, unsigned short *ret_len);
 void cgroup_session_make(struct session *s);
 int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id); /* sets c->cgroup; 0 or negative errno */
 /* Makes the directory of these labels below the command's if there is none: 0, -ENOSPC (too many), or negative errno. */
-int cgroup_set_make(struct session *s, struct cmd *c, uint64_t labels, uint32_t depth);
-int cgroup_set_join(struct cmd *c, uint64_t labels, uint32_t depth, pid_t pid); /* moves the whole process into one that was made */
+int cgroup_set_make(struct session *s, struct cmd *c, const struct lineage *l);
+/* Its cgroup.procs, to move whole processes into one that was made; l NULL: the command's own. Negative errno. */
+int cgroup_procs(const struct cmd *c, const struct lineage *l);
 void cgroup_cmd_await(struct cmd *c, unsigned ms); /* until no process of the command is left, at most so long */
 void cgroup_cmd_end(struct session *s, struct cmd *c);
 void cgroup_session_end(struct session *s);
@@ -138,10 +137,14 @@ int peek_running(pid_t pid, struct exec_facts *f); /* of a process stopped at ex
 int peek_execfn(pid_t pid, char *out, size_t cap);
 void facts_fini(struct exec_facts *f);
 /* label.c: what a program descends from. 0, or negative errno: the exec is refused. */
-int label_caller(struct cmd *c, pid_t tid, struct exec_facts *f, bool first); /* sets f->who and f->depth */
-int label_ready(struct cmd *c, const struct exec_facts *f);                   /* there is, or will be, a place for the new program */
-/* At the exec stop: puts what runs (now, judged as f) where its labels are kept. False: it must not run. */
-bool label_apply(struct cmd *c, pid_t pid, const struct exec_facts *now, bool same);
+void label_policy(struct session *s);   /* s->policy is another: what is kept of programs from now on */
+bool label_on(const struct session *s, const struct policy *p); /* execs are followed in the cgroup tree: a rule asks, and there is one */
+int label_start(struct cmd *c, const struct policy *p);         /* cgroup.procs of where a command begins, or -1: it has no cgroup */
+/* p: the policy that judges this exec. Sets f->who and f->depth. */
+int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_facts *f, bool first);
+int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *f); /* there is a place for the new program */
+/* At the exec stop: puts what runs, now, where its labels are kept; same: the file that was judged. False: it must not run. */
+bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same);
 /* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
 int resolve_in_root(int root, const char *path);
 /* SHA-256 of the regular file behind an O_PATH descriptor, and whether it begins as a script; within a bound of size and time. 0 or

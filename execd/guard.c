@@ -143,7 +143,7 @@ static bool verify(struct traced *t, pid_t pid)
 	case POL__COUNT:
 		break;
 	}
-	if (ok && !label_apply(t->cmd, pid, &now, same)) {
+	if (ok && !label_apply(t->cmd, t->cmd->s->policy, pid, &now, same)) {
 		why = "it could not be put where its labels are kept; killed";
 		v = (struct pol_verdict){ .decision = POL_DENY, .rule = "exec-labels" };
 		ok = false;

@@ -36,7 +36,37 @@ static int only_forked(pid_t tid)
 	return (flags & FORKED_NOT_EXECED) != 0;
 }
 
-int label_caller(struct cmd *c, pid_t tid, struct exec_facts *f, bool first)
+void label_policy(struct session *s)
+{
+	s->depths = policy_depths(s->policy);
+}
+
+bool label_on(const struct session *s, const struct policy *p)
+{
+	return s->cgroup >= 0 && (s->depths > 1 || policy_has_labels(p));
+}
+
+static int make_set(struct cmd *c, const struct lineage *l)
+{
+	int r = cgroup_set_make(c->s, c, l);
+
+	if (r < 0)
+		log_warn("command %s: an exec is refused, its labels have no place: %s", c->id, strerror(-r));
+	return r;
+}
+
+int label_start(struct cmd *c, const struct policy *p)
+{
+	struct lineage l = { .id = policy_labels_id(p) };
+	bool on = label_on(c->s, p);
+	int r = on ? make_set(c, &l) : 0;
+
+	if (c->cgroup < 0)
+		return -1;
+	return r < 0 ? r : cgroup_procs(c, on ? &l : NULL);
+}
+
+int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_facts *f, bool first)
 {
 	struct session *s = c->s;
 	struct lineage l;
@@ -46,13 +76,15 @@ int label_caller(struct cmd *c, pid_t tid, struct exec_facts *f, bool first)
 	f->depth = first ? 0 : 1;
 	if (first)
 		return 0;
-	f->who.unknown = s->labels && !s->lineage;
-	if (!s->lineage)
+	f->who.unknown = policy_has_labels(p);
+	if (!label_on(s, p))
 		return 0;
 	r = lineage_of(tid, s->w->id, &l);
 	if (r < 0 || l.command != c->num)
 		return -EACCES;
-	f->who.labels = l.labels;
+	/* What another policy's numbers say, or nobody followed, is not known. */
+	if (l.id == policy_labels_id(p))
+		f->who = (struct pol_who){ .labels = l.labels };
 	if (s->depths == 1)
 		return 0;
 	r = only_forked(tid);
@@ -62,31 +94,26 @@ int label_caller(struct cmd *c, pid_t tid, struct exec_facts *f, bool first)
 	return r < 0 ? -EACCES : 0;
 }
 
-/* What the directory's name says of the depth: always 0 where no rule asks, so that nothing is moved for it. */
-static uint32_t kept_depth(const struct cmd *c, const struct exec_facts *f)
+/* Where a program with these labels besides its caller's is kept. The depth is 0 where no rule asks, so that nothing is moved for it. */
+static struct lineage place_of(const struct cmd *c, const struct policy *p, const struct exec_facts *f, uint64_t labels)
 {
-	return c->s->depths > 1 ? f->depth : 0;
+	return (struct lineage){ .command = c->num, .labels = f->who.labels | labels, .depth = c->s->depths > 1 ? f->depth : 0,
+				 .id = policy_labels_id(p) };
 }
 
-static uint64_t of_file(const struct cmd *c, const struct exec_facts *f)
+static uint64_t of_file(const struct policy *p, const struct exec_facts *f)
 {
-	const struct policy *p = c->s->policy;
-
 	return policy_labels(p, f->given, f->resolved[0] ? f->resolved : NULL, judge_could_make(p, f->place));
 }
 
-static int make_set(struct cmd *c, uint64_t labels, uint32_t depth)
+int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *f)
 {
-	int r = labels || depth ? cgroup_set_make(c->s, c, labels, depth) : 0;
+	struct lineage l;
 
-	if (r < 0)
-		log_warn("command %s: an exec is refused, its labels have no place: %s", c->id, strerror(-r));
-	return r;
-}
-
-int label_ready(struct cmd *c, const struct exec_facts *f)
-{
-	return c->s->lineage ? make_set(c, f->who.labels | of_file(c, f), kept_depth(c, f)) : 0;
+	if (!label_on(c->s, p) || f->who.unknown)
+		return 0;
+	l = place_of(c, p, f, of_file(p, f));
+	return make_set(c, &l);
 }
 
 bool label_settled(const struct policy *p, const char *path)
@@ -125,9 +152,8 @@ static bool file_of(pid_t pid, const char *path, char *out, size_t cap)
 
 /* A script's program is its interpreter, which opens the script by name later on: the file there counts only where the session cannot put
  * another in its place. Else it is worth what any file of the session's own making is, its base name. */
-static int of_script(const struct cmd *c, pid_t pid, uint64_t *ret)
+static int of_script(const struct policy *p, pid_t pid, uint64_t *ret)
 {
-	const struct policy *p = c->s->policy;
 	char name[4096], file[4096];
 	const char *base;
 	int r = peek_execfn(pid, name, sizeof(name));
@@ -142,21 +168,24 @@ static int of_script(const struct cmd *c, pid_t pid, uint64_t *ret)
 	return 0;
 }
 
-bool label_apply(struct cmd *c, pid_t pid, const struct exec_facts *now, bool same)
+bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same)
 {
-	uint64_t labels, script = 0;
-	uint32_t depth = kept_depth(c, now);
-	struct lineage l;
+	uint64_t script = 0;
+	struct lineage was, l;
+	char text[16];
+	auto_fd procs = -1;
 
-	if (!c->s->lineage)
+	if (!label_on(c->s, p))
 		return true;
-	labels = now->who.labels | of_file(c, now);
-	if (!same && of_script(c, pid, &script) < 0)
+	if (!same && of_script(p, pid, &script) < 0)
 		return false;
-	labels |= script;
-	if (lineage_of(pid, c->s->w->id, &l) < 0 || l.command != c->num)
+	if (lineage_of(pid, c->s->w->id, &was) < 0 || was.command != c->num)
 		return false;
-	if (l.labels == labels && l.depth == depth)
+	l = place_of(c, p, now, of_file(p, now) | script);
+	/* What is not known of a process is not known of what it runs either: it stays where it is. */
+	if (now->who.unknown || was.id != l.id || (was.labels == l.labels && was.depth == l.depth))
 		return true;
-	return make_set(c, labels, depth) == 0 && cgroup_set_join(c, labels, depth, pid) == 0;
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	procs = make_set(c, &l) < 0 ? -1 : cgroup_procs(c, &l);
+	return procs >= 0 && write(procs, text, strlen(text)) > 0;
 }

@@ -59,7 +59,7 @@ static void deny(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, co
 
 static void allow(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
 {
-	int r = label_ready(c, f);
+	int r = label_ready(c, c->s->policy, f);
 
 	if (r == 0)
 		r = guard_begin(c, id, pid, f, v);
@@ -154,7 +154,7 @@ static void judge(struct cmd *c, const struct seccomp_notif *req)
 	int r = peek_exec(req, &f);
 
 	if (r == 0)
-		r = label_caller(c, pid, &f, !c->first_done);
+		r = label_caller(c, c->s->policy, pid, &f, !c->first_done);
 	/* The thread may have died and its number been taken: what was read is worth nothing then. */
 	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0) {
 		facts_fini(&f);

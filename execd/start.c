@@ -264,10 +264,10 @@ static int answer_started(struct session *s, uint32_t id)
 	uint8_t body[512];
 	struct wr w = wr_init(body, sizeof(body));
 
-	if (!s->lineage && s->labels)
+	if (s->cgroup < 0 && policy_has_labels(s->policy))
 		wr_str(&w, "no cgroup v2 can be written here, so what a program descends from is not known: rules with processes "
 			   "allow nothing, and refuse whoever asks");
-	else if (!s->lineage && s->depths > 1)
+	else if (s->cgroup < 0 && s->depths > 1)
 		wr_str(&w, "no cgroup v2 can be written here, so every program below the submitted one counts as depth 1");
 	return ipc_send_wr(s->w->setup, IPC_OK, 0, id, &w, -1);
 }
@@ -294,9 +294,7 @@ int session_start(struct session *s, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "making the seccomp filter: %s", strerror(-r));
 	cgroup_session_make(s);
-	s->labels = policy_has_labels(s->policy);
-	s->depths = policy_depths(s->policy);
-	s->lineage = s->cgroup >= 0 && (s->labels || s->depths > 1);
+	label_policy(s);
 	r = start_init(s, err);
 	if (r < 0)
 		return r;

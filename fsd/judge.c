@@ -23,7 +23,9 @@ struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op)
 		return (struct pol_who){ 0 };
 	/* A request that we have taken keeps its caller, even a killed one, in the kernel until it is answered: its number is its own. */
 	r = lineage_of(fuse_req_ctx(req)->pid, fsd.w->id, &l);
-	return (struct pol_who){ .labels = l.labels, .unknown = r < 0 };
+	if (r < 0 || l.id != policy_labels_id(fsd.policy))
+		return (struct pol_who){ .unknown = true };
+	return (struct pol_who){ .labels = l.labels };
 }
 
 /* 1, 0, or HELD: nobody has been asked yet about this rule and place within this operation. */

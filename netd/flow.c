@@ -178,7 +178,7 @@ void gate_whose(const struct pkt *k, char command_id[ID_MAX], struct pol_who *wh
 	*who = (struct pol_who){ .unknown = true };
 	if (sockdiag_owner(gate.ns.diag, k, &o) == 0 && o.cgroup) {
 		board_by_cgroup(gate.board, o.cgroup, command_id);
-		who->unknown = !board_labels(gate.board, o.cgroup, &who->labels);
+		who->unknown = !board_labels(gate.board, o.cgroup, policy_labels_id(gate.policy), &who->labels);
 	}
 	if (!command_id[0])
 		board_single(gate.board, command_id);
