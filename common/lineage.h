@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process of a session descends from, as execd wrote it into the kernel's cgroup tree: a command's processes start in its cgroup-v2
- * directory agentsh-SESSION/cNUMBER, and one whose program the policy labels is moved to the directory pLABELS-DEPTH-ID below it before that
- * program's first instruction. A child is born where its parent is, and nothing of the tree is in the sandbox's reach. */
+/* What a process of a session descends from, as execd wrote it into the kernel's cgroup tree: a command's processes begin below its
+ * cgroup-v2 directory agentsh-SESSION/cNUMBER, and one whose program the policy labels is moved to the directory pLABELS-DEPTH-ID there
+ * before that program's first instruction. A child is born where its parent is, and nothing of the tree is in the sandbox's reach. */
 #ifndef COMMON_LINEAGE_H
 #define COMMON_LINEAGE_H
 
