@@ -10,6 +10,8 @@
 #include "common/log.h"
 #include "execd/execd.h"
 
+#define REMOVE_TRIES 500
+
 /* Where cgroup v2 is mounted and can be written; the hybrid tree puts it below a v1 tree. */
 static int find_root(char *out, size_t cap)
 {
@@ -100,31 +102,34 @@ int cgroup_procs(const struct cmd *c, const struct lineage *l)
 	return fd < 0 ? -errno : fd;
 }
 
-static void remove_dir(int parent, const char *name)
+/* Tries those below a command's directory once. */
+static void remove_sets(int parent, const char *name)
 {
-	/* The last process may still be on its way out. */
-	for (int i = 0; i < 200; i++) {
-		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
-			return;
-		usleep(1000);
-	}
-	log_warn("cgroup %s stays: it is still busy", name);
-}
-
-/* What lies below a command's directory. */
-static void remove_sets(int dir)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
 		if (e->d_type == DT_DIR && e->d_name[0] == 'p')
-			remove_dir(dir, e->d_name);
+			unlinkat(fd, e->d_name, AT_REMOVEDIR);
 	if (d)
 		closedir(d);
 	else if (fd >= 0)
 		close(fd);
+}
+
+static void remove_dir(int parent, const char *name, bool of_command)
+{
+	/* The last process may still be on its way out. */
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			return;
+		if (of_command)
+			remove_sets(parent, name);
+		if (i)
+			usleep(1000);
+	}
+	log_warn("cgroup %s stays: it is still busy", name);
 }
 
 void cgroup_cmd_await(struct cmd *c, unsigned ms)
@@ -145,12 +150,11 @@ void cgroup_cmd_end(struct session *s, struct cmd *c)
 
 	if (c->cgroup < 0)
 		return;
-	remove_sets(c->cgroup);
 	close(c->cgroup);
 	c->cgroup = -1;
 	c->n_sets = 0;
 	snprintf(name, sizeof(name), "c%u", c->num);
-	remove_dir(s->cgroup, name);
+	remove_dir(s->cgroup, name, true);
 }
 
 void cgroup_session_end(struct session *s)
@@ -162,7 +166,7 @@ void cgroup_session_end(struct session *s)
 			cgroup_cmd_end(s, &s->cmds[i]);
 	close(s->cgroup);
 	s->cgroup = -1;
-	remove_dir(AT_FDCWD, s->cgroup_path);
+	remove_dir(AT_FDCWD, s->cgroup_path, false);
 }
 
 /* pid 1 died with the worker and took all with it; the kill is for what is still on its way. */
@@ -184,14 +188,9 @@ void cgroup_bury(const char *id)
 		log_warn("%s/cgroup.kill: %s", path, strerror(errno));
 	d = fdopendir(fcntl(dir, F_DUPFD_CLOEXEC, 3));
 	while (d && (e = readdir(d)))
-		if (e->d_type == DT_DIR && e->d_name[0] == 'c') {
-			auto_fd cmd = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-			if (cmd >= 0)
-				remove_sets(cmd);
-			remove_dir(dir, e->d_name);
-		}
+		if (e->d_type == DT_DIR && e->d_name[0] == 'c')
+			remove_dir(dir, e->d_name, true);
 	if (d)
 		closedir(d);
-	remove_dir(AT_FDCWD, path);
+	remove_dir(AT_FDCWD, path, false);
 }
