@@ -51,7 +51,8 @@ size_t policy_vars(struct pol_var *v, const char *workspace);
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err);
 int policy_read(const char *path, struct buf *out, struct err *err);   /* path as policy_find gave it */
-/* pol_source.load; arg not NULL: what it reads must be trusted (trust_read). A name as policy_find takes it; what has "/" in it or ends with .yaml is a file beside the one that names it. */
+/* pol_source.load; arg not NULL: what it reads must be trusted (trust_read). A name as policy_find takes it; what has "/" in it or ends
+ * with .yaml is a file beside the one that names it. */
 int policy_extends(void *arg, const char *from, const char *name, char **ret_path, char **ret_text, size_t *ret_len, struct err *err);
 
 /* embed.c. What this program carries inside: its bytes, owned by nobody, or NULL. */

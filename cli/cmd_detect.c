@@ -44,14 +44,14 @@ static bool has_open_tree(void)
 	return errno != ENOSYS;
 }
 
-static bool has_cgroup_kill(void)
+static bool has_cgroup2(void)
 {
 	FILE *f = fopen("/proc/self/mounts", "re");
 	char dev[256], dir[1024], type[64];
 	bool found = false;
 
 	while (f && !found && fscanf(f, "%255s %1023s %63s%*[^\n]", dev, dir, type) == 3)
-		found = !strcmp(type, "cgroup2");
+		found = !strcmp(type, "cgroup2") && access(dir, W_OK) == 0;
 	if (f)
 		fclose(f);
 	return found;
@@ -66,7 +66,7 @@ int cmd_detect(int argc, char **argv)
 		{ "seccomp notification", has_notify, true, "Linux 5.19 or newer with CONFIG_SECCOMP_FILTER" },
 		{ "fuse", has_fuse, true, "load the fuse module, or give the container /dev/fuse" },
 		{ "detached mounts", has_open_tree, true, "open_tree and move_mount: Linux 5.12 or newer" },
-		{ "cgroup v2", has_cgroup_kill, false, "without it a command's tree is ended by labels, and is slower to end" },
+		{ "cgroup v2", has_cgroup2, false, "without it rules with processes allow nothing, and a command's tree is slower to end" },
 	};
 	bool json = argc > 1 && !strcmp(argv[1], "--json"), good = true;
 	cJSON *all = cJSON_CreateObject();

@@ -111,6 +111,14 @@ static int start_execd(struct making *m, struct err *err)
 		return r;
 	}
 	r = ipc_answer(m->execd, &frame, err);
+	if (r == 1 && frame.type == IPC_OK && frame.len) {
+		struct rd b = rd_init(frame.body, frame.len);
+		char words[512];
+
+		rd_strcpy(&b, words, sizeof(words));
+		if (rd_done(&b))
+			fprintf(stderr, "agentsh: warning: %s\n", words);
+	}
 	return r == 1 ? 0 : r == 0 ? -ECONNRESET : r;
 }
 

@@ -25,9 +25,15 @@ struct board_cmd {
 	char id[ID_MAX];
 };
 
+struct board_set {
+	_Atomic uint64_t cgroup;           /* 0: free */
+	_Atomic uint64_t labels, id, slot;
+};
+
 struct board_page {
 	uint32_t magic;
 	struct board_cmd cmds[BOARD_CMDS];
+	struct board_set sets[BOARD_SETS];
 	_Atomic uint64_t pids[BOARD_PIDS]; /* pid << 16 | slot + 1; 0 free */
 };
 
@@ -124,7 +130,26 @@ void board_remove(struct board *b, int slot)
 	for (size_t i = 0; i < BOARD_PIDS; i++)
 		if ((atomic_load(&b->page->pids[i]) & 0xffff) == (uint64_t)slot + 1)
 			atomic_store(&b->page->pids[i], 0);
+	for (size_t i = 0; i < BOARD_SETS; i++)
+		if (atomic_load(&b->page->sets[i].cgroup) && atomic_load(&b->page->sets[i].slot) == (uint64_t)slot)
+			atomic_store(&b->page->sets[i].cgroup, 0);
 	atomic_store(&b->page->cmds[slot].used, 0);
+}
+
+int board_add_set(struct board *b, int slot, uint64_t cgroup, uint64_t labels, uint64_t id)
+{
+	for (size_t i = 0; i < BOARD_SETS; i++) {
+		struct board_set *s = &b->page->sets[i];
+
+		if (atomic_load(&s->cgroup))
+			continue;
+		atomic_store(&s->labels, labels);
+		atomic_store(&s->id, id);
+		atomic_store(&s->slot, (uint64_t)slot);
+		atomic_store(&s->cgroup, cgroup); /* last: from here on readers look at the rest */
+		return 0;
+	}
+	return -ENOSPC;
 }
 
 void board_label(struct board *b, pid_t pid, int slot)
@@ -196,12 +221,45 @@ void board_by_pid(const struct board *b, pid_t pid, char out[ID_MAX])
 	}
 }
 
-void board_by_cgroup(const struct board *b, uint64_t cgroup, char out[ID_MAX])
+static const struct board_set *set_of(const struct board *b, uint64_t cgroup)
 {
-	out[0] = 0;
+	for (size_t i = 0; cgroup && i < BOARD_SETS; i++)
+		if (atomic_load(&b->page->sets[i].cgroup) == cgroup)
+			return &b->page->sets[i];
+	return NULL;
+}
+
+static const struct board_cmd *cmd_of(const struct board *b, uint64_t cgroup)
+{
 	for (size_t i = 0; cgroup && i < BOARD_CMDS; i++)
 		if (atomic_load(&b->page->cmds[i].used) && atomic_load(&b->page->cmds[i].cgroup) == cgroup)
-			copy_id(b, i, out);
+			return &b->page->cmds[i];
+	return NULL;
+}
+
+void board_by_cgroup(const struct board *b, uint64_t cgroup, char out[ID_MAX])
+{
+	const struct board_cmd *c = cmd_of(b, cgroup);
+	const struct board_set *s = c ? NULL : set_of(b, cgroup);
+
+	out[0] = 0;
+	if (c)
+		copy_id(b, (size_t)(c - b->page->cmds), out);
+	else if (s)
+		copy_id(b, (size_t)atomic_load(&s->slot), out);
+}
+
+bool board_labels(const struct board *b, uint64_t cgroup, uint64_t id, uint64_t *ret)
+{
+	const struct board_set *s = set_of(b, cgroup);
+	bool ours = s && atomic_load(&s->id) == id;
+
+	*ret = ours ? atomic_load(&s->labels) : 0;
+	/* The place may have been given to another directory meanwhile. */
+	if (ours && atomic_load(&s->cgroup) == cgroup)
+		return true;
+	*ret = 0;
+	return false;
 }
 
 void board_single(const struct board *b, char out[ID_MAX])

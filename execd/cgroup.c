@@ -10,6 +10,8 @@
 #include "common/log.h"
 #include "execd/execd.h"
 
+#define REMOVE_TRIES 500
+
 /* Where cgroup v2 is mounted and can be written; the hybrid tree puts it below a v1 tree. */
 static int find_root(char *out, size_t cap)
 {
@@ -65,13 +67,67 @@ int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id)
 	return 0;
 }
 
-static void remove_dir(int parent, const char *name)
+int cgroup_set_make(struct session *s, struct cmd *c, const struct lineage *l)
+{
+	char name[LINEAGE_NAME_MAX];
+	struct stat st;
+	int r;
+
+	for (size_t i = 0; i < c->n_sets; i++)
+		if (c->sets[i].labels == l->labels && c->sets[i].depth == l->depth && c->sets[i].id == l->id)
+			return 0;
+	if (c->cgroup < 0 || c->n_sets == SETS_MAX)
+		return -ENOSPC;
+	lineage_name(l, name);
+	if (mkdirat(c->cgroup, name, 0755) < 0)
+		return -errno;
+	r = fstatat(c->cgroup, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : board_add_set(s->board, c->slot, st.st_ino, l->labels, l->id);
+	if (r < 0) {
+		unlinkat(c->cgroup, name, AT_REMOVEDIR);
+		return r;
+	}
+	c->sets[c->n_sets++] = *l;
+	return 0;
+}
+
+int cgroup_procs(const struct cmd *c, const struct lineage *l)
+{
+	char name[LINEAGE_NAME_MAX] = ".", path[LINEAGE_NAME_MAX + 16];
+	int fd;
+
+	if (l)
+		lineage_name(l, name);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", name);
+	fd = openat(c->cgroup, path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Tries those below a command's directory once. */
+static void remove_sets(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_type == DT_DIR && e->d_name[0] == 'p')
+			unlinkat(fd, e->d_name, AT_REMOVEDIR);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static void remove_dir(int parent, const char *name, bool of_command)
 {
 	/* The last process may still be on its way out. */
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < REMOVE_TRIES; i++) {
 		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != EBUSY)
 			return;
-		usleep(1000);
+		if (of_command)
+			remove_sets(parent, name);
+		if (i)
+			usleep(1000);
 	}
 	log_warn("cgroup %s stays: it is still busy", name);
 }
@@ -96,8 +152,9 @@ void cgroup_cmd_end(struct session *s, struct cmd *c)
 		return;
 	close(c->cgroup);
 	c->cgroup = -1;
+	c->n_sets = 0;
 	snprintf(name, sizeof(name), "c%u", c->num);
-	remove_dir(s->cgroup, name);
+	remove_dir(s->cgroup, name, true);
 }
 
 void cgroup_session_end(struct session *s)
@@ -109,7 +166,7 @@ void cgroup_session_end(struct session *s)
 			cgroup_cmd_end(s, &s->cmds[i]);
 	close(s->cgroup);
 	s->cgroup = -1;
-	remove_dir(AT_FDCWD, s->cgroup_path);
+	remove_dir(AT_FDCWD, s->cgroup_path, false);
 }
 
 /* pid 1 died with the worker and took all with it; the kill is for what is still on its way. */
@@ -132,8 +189,8 @@ void cgroup_bury(const char *id)
 	d = fdopendir(fcntl(dir, F_DUPFD_CLOEXEC, 3));
 	while (d && (e = readdir(d)))
 		if (e->d_type == DT_DIR && e->d_name[0] == 'c')
-			remove_dir(dir, e->d_name);
+			remove_dir(dir, e->d_name, true);
 	if (d)
 		closedir(d);
-	remove_dir(AT_FDCWD, path);
+	remove_dir(AT_FDCWD, path, false);
 }

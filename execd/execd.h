@@ -9,6 +9,7 @@
 #include "common/approve.h"
 #include "common/board.h"
 #include "common/daemon.h"
+#include "common/lineage.h"
 #include "policy/policy.h"
 
 #define MOUNTS_MAX 96              /* trees that fsd hands over */
@@ -16,6 +17,7 @@
 #define ARGV_BYTES_MAX ((size_t)2 << 20)  /* the kernel's own usual limit of arguments; longer ones are refused */
 #define ARGV_MAX 65536
 #define TRACED_MAX 512             /* execs between their verdict and their exec stop; one more is refused */
+#define SETS_MAX 64                /* directories of labels of one command; an exec that needs one more is refused */
 #define WAITING_MAX 512            /* execs that wait for one of their own thread group; one more is refused */
 
 enum cmd_state { CMD_FREE, CMD_APPROVAL, CMD_LAUNCHED, CMD_RUNNING, CMD_EXITED, CMD__COUNT };
@@ -34,6 +36,8 @@ struct cmd {
 	uint64_t approval, started_ms, timeout_ms;
 	int slot;                  /* on the board */
 	int cgroup;                /* directory descriptor, -1 none */
+	struct lineage sets[SETS_MAX]; /* directories below it */
+	size_t n_sets;
 	uint32_t num;              /* this launch, as pid 1 names it */
 	bool approved, redirected, first_done, timed_out, kill_sent;
 	char cwd[4096];
@@ -61,6 +65,7 @@ struct session {
 	int init_sock;
 	int cgroup;                /* session's directory, -1: no cgroup v2 here */
 	char cgroup_path[4200];
+	uint32_t depths;           /* policy_depths */
 	uint64_t created_ms;
 	struct sock_filter *bpf;
 	unsigned short bpf_len;
@@ -83,6 +88,10 @@ int filter_make(struct sock_filter **ret, unsigned short *ret_len);
 /* cgroup.c */
 void cgroup_session_make(struct session *s);
 int cgroup_cmd_make(struct session *s, struct cmd *c, uint64_t *ret_id); /* sets c->cgroup; 0 or negative errno */
+/* Makes the directory of these labels below the command's if there is none: 0, -ENOSPC (too many), or negative errno. */
+int cgroup_set_make(struct session *s, struct cmd *c, const struct lineage *l);
+/* Its cgroup.procs, to move whole processes into one that was made; l NULL: the command's own. Negative errno. */
+int cgroup_procs(const struct cmd *c, const struct lineage *l);
 void cgroup_cmd_await(struct cmd *c, unsigned ms); /* until no process of the command is left, at most so long */
 void cgroup_cmd_end(struct session *s, struct cmd *c);
 void cgroup_session_end(struct session *s);
@@ -112,6 +121,10 @@ struct exec_facts {
 	uint64_t dev, ino;
 	char **argv;               /* owned */
 	size_t argc;
+	struct pol_who who;        /* the program that calls exec */
+	uint32_t depth;            /* that the new one will have */
+	pid_t pid;                 /* 0: a command that is not started yet */
+	bool running;              /* it stands at its exec stop */
 };
 int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v);
 pid_t guard_group(pid_t tid);        /* its thread group; 0: it is gone */
@@ -120,12 +133,31 @@ void guard_reap(struct session *s);  /* on SIGCHLD */
 /* peek.c: facts of an exec that waits in its notification, read from the target. 0, or the errno to answer. */
 int peek_exec(const struct seccomp_notif *req, struct exec_facts *f);
 int peek_running(pid_t pid, struct exec_facts *f); /* of a process stopped at exec: what really runs */
+/* The file name by which the kernel was asked for what now runs, of a process stopped at exec: of a script, the script's. */
+int peek_execfn(pid_t pid, char *out, size_t cap);
 void facts_fini(struct exec_facts *f);
+/* label.c: what a program descends from. 0, or negative errno: the exec is refused. */
+void label_policy(struct session *s);   /* s->policy is another: what is kept of programs from now on */
+bool label_on(const struct session *s, const struct policy *p); /* execs are followed in the cgroup tree: a rule asks, and there is one */
+int label_start(struct cmd *c, const struct policy *p);         /* cgroup.procs of where a command begins, or -1: it has no cgroup */
+/* p: the policy that judges this exec. Sets f->who and f->depth. */
+int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_facts *f, bool first);
+int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *f); /* there is a place for the new program */
+/* At the exec stop: puts what runs, now, where its labels are kept; same: the file that was judged. False: it must not run. */
+bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same);
 /* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
 int resolve_in_root(int root, const char *path);
+/* SHA-256 of the regular file behind an O_PATH descriptor, and whether it begins as a script; within a bound of size and time. 0 or
+ * negative errno. */
+int digest_file(int fd, uint8_t ret[32], bool *ret_script);
+bool label_settled(const struct policy *p, const char *path); /* no part of it is a name that the session could make or replace */
+/* digest.c: for struct pol_exec; found out once. */
+struct digest { struct cmd *c; const struct exec_facts *f; bool known; int r; uint8_t sum[32]; };
+int digest_exec(void *arg, uint8_t ret[32]);
 /* judge.c */
+bool judge_could_make(const struct policy *p, const char *place); /* the session could have made this name itself; "": no name */
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first);
-void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective, bool first);
+void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective);
 /* What a person is asked about: the file and every argument, quoted as for a shell. Owned by the caller; NULL: out of memory. */
 char *judge_target(const struct exec_facts *f);
 void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char *out, size_t cap);

@@ -109,6 +109,7 @@ static bool same_argv(const struct exec_facts *a, const struct exec_facts *b)
 /* True if what runs may run. A script's program is its interpreter, with the script among the arguments: judged by its own name. */
 static bool verify(struct traced *t, pid_t pid)
 {
+	const char *why = "what was about to run is not what was judged; killed";
 	struct exec_facts now;
 	bool same, ok = false;
 	struct pol_verdict v = { .decision = POL_DENY, .rule = "exec-verify" };
@@ -124,6 +125,8 @@ static bool verify(struct traced *t, pid_t pid)
 		snprintf(now.given, sizeof(now.given), "%s", t->facts.given);
 		snprintf(now.place, sizeof(now.place), "%s", t->facts.place);
 	}
+	now.who = t->facts.who;
+	now.depth = t->facts.depth;
 	v = judge_exec(t->cmd, &now, t->first);
 	switch (v.decision) {
 	case POL_ALLOW:
@@ -140,16 +143,21 @@ static bool verify(struct traced *t, pid_t pid)
 	case POL__COUNT:
 		break;
 	}
+	if (ok && !label_apply(t->cmd, t->cmd->s->policy, pid, &now, same)) {
+		why = "it could not be put where its labels are kept; killed";
+		v = (struct pol_verdict){ .decision = POL_DENY, .rule = "exec-labels" };
+		ok = false;
+	}
 	if (!ok) {
 		struct evtlog *l = t->cmd->s->w->events;
 
 		evt_begin(l, "exec_mismatch", t->cmd->id, pid);
 		evt_str(l, "approved", t->facts.resolved);
 		evt_str(l, "filename", now.resolved);
-		evt_policy(l, pol_decision_name(v.decision), "deny", v.rule, "what was about to run is not what was judged; killed");
+		evt_policy(l, pol_decision_name(v.decision), "deny", v.rule, why);
 		evt_end(l);
 	} else {
-		judge_event(t->cmd, pid, same ? &t->facts : &now, &v, "allow", t->first);
+		judge_event(t->cmd, pid, same ? &t->facts : &now, &v, "allow");
 	}
 	facts_fini(&now);
 	return ok;

@@ -16,7 +16,7 @@ static bool anonymous(const struct exec_facts *f)
 }
 
 /* A name that the session could have made itself, by file rules or on its own tmpfs, says nothing good about the file. */
-static bool could_be_made(const struct policy *p, const char *place)
+bool judge_could_make(const struct policy *p, const char *place)
 {
 	static const char *const own[] = { "/tmp/", "/dev/", "/run/", "/proc/" };
 	static const enum pol_op making[] = { POL_OP_CREATE, POL_OP_SYMLINK, POL_OP_LINK, POL_OP_RENAME };
@@ -29,21 +29,22 @@ static bool could_be_made(const struct policy *p, const char *place)
 			return true;
 	st = policy_file_path(p, place);
 	for (size_t i = 0; i < ARRAY_LEN(making); i++)
-		if (policy_file(p, st, making[i], (struct pol_who){ .unknown = true }).decision != POL_DENY)
-			return true;
+		if (policy_file_asks(p, st, making[i]) || policy_file(p, st, making[i], (struct pol_who){ 0 }).decision != POL_DENY)
+			return true; /* asked who: one of its programs may be the one that can */
 	return false;
 }
 
 struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first)
 {
+	struct digest sum = { .c = c, .f = f };
 	struct pol_exec q = { .given = f->given, .resolved = f->resolved[0] ? f->resolved : NULL, .argv = (const char *const *)f->argv,
-			      .argc = f->argc, .depth = first ? 0 : 1, .who.unknown = !first };
+			      .argc = f->argc, .depth = f->depth, .who = f->who, .sha256 = digest_exec, .sha256_arg = &sum };
 	struct pol_verdict v = { .decision = POL_DENY, .rule = "default-deny-anonymous-exec",
 				 .message = "programs without a file name (memfd, deleted) are not run" };
 
 	if (anonymous(f))
 		return v;
-	q.untrusted_name = could_be_made(c->s->policy, f->place);
+	q.untrusted_name = judge_could_make(c->s->policy, f->place);
 	v = policy_exec(c->s->policy, &q);
 	/* What a person approved or a rule put in place of another program is not asked about again, only refused. */
 	if (first && ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
@@ -116,7 +117,7 @@ void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char
 		pol_message(v->message, &m, out, cap);
 }
 
-void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective, bool first)
+void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective)
 {
 	struct evtlog *l = c->s->w->events;
 	char message[1024];
@@ -127,7 +128,7 @@ void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const str
 	evt_str(l, "raw_filename", f->given);
 	evt_str(l, "filename", f->resolved[0] ? f->resolved : f->given);
 	evt_strv(l, "argv", (const char *const *)f->argv, f->argc < EVENT_ARGS ? f->argc : EVENT_ARGS);
-	evt_int(l, "depth", first ? 0 : 1);
+	evt_int(l, "depth", f->depth);
 	evt_policy(l, pol_decision_name(v->decision), effective, v->rule, message);
 	evt_end(l);
 }

@@ -117,11 +117,9 @@ int launch_send(struct session *s, struct cmd *c)
 		r = text_fd(s, c, &text);
 	if (r < 0)
 		return r;
-	if (c->cgroup >= 0) {
-		procs = openat(c->cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-		if (procs < 0)
-			return -errno;
-	}
+	procs = label_start(c, s->policy);
+	if (procs < 0 && c->cgroup >= 0)
+		return procs;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));

@@ -48,7 +48,7 @@ static void refuse(struct cmd *c, uint64_t id, int error)
 
 static void deny(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
 {
-	judge_event(c, pid, f, v, "deny", !c->first_done);
+	judge_event(c, pid, f, v, "deny");
 	if (!c->first_done) {
 		c->verdict = *v;
 		judge_message(f, v, c->message, sizeof(c->message));
@@ -59,8 +59,12 @@ static void deny(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, co
 
 static void allow(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
 {
-	int r = guard_begin(c, id, pid, f, v);
+	int r = label_ready(c, c->s->policy, f);
 
+	if (r == 0)
+		r = guard_begin(c, id, pid, f, v);
+	else
+		facts_fini(f);
 	if (r < 0)
 		refuse(c, id, r == -ESRCH || r == -EAGAIN ? EAGAIN : EACCES);
 }
@@ -149,6 +153,8 @@ static void judge(struct cmd *c, const struct seccomp_notif *req)
 	uint64_t id = req->id;
 	int r = peek_exec(req, &f);
 
+	if (r == 0)
+		r = label_caller(c, c->s->policy, pid, &f, !c->first_done);
 	/* The thread may have died and its number been taken: what was read is worth nothing then. */
 	if (ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0) {
 		facts_fini(&f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads what a waiting exec asks for, from the target's memory, bounded; and what runs, at the exec stop. Files are touched by
  * O_PATH only: an open for reading could wait for fsd, and with it the whole session's judge. */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -297,6 +298,7 @@ int peek_exec(const struct seccomp_notif *req, struct exec_facts *f)
 	int r = peek_str(pid, path, 4096, &given, &len);
 
 	memset(f, 0, sizeof(*f));
+	f->pid = pid;
 	if (r < 0)
 		return r == -E2BIG ? -ENAMETOOLONG : r;
 	memcpy(f->given, given, len + 1);
@@ -354,6 +356,8 @@ int peek_running(pid_t pid, struct exec_facts *f)
 	int r;
 
 	memset(f, 0, sizeof(*f));
+	f->pid = pid;
+	f->running = true;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
@@ -361,4 +365,29 @@ int peek_running(pid_t pid, struct exec_facts *f)
 	r = facts_of_fd(fd, f);
 	snprintf(f->given, sizeof(f->given), "%.4000s", f->resolved);
 	return r < 0 ? r : running_argv(pid, f);
+}
+
+int peek_execfn(pid_t pid, char *out, size_t cap)
+{
+	char path[64], *name = NULL;
+	Elf64_auxv_t v[64];
+	uint64_t at = 0;
+	auto_fd fd = -1;
+	ssize_t n;
+	size_t len;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, v, sizeof(v));
+	if (n < 0)
+		return -errno;
+	for (size_t i = 0; i < (size_t)n / sizeof(v[0]) && v[i].a_type != AT_NULL; i++)
+		if (v[i].a_type == AT_EXECFN)
+			at = v[i].a_un.a_val;
+	r = at ? peek_str(pid, at, 4096, &name, &len) : -ENOENT;
+	if (r == 0)
+		r = str_format(out, cap, "%s", name);
+	free(name);
+	return r;
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A path looked up in the sandbox's tree without waiting for what it leads through. What the kernel has not cached is asked of fsd, and a
- * directory in which an operation is held for a person stays locked: so that look-up is a helper process's, with a deadline. */
+/* A path looked up, or a file read, in the sandbox's tree without waiting for what it leads through. What the kernel has not cached is
+ * asked of fsd, and a directory in which an operation is held for a person stays locked: so a helper process does that, with a deadline. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common/evt.h"
 #include "common/log.h"
 #include "execd/execd.h"
 
@@ -21,6 +24,8 @@
 #define PATH_BYTES 8300
 #define WAIT_MS 2000
 #define WAIT_MS_STUCK 200 /* while another look-up is stuck, so that many of them cannot take the worker's time */
+#define DIGEST_MAX ((off_t)256 << 20) /* a larger file's digest is not known */
+#define DIGEST_MS 5000
 #define STUCK_MAX 8       /* helpers that are given up and not gone; with so many nothing uncached is looked up */
 
 static int sock = -1;
@@ -63,6 +68,28 @@ static int look_up(int root, const char *path, uint64_t more)
 	return fd < 0 ? -errno : fd;
 }
 
+struct digested { int r, script; uint8_t sum[32]; };
+
+static void digest_of(int fd, struct digested *d)
+{
+	char path[40], head[2] = "";
+	auto_fd file = -1;
+	struct stat st;
+
+	*d = (struct digested){ 0 };
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > DIGEST_MAX) {
+		d->r = -EFBIG;
+		return;
+	}
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0 || pread(file, head, sizeof(head), 0) < 0)
+		d->r = -errno;
+	else
+		d->r = sha256_fd(file, d->sum);
+	d->script = !memcmp(head, "#!", 2);
+}
+
 static void __attribute__((noreturn)) helper_main(int s, pid_t parent)
 {
 	static char path[PATH_BYTES];
@@ -79,6 +106,15 @@ static void __attribute__((noreturn)) helper_main(int s, pid_t parent)
 		if (n <= 0)
 			_exit(0);
 		path[n] = 0;
+		if (!path[0]) {
+			struct digested d;
+
+			digest_of(root, &d);
+			close(root);
+			if (send_with(3, &d, sizeof(d), -1) < 0)
+				_exit(0);
+			continue;
+		}
 		fd = look_up(root, path, 0);
 		if (send_with(3, &fd, sizeof(fd), fd) < 0)
 			_exit(0);
@@ -134,26 +170,52 @@ static void give_up(pid_t *place)
 	*place = helper;
 }
 
-int resolve_in_root(int root, const char *path)
+/* Asks the helper about a descriptor. An answer shorter than n: it came too late or not at all. */
+static int ask(int about, const char *what, size_t len, void *answer, size_t n, int *ret_fd, int ms)
 {
-	int r = look_up(root, path, RESOLVE_CACHED), fd = -1;
 	struct pollfd p = { .events = POLLIN };
 	pid_t *place;
-	size_t n;
+	size_t hung = count_stuck(&place);
 
-	if (r != -EAGAIN && r != -EINVAL)
-		return r;
-	n = count_stuck(&place);
-	if (!place || !path[0] || strlen(path) >= PATH_BYTES)
+	*ret_fd = -1;
+	if (!place)
 		return -EACCES;
 	if (sock < 0 && helper_start() < 0)
 		return -EAGAIN;
 	p.fd = sock;
-	if (send_with(sock, path, strlen(path), root) < 0 || poll(&p, 1, n ? WAIT_MS_STUCK : WAIT_MS) != 1 ||
-	    recv_with(sock, &r, sizeof(r), &fd) != sizeof(r)) {
-		log_warn("a program's path could not be looked up in time: its exec is refused");
+	if (send_with(sock, what, len, about) < 0 || poll(&p, 1, hung ? WAIT_MS_STUCK : ms) != 1 ||
+	    recv_with(sock, answer, n, ret_fd) != (ssize_t)n) {
+		log_warn("a program's file could not be looked up or read in time");
 		give_up(place);
 		return -EACCES;
 	}
+	return 0;
+}
+
+int resolve_in_root(int root, const char *path)
+{
+	int r = look_up(root, path, RESOLVE_CACHED), fd, status;
+
+	if (r != -EAGAIN && r != -EINVAL)
+		return r;
+	if (!path[0] || strlen(path) >= PATH_BYTES)
+		return -EACCES;
+	status = ask(root, path, strlen(path), &r, sizeof(r), &fd, WAIT_MS);
+	if (status < 0)
+		return status;
 	return fd >= 0 ? fd : r < 0 ? r : -EIO;
+}
+
+int digest_file(int fd, uint8_t ret[32], bool *ret_script)
+{
+	struct digested d;
+	int none, r = ask(fd, "", 1, &d, sizeof(d), &none, DIGEST_MS);
+
+	if (none >= 0)
+		close(none);
+	if (r < 0)
+		return r;
+	memcpy(ret, d.sum, 32);
+	*ret_script = d.script;
+	return d.r;
 }

@@ -258,6 +258,20 @@ static int start_init(struct session *s, struct err *err)
 	return r;
 }
 
+/* What the caller must know of a session that does start: in the answer's body. */
+static int answer_started(struct session *s, uint32_t id)
+{
+	uint8_t body[512];
+	struct wr w = wr_init(body, sizeof(body));
+
+	if (s->cgroup < 0 && policy_has_labels(s->policy))
+		wr_str(&w, "no cgroup v2 can be written here, so what a program descends from is not known: rules with processes "
+			   "allow nothing, and refuse whoever asks");
+	else if (s->cgroup < 0 && s->depths > 1)
+		wr_str(&w, "no cgroup v2 can be written here, so every program below the submitted one counts as depth 1");
+	return ipc_send_wr(s->w->setup, IPC_OK, 0, id, &w, -1);
+}
+
 int session_start(struct session *s, struct err *err)
 {
 	uint8_t body[128];
@@ -280,6 +294,7 @@ int session_start(struct session *s, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "making the seccomp filter: %s", strerror(-r));
 	cgroup_session_make(s);
+	label_policy(s);
 	r = start_init(s, err);
 	if (r < 0)
 		return r;
@@ -291,5 +306,5 @@ int session_start(struct session *s, struct err *err)
 	clock_gettime(CLOCK_REALTIME, &t);
 	s->created_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 	s->started = true;
-	return ipc_send(s->w->setup, IPC_OK, 0, id, NULL, 0, -1);
+	return answer_started(s, id);
 }

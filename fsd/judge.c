@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/lineage.h"
 #include "fsd/ops.h"
 
 struct ask judge_ask;
@@ -13,9 +14,18 @@ struct pol_state judge_state(const struct inode *dir, const char *name)
 	return name ? policy_file_child(fsd.policy, dir->state, name, strlen(name)) : dir->state;
 }
 
-struct pol_who judge_who(fuse_req_t req UNUSED)
+struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op)
 {
-	return (struct pol_who){ .unknown = true };
+	struct lineage l;
+	int r;
+
+	if (!policy_file_asks(fsd.policy, st, op))
+		return (struct pol_who){ 0 };
+	/* A request that we have taken keeps its caller, even a killed one, in the kernel until it is answered: its number is its own. */
+	r = lineage_of(fuse_req_ctx(req)->pid, fsd.w->id, &l);
+	if (r < 0 || l.id != policy_labels_id(fsd.policy))
+		return (struct pol_who){ .unknown = true };
+	return (struct pol_who){ .labels = l.labels };
 }
 
 /* 1, 0, or HELD: nobody has been asked yet about this rule and place within this operation. */
@@ -57,6 +67,7 @@ static void record(fuse_req_t req, enum pol_op op, const char *event, const stru
 int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft)
 {
 	struct pol_verdict v;
+	struct pol_state st;
 	struct pol_fields f = { .path = judge_ask.path, .operation = pol_op_name(op) };
 	int ok;
 
@@ -68,7 +79,8 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 		if (r)
 			return r;
 	}
-	v = policy_file(fsd.policy, judge_state(i, name), op, judge_who(c->req));
+	st = judge_state(i, name);
+	v = policy_file(fsd.policy, st, op, judge_who(c->req, st, op));
 	ok = allowed(c, i, name, op, &v);
 	if (ret_soft)
 		*ret_soft = v.decision == POL_SOFT_DELETE;

@@ -73,12 +73,20 @@ void strip(const char *p)
 	removexattr(p, "security.capability");
 }
 
+/* How long the kernel may answer a look-up by itself. Never for another process where the answer depends on who asks. Attributes it may
+ * keep: they are looked at behind a look-up, and asked for without a judgement. */
+static double entry_seconds(struct pol_state st)
+{
+	return policy_file_asks(fsd.policy, st, POL_OP_STAT) ? 0 : ENTRY_SECONDS;
+}
+
 static void fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st)
 {
 	memset(e, 0, sizeof(*e));
 	e->ino = (fuse_ino_t)(uintptr_t)i;
 	e->attr = *st;
-	e->attr_timeout = e->entry_timeout = ENTRY_SECONDS;
+	e->attr_timeout = ENTRY_SECONDS;
+	e->entry_timeout = entry_seconds(i->state);
 }
 
 int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e)
@@ -116,7 +124,7 @@ static int do_lookup(struct call *c)
 	if (r == 0)
 		r = -entry_of(c->a, c->name, &e);
 	if (r == ENOENT) { /* an answer too, for as long as another */
-		e = (struct fuse_entry_param){ .entry_timeout = ENTRY_SECONDS };
+		e = (struct fuse_entry_param){ .entry_timeout = entry_seconds(judge_state(c->a, c->name)) };
 		r = 0;
 	}
 	if (r == 0)
@@ -264,8 +272,13 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 
 static void op_init(void *data UNUSED, struct fuse_conn_info *c)
 {
-	c->want |= c->capable & (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_ATOMIC_O_TRUNC |
-				  FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
+	c->want |= c->capable & (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
+				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
+	/* What a link says is judged when it is read, which the kernel then does once for all: not where it depends on who reads. */
+	if (policy_has_labels(fsd.policy))
+		c->want &= ~(unsigned)FUSE_CAP_CACHE_SYMLINKS;
+	else
+		c->want |= c->capable & FUSE_CAP_CACHE_SYMLINKS;
 	/* Bulk data passes by the kernel; what is left is small, and two system calls cheaper through a buffer than through a pipe. */
 	c->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	c->max_write = IO_MAX;

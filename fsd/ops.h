@@ -41,8 +41,8 @@ struct call {
  * dir+name, or i with name NULL. */
 int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft);
 struct pol_state judge_state(const struct inode *dir, const char *name);
-/* Who asks; found out only where a rule with processes could decide. */
-struct pol_who judge_who(fuse_req_t req);
+/* Who asks; found out only where the verdict depends on it. */
+struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op);
 /* What the judgement that was HELD last wants to know. */
 struct ask { char path[8192], command[ID_MAX], message[1024]; const char *rule; uint64_t timeout_ms; };
 extern struct ask judge_ask;

@@ -81,7 +81,8 @@ static bool pass_policy(const struct inode *i)
 	static const enum pol_op data[] = { POL_OP_READ, POL_OP_OPEN, POL_OP_WRITE };
 
 	for (size_t k = 0; k < ARRAY_LEN(data); k++)
-		if (policy_file(fsd.policy, i->state, data[k], (struct pol_who){ .unknown = true }).decision == POL_APPROVE)
+		if (policy_file(fsd.policy, i->state, data[k], (struct pol_who){ 0 }).decision == POL_APPROVE ||
+		    policy_file(fsd.policy, i->state, data[k], (struct pol_who){ .unknown = true }).decision == POL_APPROVE)
 			return false;
 	return true;
 }

@@ -172,7 +172,8 @@ static bool hidden_name(struct inode *dir, const struct dirent *e)
 static void plus_of(fuse_req_t req, struct inode *dir, const struct dirent *d, const struct stat *st, struct fuse_entry_param *e)
 {
 	bool dots = !strcmp(d->d_name, ".") || !strcmp(d->d_name, "..");
-	enum pol_decision v = dots ? POL_DENY : policy_file(fsd.policy, judge_state(dir, d->d_name), POL_OP_STAT, judge_who(req)).decision;
+	struct pol_state state = judge_state(dir, d->d_name);
+	enum pol_decision v = dots ? POL_DENY : policy_file(fsd.policy, state, POL_OP_STAT, judge_who(req, state, POL_OP_STAT)).decision;
 
 	if (v == POL_DENY || v == POL_REDIRECT || acl_refuses(req, dir, X_OK) || entry_of(dir, d->d_name, e) < 0)
 		*e = (struct fuse_entry_param){ .attr = *st };

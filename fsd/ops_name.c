@@ -99,13 +99,15 @@ static int keep(struct call *c, struct inode *dir, const char *name, struct kept
 /* operation: "delete", or "overwrite" by a rename. */
 static void record_kept(struct call *c, struct inode *dir, const char *name, const struct kept *k, enum pol_op op, const char *operation)
 {
+	struct pol_state st = judge_state(dir, name);
+
 	evt_begin(fsd.w->events, "file_soft_deleted", k->command, fuse_req_ctx(c->req)->pid);
 	evt_str(fsd.w->events, "operation", operation);
 	evt_str(fsd.w->events, "path", k->path);
 	evt_str(fsd.w->events, "token", k->token);
 	if (k->made_by_it)
 		evt_int(fsd.w->events, "made_by_same_command", 1);
-	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, judge_state(dir, name), op, judge_who(c->req)).rule, NULL);
+	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, st, op, judge_who(c->req, st, op)).rule, NULL);
 	evt_end(fsd.w->events);
 }
 

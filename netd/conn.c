@@ -185,7 +185,7 @@ static int check_first(struct conn *c)
 	}
 	if (!*c->f.name && h.name[0] && strspn(h.name, "0123456789.") != strlen(h.name)) {
 		v = policy_net(gate.policy, &(struct pol_net){ .domain = h.name, .addr = c->f.pkt.dst.b, .addr_len = c->f.pkt.dst.len,
-								.port = c->f.pkt.dport, .who.unknown = true });
+								.port = c->f.pkt.dport, .who = c->f.who });
 		if (v.decision != POL_ALLOW && v.decision != POL_AUDIT) {
 			refuse(c, v.rule, "the name inside the connection is denied");
 			return -1;
@@ -289,7 +289,7 @@ static void on_dialled(void *arg, int fd, uint32_t events UNUSED)
 static bool address_allowed(struct conn *c, const struct addr *a, const char **rule)
 {
 	struct pol_net q = { .domain = *c->f.name ? c->f.name : NULL, .addr = a->b, .addr_len = a->len, .port = c->f.pkt.dport,
-			     .who.unknown = true };
+			     .who = c->f.who };
 	struct pol_verdict v = policy_net(gate.policy, &q), unnamed;
 
 	*rule = v.rule;

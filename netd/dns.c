@@ -35,6 +35,7 @@ struct waiting {
 	struct dns_question q;
 	struct pol_verdict v;
 	char command[ID_MAX];
+	struct pol_who who;
 };
 
 static struct stream streams[STREAMS_MAX];
@@ -154,12 +155,14 @@ static bool reverse(struct waiting *w)
 	return true;
 }
 
-/* Whose question it is, while its socket is there. A program that asks a resolver of its own choice is known when it runs alone. */
+/* Whose question it is, while its socket is there. A program that asks a resolver of its own choice is known when it runs alone, but not
+ * what it descends from. */
 static void asked_by(struct waiting *w)
 {
 	struct pkt k = { .proto = IPPROTO_UDP, .dport = 53, .dst = { .len = 4, .b = { RESOLVER } } };
 	const struct sockaddr_in *from = (const void *)&w->from;
 
+	w->who = (struct pol_who){ .unknown = true };
 	if (w->stream || w->from.ss_family != AF_INET) {
 		board_single(gate.board, w->command);
 		return;
@@ -167,7 +170,7 @@ static void asked_by(struct waiting *w)
 	k.src.len = 4;
 	memcpy(k.src.b, &from->sin_addr, 4);
 	k.sport = ntohs(from->sin_port);
-	gate_whose(&k, w->command);
+	gate_whose(&k, w->command, &w->who);
 }
 
 /* w is the caller's scratch: what must wait is copied. */
@@ -188,7 +191,7 @@ static void question(struct waiting *w, const uint8_t *p, size_t n)
 	if (reverse(w))
 		return;
 	asked_by(w);
-	w->v = policy_net(gate.policy, &(struct pol_net){ .domain = w->q.name, .dns = true, .who.unknown = true });
+	w->v = policy_net(gate.policy, &(struct pol_net){ .domain = w->q.name, .dns = true, .who = w->who });
 	if (w->v.decision != POL_ALLOW && w->v.decision != POL_AUDIT && w->v.decision != POL_APPROVE) {
 		a.rcode = DNS_NXDOMAIN;
 		send_answer(w, &a);

@@ -53,15 +53,23 @@ static struct flow *flow_put(const struct flow *f)
 }
 
 /* Any flow there that waits for its accept: where two flows would look alike behind the redirection, the kernel gives one another
- * source port. Only flows that were let through come here, and those to one place were let through by one rule. */
+ * source port. Only flows that were let through come here; where they are not all of one descent, it is not known of the one taken. */
 static size_t flow_to(const struct addr *dst, uint16_t dport)
 {
 	uint64_t now = clock_ms();
-	size_t at = 0;
+	size_t found = FLOWS_MAX;
 
-	while (at < FLOWS_MAX && !(flows[at].until >= now && flows[at].f.pkt.dport == dport && addr_eq(&flows[at].f.pkt.dst, dst)))
-		at++;
-	return at;
+	for (size_t at = 0; at < FLOWS_MAX; at++) {
+		struct flow *f = &flows[at].f;
+
+		if (flows[at].until < now || f->pkt.dport != dport || !addr_eq(&f->pkt.dst, dst))
+			continue;
+		if (found == FLOWS_MAX)
+			found = at;
+		else if (f->who.labels != flows[found].f.who.labels || f->who.unknown)
+			flows[found].f.who = (struct pol_who){ .unknown = true };
+	}
+	return found;
 }
 
 bool flow_take(const struct addr *dst, uint16_t dport, uint16_t sport, struct flow *ret)
@@ -162,18 +170,21 @@ static void refuse(uint32_t id, const struct flow *f, const char *message, const
 	gate_connect_event(&f->pkt, f->name, f->command_id, f->decision, "deny", f->rule, message, reason);
 }
 
-void gate_whose(const struct pkt *k, char command_id[ID_MAX])
+void gate_whose(const struct pkt *k, char command_id[ID_MAX], struct pol_who *who)
 {
 	struct sock_owner o;
 
 	command_id[0] = 0;
-	if (sockdiag_owner(gate.ns.diag, k, &o) == 0 && o.cgroup)
+	*who = (struct pol_who){ .unknown = true };
+	if (sockdiag_owner(gate.ns.diag, k, &o) == 0 && o.cgroup) {
 		board_by_cgroup(gate.board, o.cgroup, command_id);
+		who->unknown = !board_labels(gate.board, o.cgroup, policy_labels_id(gate.policy), &who->labels);
+	}
 	if (!command_id[0])
 		board_single(gate.board, command_id);
 }
 
-/* The verdict first: whose the flow is matters to its record only, and the program waits. */
+/* The verdict first: whose the flow is, if the policy did not ask, matters to its record only, and the program waits. */
 static void allow(uint32_t id, const struct flow *f)
 {
 	struct flow *kept = flow_put(f);
@@ -183,8 +194,8 @@ static void allow(uint32_t id, const struct flow *f)
 		return;
 	}
 	answer(id, NFT_MARK_ALLOW);
-	if (!kept->command_id[0])
-		gate_whose(&kept->pkt, kept->command_id);
+	if (!kept->command_id[0] && !policy_has_labels(gate.policy))
+		gate_whose(&kept->pkt, kept->command_id, &kept->who);
 }
 
 /* One answer for all that wait for it. A packet whose socket is gone meanwhile finds nobody: the relay never hears of it. */
@@ -247,10 +258,13 @@ static void hold(uint32_t id, const struct flow *f, const struct pol_verdict *v)
 
 static void judge(uint32_t id, struct flow *f)
 {
-	struct pol_net q = { .port = f->pkt.dport, .who.unknown = true };
+	struct pol_net q = { .port = f->pkt.dport };
 	struct addr dst = f->pkt.dst;
 	struct pol_verdict v;
 
+	if (policy_has_labels(gate.policy))
+		gate_whose(&f->pkt, f->command_id, &f->who);
+	q.who = f->who;
 	addr_unmap(&dst);
 	if (*f->name) {
 		q.domain = f->name;
@@ -266,7 +280,8 @@ static void judge(uint32_t id, struct flow *f)
 		allow(id, f);
 		return;
 	}
-	gate_whose(&f->pkt, f->command_id);
+	if (!policy_has_labels(gate.policy))
+		gate_whose(&f->pkt, f->command_id, &f->who);
 	if (v.decision == POL_APPROVE)
 		hold(id, f, &v);
 	else
@@ -289,11 +304,11 @@ static void on_packet(void *arg UNUSED, uint32_t id, const uint8_t *p, size_t n)
 	name = dns_map_name(gate.map, &f.pkt.dst);
 	snprintf(f.name, sizeof(f.name), "%s", name ? name : "");
 	if (f.pkt.proto != IPPROTO_TCP) {
-		gate_whose(&f.pkt, f.command_id);
+		gate_whose(&f.pkt, f.command_id, &f.who);
 		snprintf(f.rule, sizeof(f.rule), "default-deny-protocol");
 		refuse(id, &f, NULL, "only TCP leaves a session");
 	} else if (!name && dns_map_covers(&f.pkt.dst)) {
-		gate_whose(&f.pkt, f.command_id);
+		gate_whose(&f.pkt, f.command_id, &f.who);
 		snprintf(f.rule, sizeof(f.rule), "default-deny-network");
 		refuse(id, &f, NULL, "this address was given to no name");
 	} else {

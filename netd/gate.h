@@ -29,6 +29,7 @@ struct flow {
 	struct pkt pkt;
 	char name[254];              /* "" for a raw address */
 	char rule[128], command_id[ID_MAX];
+	struct pol_who who;          /* found out only for a policy that asks */
 	const char *decision, *effective;   /* static words */
 };
 int flow_start(void);                /* watches the queue; 0 or negative errno */
@@ -42,8 +43,9 @@ int conn_start(void);                /* watches the relay's listeners */
 /* "net_connect" with target, policy and reason. k may be NULL fields only for DNS. Rate-limited as above when refused. */
 void gate_connect_event(const struct pkt *k, const char *name, const char *command_id, const char *decision, const char *effective,
 			const char *rule, const char *message, const char *reason);
-/* The command whose socket the packet is from: by the socket's cgroup, else the only one that runs; "" unknown. */
-void gate_whose(const struct pkt *k, char command_id[ID_MAX]);
+/* The command whose socket the packet is from: by the socket's cgroup, else the only one that runs; "" unknown. who: what the program that
+ * made the socket descends from, by the cgroup alone. */
+void gate_whose(const struct pkt *k, char command_id[ID_MAX], struct pol_who *who);
 /* True if one more record of a refusal may be written now. *ret_lost: how many were not since the last. */
 bool gate_may_record(uint64_t *ret_lost);
 

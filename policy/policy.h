@@ -84,6 +84,8 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st);
  * untrusted_name as in struct pol_exec. Or it with the labels of who runs it. */
 bool policy_has_labels(const struct policy *p);
 uint64_t policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name);
+/* Names the numbering of the labels, never 0: labels that one policy gave are another's only where this is the same. */
+uint64_t policy_labels_id(const struct policy *p);
 
 /* Network. domain lower case without trailing dot or NULL; addr 4 or 16 bytes network order or NULL; port 0: unknown (DNS: any
  * port that some rule names could match). A rule matches if all selectors it has match; cidrs match only where addr is given. */
@@ -114,6 +116,8 @@ struct pol_exec {
 	int (*sha256)(void *arg, uint8_t ret[32]); void *sha256_arg;
 };
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q);
+/* The depth from which on all are alike to the rules, at least 1: 1 tells only the submitted command from what runs below it. */
+uint32_t policy_depths(const struct policy *p);
 
 /* Redirects: the first rule whose match (RE2, unanchored; host lower case without trailing dot, "host:port" for connections) matches.
  * False: none. Strings point into the policy. */

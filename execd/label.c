@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a program descends from, kept where it cannot forge it: in the directory of the kernel's cgroup tree that its process is in. The
+ * labels of a new program are those of its caller and what its name and file match; they are in force before its first instruction. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "execd/execd.h"
+
+#define FORKED_NOT_EXECED 0x40 /* PF_FORKNOEXEC (include/linux/sched.h), part of what /proc/PID/stat shows since 2.6 */
+
+/* 1: the process has run no program of its own since it was forked; 0: it has; or negative errno. */
+static int only_forked(pid_t tid)
+{
+	char path[64], text[512];
+	const char *at;
+	uint64_t flags;
+	auto_fd fd = -1;
+	ssize_t n;
+
+	/* The leader's: each thread is born with the mark. */
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)guard_group(tid));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return n < 0 ? -errno : -ESRCH;
+	text[n] = 0;
+	at = strrchr(text, ')'); /* the name may hold anything */
+	/* Then: state, parent, group, session, terminal, its group, flags. */
+	for (int i = 0; at && i < 7; i++)
+		at = strchr(at + 1, ' ');
+	if (!at || str_lead_u64(at + 1, UINT32_MAX, &flags) < 0)
+		return -EIO;
+	return (flags & FORKED_NOT_EXECED) != 0;
+}
+
+void label_policy(struct session *s)
+{
+	s->depths = policy_depths(s->policy);
+}
+
+bool label_on(const struct session *s, const struct policy *p)
+{
+	return s->cgroup >= 0 && (s->depths > 1 || policy_has_labels(p));
+}
+
+static int make_set(struct cmd *c, const struct lineage *l)
+{
+	int r = cgroup_set_make(c->s, c, l);
+
+	if (r < 0)
+		log_warn("command %s: an exec is refused, its labels have no place: %s", c->id, strerror(-r));
+	return r;
+}
+
+int label_start(struct cmd *c, const struct policy *p)
+{
+	struct lineage l = { .id = policy_labels_id(p) };
+	bool on = label_on(c->s, p);
+	int r = on ? make_set(c, &l) : 0;
+
+	if (c->cgroup < 0)
+		return -1;
+	return r < 0 ? r : cgroup_procs(c, on ? &l : NULL);
+}
+
+int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_facts *f, bool first)
+{
+	struct session *s = c->s;
+	struct lineage l;
+	int r;
+
+	f->who = (struct pol_who){ 0 };
+	f->depth = first ? 0 : 1;
+	if (first)
+		return 0;
+	f->who.unknown = policy_has_labels(p);
+	if (!label_on(s, p))
+		return 0;
+	r = lineage_of(tid, s->w->id, &l);
+	if (r < 0 || l.command != c->num)
+		return -EACCES;
+	/* What another policy's numbers say, or nobody followed, is not known. */
+	if (l.id == policy_labels_id(p))
+		f->who = (struct pol_who){ .labels = l.labels };
+	if (s->depths == 1)
+		return 0;
+	r = only_forked(tid);
+	f->depth = l.depth + (r > 0);
+	if (f->depth > s->depths)
+		f->depth = s->depths;
+	return r < 0 ? -EACCES : 0;
+}
+
+/* Where a program with these labels besides its caller's is kept. The depth is 0 where no rule asks, so that nothing is moved for it. */
+static struct lineage place_of(const struct cmd *c, const struct policy *p, const struct exec_facts *f, uint64_t labels)
+{
+	return (struct lineage){ .command = c->num, .labels = f->who.labels | labels, .depth = c->s->depths > 1 ? f->depth : 0,
+				 .id = policy_labels_id(p) };
+}
+
+static uint64_t of_file(const struct policy *p, const struct exec_facts *f)
+{
+	return policy_labels(p, f->given, f->resolved[0] ? f->resolved : NULL, judge_could_make(p, f->place));
+}
+
+int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *f)
+{
+	struct lineage l;
+
+	if (!label_on(c->s, p) || f->who.unknown)
+		return 0;
+	l = place_of(c, p, f, of_file(p, f));
+	return make_set(c, &l);
+}
+
+bool label_settled(const struct policy *p, const char *path)
+{
+	char part[4096];
+	size_t n = strlen(path);
+
+	if (path[0] != '/' || n >= sizeof(part) || strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../"))
+		return false;
+	for (size_t i = 1; i <= n; i++)
+		if (path[i] == '/' || !path[i]) {
+			memcpy(part, path, i);
+			part[i] = 0;
+			if (judge_could_make(p, part))
+				return false;
+		}
+	return true;
+}
+
+static bool file_of(pid_t pid, const char *path, char *out, size_t cap)
+{
+	char link[64];
+	auto_fd root = -1, fd = -1;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = root < 0 ? -1 : resolve_in_root(root, path);
+	if (fd < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, out, cap - 1);
+	out[n < 0 ? 0 : n] = 0;
+	return n > 0;
+}
+
+/* A script's program is its interpreter, which opens the script by name later on: the file there counts only where the session cannot put
+ * another in its place. Else it is worth what any file of the session's own making is, its base name. */
+static int of_script(const struct policy *p, pid_t pid, uint64_t *ret)
+{
+	char name[4096], file[4096];
+	const char *base;
+	int r = peek_execfn(pid, name, sizeof(name));
+
+	if (r < 0)
+		return r;
+	base = strrchr(name, '/');
+	if (label_settled(p, name) && file_of(pid, name, file, sizeof(file)) && label_settled(p, file))
+		*ret = policy_labels(p, name, file, false);
+	else
+		*ret = policy_labels(p, base ? base + 1 : name, NULL, false);
+	return 0;
+}
+
+bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same)
+{
+	uint64_t script = 0;
+	struct lineage was, l;
+	char text[16];
+	auto_fd procs = -1;
+
+	if (!label_on(c->s, p))
+		return true;
+	if (!same && of_script(p, pid, &script) < 0)
+		return false;
+	if (lineage_of(pid, c->s->w->id, &was) < 0 || was.command != c->num)
+		return false;
+	l = place_of(c, p, now, of_file(p, now) | script);
+	/* What is not known of a process is not known of what it runs either: it stays where it is. */
+	if (now->who.unknown || was.id != l.id || (was.labels == l.labels && was.depth == l.depth))
+		return true;
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	procs = make_set(c, &l) < 0 ? -1 : cgroup_procs(c, &l);
+	return procs >= 0 && write(procs, text, strlen(text)) > 0;
+}
