@@ -114,12 +114,16 @@ static int set_workspace(struct session *s, struct rd *b, int fd, struct err *er
 static int take(struct session *s, struct ipc_frame *f, struct err *err)
 {
 	struct rd b = rd_init(f->body, f->len);
+	struct generation *g;
 	int r = 0;
 
 	switch (f->type) {
 	case IPC_SET_POLICY:
-		r = s->policy ? err_set(err, -EEXIST, "policy given twice") : policy_open(f->fd, f->body, &s->policy, err);
-		hex_encode(f->body, 32, s->hash);
+		if (s->gen)
+			return err_set(err, -EEXIST, "policy given twice");
+		r = generation_open(f->fd, f->body, 1, "", &g, err);
+		if (r == 0)
+			update_start(s, g);
 		return r;
 	case IPC_SET_WORKSPACE:
 		r = set_workspace(s, &b, f->fd, err);
@@ -275,7 +279,10 @@ int session_start(struct session *s, struct err *err)
 		return err_set(err, r, "answering: %s", strerror(-r));
 	if (read_frames(s, &id, err) < 0 || complete(s, err) < 0)
 		return err->status;
+	memcpy(s->gen->name, s->policy_name, sizeof(s->gen->name));
 	caller_groups(s);
+	if (plan_make(s, err) < 0)
+		return err->status;
 	r = filter_make(&s->bpf, &s->bpf_len);
 	if (r < 0)
 		return err_set(err, r, "making the seccomp filter: %s", strerror(-r));
