@@ -83,8 +83,8 @@ static int update(struct updating *u, bool wait, struct err *err)
 		return err_set(err, r, "session %s keeps policy %s: %s", u->id, u->was, why.msg);
 	/* The new policy judges already; what the kernel remembers of look-ups by the old one is a matter of a second. */
 	if (wait && ipc_call(u->sock[1], IPC_POLICY_SETTLED, NULL, -1, &frame, &why) < 0)
-		return err_set(err, why.status, "session %s has policy %s now; waiting for the kernel's look-ups failed: %s", u->id, u->policy,
-			       why.msg);
+		return err_set(err, why.status, "session %s has policy %s now; waiting for the kernel's look-ups failed: %s", u->id,
+			       u->policy, why.msg);
 	return 0;
 }
 

@@ -47,7 +47,8 @@ struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const
 	v = policy_exec(gen->policy, &q);
 	/* What a person approved or a rule put in place of another program is not asked about again, only refused. Another policy's word
 	 * counts for nothing here. */
-	if (first && c->judged == gen->number && ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
+	if (first && c->judged == gen->number &&
+	    ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
 		v.decision = POL_ALLOW;
 	return v;
 }

@@ -100,8 +100,8 @@ static int standing(const struct session *s, const struct policy *next, const ch
 			continue;
 		snprintf(part, sizeof(part), "%.*s", (int)n, path);
 		if (seen(s->policy, part) && !seen(next, part))
-			return err_set(err, -EXDEV, "%s would be hidden, and a mount of this session's stands there or below: make a new session for "
-				       "this policy", part);
+			return err_set(err, -EXDEV, "%s would be hidden, and a mount of this session's stands there or below: "
+				       "make a new session for this policy", part);
 	}
 	return 0;
 }
@@ -131,12 +131,17 @@ int plan_compare(const struct session *s, const struct policy *next, struct err 
 		enum pol_tree tree = tree_of(next, e->name);
 
 		if (tree != e->tree)
-			return err_set(err, -EXDEV, "/%s is %s in this session and would be %s: make a new session for this policy", e->name,
-				       as_words(e->tree), as_words(tree));
+			return err_set(err, -EXDEV, "/%s is %s in this session and would be %s: make a new session for this policy",
+				       e->name, as_words(e->tree), as_words(tree));
 	}
-	for (const char *const *file = plan_hot_files; *file && r == 0; file++)
-		if (plan_hot(s->policy, *file) && !plan_hot(next, *file))
-			r = err_set(err, -EXDEV, "%s is only ever read in this session and would be judged: make a new session for this policy", *file);
+	for (const char *const *file = plan_hot_files; *file && r == 0; file++) {
+		if (!plan_hot(s->policy, *file))
+			continue;
+		r = standing(s, next, *file, err);
+		if (r == 0 && !plan_hot(next, *file))
+			r = err_set(err, -EXDEV, "%s is bound into this session, for all may read it and none write, which would change: "
+				    "make a new session for this policy", *file);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(stand) && r == 0; i++)
 		r = standing(s, next, stand[i], err);
 	return r;

@@ -187,8 +187,8 @@ struct inode *inode_root(int tree, int fd, struct pol_state state)
 		free(i);
 		return NULL;
 	}
-	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .born = born, .state = state, .judged = fsd.gen->number, .tree = tree,
-			     .refs = 1 };
+	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .born = born, .state = state, .judged = fsd.gen->number,
+			     .tree = tree, .refs = 1 };
 	link_in(i);
 	return i;
 }
@@ -341,7 +341,9 @@ struct pol_state tree_state(int tree)
 	const char *path = fsd.trees[tree].path;
 
 	/* Every other tree is a directory of the host's root. */
-	return tree ? policy_file_child(fsd.policy, policy_file_root(fsd.policy), path + 1, strlen(path + 1)) : policy_file_workspace(fsd.policy);
+	if (!tree)
+		return policy_file_workspace(fsd.policy);
+	return policy_file_child(fsd.policy, policy_file_root(fsd.policy), path + 1, strlen(path + 1));
 }
 
 /* i's state by fsd.gen, and before it that of each directory above that has none yet. */

@@ -87,8 +87,8 @@ int update_prepare(struct update *u, const struct generation *now, int sock, con
 		return ipc_send_err(sock, f->id, -EBUSY, "another update of this session is under way: try again");
 	drop(u);
 	if (number != now->number + 1)
-		return ipc_send_err(sock, f->id, -ESTALE, "the session's policy is generation %" PRIu64 ": another update came first, try again",
-				    now->number);
+		return ipc_send_err(sock, f->id, -ESTALE, "the session's policy is generation %" PRIu64 ": another update came first, "
+				    "try again", now->number);
 	r = generation_open(f->fd, hash, number, name, &next, &err);
 	if (r == 0 && check)
 		r = check(next, &err);
