@@ -16,13 +16,14 @@ void strs_fini(struct strs *s)
 
 static void more_fini(struct rule_more *m)
 {
+	if (!m)
+		return;
 	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths, &m->sha256,
 				 &m->env_allow, &m->env_deny };
 
-	for (size_t k = 0; m && k < ARRAY_LEN(lists); k++)
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 		strs_fini(lists[k]);
-	if (m)
-		free(m->dlp);
+	free(m->dlp);
 	free(m);
 }
 
