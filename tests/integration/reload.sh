@@ -10,13 +10,14 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 . "$here/tests/lib/check.sh"
 W=$T/ws N=$T/net
 mkdir -p "$W/dir" "$W/closed"
-internet_up "$N" good.test=203.0.113.10 other.test=203.0.113.66 || exit 1
+internet_up "$N" good.test=203.0.113.10 other.test=203.0.113.66 ask.test=203.0.113.20 || exit 1
 child "$internet"
 echo open >"$W/open"
 echo secret >"$W/secret"
 echo x >"$W/dir/x"
 echo x >"$W/closed/x"
 ln -s open "$W/link"
+ln -s open "$W/text"
 head -c 200000 /dev/zero >"$W/large"
 policy() { # NAME CLOSED-FILES PROGRAMS HOST [MORE-FILE-RULES]: closes these, lets that host alone be reached
 	cat >"$T/$1.yaml" <<-P
@@ -33,18 +34,19 @@ policy() { # NAME CLOSED-FILES PROGRAMS HOST [MORE-FILE-RULES]: closes these, le
 	  - {name: $1-run, decision: allow}
 	network_rules:
 	  - {name: $1-net, domains: [$4], ports: [7, 80], decision: allow}
+	  - {name: $1-ask-net, domains: [ask.test], ports: [80], decision: approve, timeout: 60s}
 	P
 }
 policy a '/workspace/secret, /workspace/phantom, /workspace/closed, "/workspace/closed/**"' id good.test
-policy b '/workspace/open, /workspace/ghost, /workspace/link, /workspace/large, /workspace/dir, "/workspace/dir/**"' uname other.test
+policy b '/workspace/open, /workspace/ghost, /workspace/link, /workspace/large, /workspace/dir, "/workspace/dir/**"' uname other.test '- {name: b-text, paths: [/workspace/text], operations: [readlink], decision: deny}'
 cat >"$W/probe.py" <<'P'
 # Answers "OPERATION NAME" lines with ok or an errno; meanwhile a thread keeps the kernel's answers fresh.
 import errno, os, sys, threading, time
 held = {}
 def warm():
     while True:
-        for n in ("open", "secret", "ghost", "phantom", "link", "dir", "dir/x", "closed", "closed/x"):
-            for f in (os.lstat, os.stat):
+        for n in ("open", "secret", "ghost", "phantom", "link", "text", "dir", "dir/x", "closed", "closed/x"):
+            for f in (os.lstat, os.stat, os.readlink):
                 try: f(n)
                 except OSError: pass
         time.sleep(0.005)
@@ -92,6 +94,7 @@ under_a() {
 	asks EACCES stat phantom
 	asks ok link link
 	asks ok read link
+	asks ok link text
 	asks ok list dir
 	asks ok stat dir/x
 	asks EACCES list closed
@@ -108,6 +111,8 @@ under_b() {
 	asks ENOENT stat phantom
 	asks EACCES link link
 	asks EACCES read link
+	asks ok stat text
+	asks EACCES link text
 	asks EACCES list dir
 	asks EACCES stat dir/x
 	asks ok list closed
@@ -208,15 +213,18 @@ X sh -c '/usr/bin/arch 2>/dev/null; echo $? >/workspace/nested' &
 two=$!
 X sh -c 'touch held 2>/dev/null; echo $? >/workspace/touched' &
 three=$!
-check "control: three are held" soon pending 3
+X sh -c 'curl -4 -sS --max-time 50 http://ask.test/ >/workspace/fetched 2>&1; echo $? >>/workspace/fetched' &
+four=$!
+check "control: four are held" soon pending 4
 check "the policy is replaced" to b
 wait $one
 check "a held command ends denied" is "$? $(grep -c "the session's policy was replaced" "$T/err")" "126 1"
-wait $two $three
+wait $two $three $four
 check "a nested one, too" is "$(cat "$W/nested")" 126
 check "and a file" is "$(cat "$W/touched") $(ls "$W/held" 2>/dev/null)" "1 "
+check "and a connection" is "$(tail -n 1 "$W/fetched")" 7
 check "all by the policy that was asked" is "$(jq -r 'select(.type == "approval_resolved") | "\(.policy.effective_decision) \(.policy.generation)"' \
-	"$T/data/sessions/$SID"/*.jsonl | sort | uniq -c | tr -s ' ')" " 3 deny 5"
+	"$T/data/sessions/$SID"/*.jsonl | sort | uniq -c | tr -s ' ')" " 4 deny 5"
 kill $watch
 
 # Trees beside the workspace, and the mounts that stand in them.
