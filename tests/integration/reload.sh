@@ -213,7 +213,7 @@ X sh -c '/usr/bin/arch 2>/dev/null; echo $? >/workspace/nested' &
 two=$!
 X sh -c 'touch held 2>/dev/null; echo $? >/workspace/touched' &
 three=$!
-X sh -c 'curl -4 -sS --max-time 50 http://ask.test/ >/workspace/fetched 2>&1; echo $? >>/workspace/fetched' &
+X sh -c 'curl -4 -sS --max-time 50 http://ask.test/ 2>&1; echo $?' >"$T/fetched" 2>/dev/null &
 four=$!
 check "control: four are held" soon pending 4
 check "the policy is replaced" to b
@@ -222,7 +222,7 @@ check "a held command ends denied" is "$? $(grep -c "the session's policy was re
 wait $two $three $four
 check "a nested one, too" is "$(cat "$W/nested")" 126
 check "and a file" is "$(cat "$W/touched") $(ls "$W/held" 2>/dev/null)" "1 "
-check "and a connection" is "$(tail -n 1 "$W/fetched")" 7
+check "and a connection" is "$(tail -n 1 "$T/fetched")" 7
 check "all by the policy that was asked" is "$(jq -r 'select(.type == "approval_resolved") | "\(.policy.effective_decision) \(.policy.generation)"' \
 	"$T/data/sessions/$SID"/*.jsonl | sort | uniq -c | tr -s ' ')" " 4 deny 5"
 kill $watch
