@@ -4,8 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include "cli/cmd.h"
+
+#define ANSWER_S 60   /* for a daemon to open a policy of the largest size, or to say that another does not answer */
 
 static struct ipc_frame frame;
 static const char *const daemons[] = { "execd", "fsd", "netd" };
@@ -63,11 +67,15 @@ static int commit(struct updating *u, struct err *err)
 /* 0, or negative errno with words that say what the session has now. */
 static int update(struct updating *u, bool wait, struct err *err)
 {
+	const struct timeval limit = { .tv_sec = ANSWER_S };
 	struct err why = { 0 };
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(daemons) && r >= 0; i++)
+	for (size_t i = 0; i < ARRAY_LEN(daemons) && r >= 0; i++) {
 		r = u->sock[i] = client_attach(daemons[i], u->id, err);
+		if (r >= 0)
+			setsockopt(r, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	}
 	if (r >= 0)
 		r = ask_now(u, err);
 	if (r >= 0)

@@ -180,7 +180,7 @@ static int read_frames(struct session *s, uint32_t *ret_id, struct err *err)
 
 static int complete(struct session *s, struct err *err)
 {
-	if (!s->policy)
+	if (!s->gen)
 		return err_set(err, -EINVAL, "no policy was given");
 	if (s->workspace[0] != '/' || strstr(s->workspace, "/../") || strstr(s->workspace, "//"))
 		return err_set(err, -EINVAL, "no workspace was given, or its path is not clean");
@@ -188,6 +188,7 @@ static int complete(struct session *s, struct err *err)
 		return err_set(err, -EINVAL, "no network namespace was given: is netd running?");
 	if (s->leases[1] < 0 || s->n_mounts == 0)
 		return err_set(err, -EINVAL, "no mount was given: is fsd running?");
+	snprintf(s->gen->name, sizeof(s->gen->name), "%s", s->policy_name);
 	return 0;
 }
 
@@ -279,7 +280,6 @@ int session_start(struct session *s, struct err *err)
 		return err_set(err, r, "answering: %s", strerror(-r));
 	if (read_frames(s, &id, err) < 0 || complete(s, err) < 0)
 		return err->status;
-	memcpy(s->gen->name, s->policy_name, sizeof(s->gen->name));
 	caller_groups(s);
 	if (plan_make(s, err) < 0)
 		return err->status;

@@ -72,7 +72,7 @@ make_session() { # POLICY
 }
 SID=$(make_session "$T/a.yaml")
 STAYS=$(make_session "$T/a.yaml")
-check "sessions are made" [ -n "$SID" ] && [ -n "$STAYS" ] || { cat "$T/err"; exit 1; }
+check "sessions are made" [ -n "${SID:+$STAYS}" ] || { cat "$T/err"; exit 1; }
 X() { timeout 60 "$A" exec "$SID" -- "$@"; }
 info() { "$A" session info "$SID" | jq -r ".$1"; }
 to() { "$A" session update "$SID" --policy "$T/$1.yaml" "${@:2}" >"$T/out" 2>"$T/err"; }
@@ -360,7 +360,7 @@ committed() { # [PID to kill]: the answer
 	echo >&8
 	sleep 0.2
 	[ -z "${1-}" ] || kill -9 "$1"
-	wait $client
+	wait "$client"
 	exec 8>&-
 	answer=$(tail -n 1 "$T/committed")
 }
