@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A client that replaces a session's policy by the bare protocol, wrongly. reload.py RUN SESSION NEXT.mdb OTHER.mdb: prints "ok NAME" or
 # "not ok NAME". reload.py RUN SESSION NEXT.mdb commit: prepares everywhere, waits for a line, commits; prints the answer.
-import array, errno, hashlib, os, socket, struct, sys
+import array, errno, hashlib, os, socket, struct, sys, time
 
 run, session, next_file, other_file = sys.argv[1:5]
 failed = 0
@@ -136,7 +136,11 @@ say(r != 0 and r[0] == errno.EINVAL, "and cannot commit what the first prepared"
 say(generation(second) == n, "nothing of this has changed anything", generation(second))
 close(socks)
 for d in DAEMONS:
-    r = prepare(second[d], good, n + 1)
+    for _ in range(100):  # until the daemon has seen it
+        r = prepare(second[d], good, n + 1)
+        if r == 0 or r[0] != errno.EBUSY:
+            break
+        time.sleep(0.02)
     say(r == 0, d + ": the first gone, the second's turn", r)
 # Bytes that change behind the hash: what was opened is a copy.
 fd = memfd(good)
