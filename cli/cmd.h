@@ -63,6 +63,9 @@ int embed_exec(const char *name);                       /* becomes that daemon; 
 struct made_session { char id[ID_MAX]; char workspace[4096]; char policy[256]; char hash[65]; };
 int session_make(const char *workspace, const char *policy, bool verbose, struct made_session *ret, struct err *err);
 
+/* session_update.c */
+int session_update(int argc, char **argv);
+
 /* exec_run.c */
 struct exec_opts { bool json; const char *events; uint64_t timeout_ms; char **argv; int argc; const char *argv0; };
 int exec_run(const char *id, const struct exec_opts *o);

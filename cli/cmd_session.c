@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session create|list|info|destroy, run, kill. */
+/* session create|list|info|destroy, run, kill; session update is in session_update.c. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,7 +67,7 @@ static cJSON *info(const char *id, struct err *err)
 {
 	char sid[ID_MAX], policy[256], workspace[4096], hash[65], at[40];
 	int s = client_attach("execd", id, err), r;
-	uint64_t created;
+	uint64_t created, generation;
 	uint32_t uid, running;
 	struct rd b;
 	cJSON *j;
@@ -86,6 +86,7 @@ static cJSON *info(const char *id, struct err *err)
 	uid = rd_u32(&b);
 	running = rd_u32(&b);
 	rd_strcpy(&b, hash, sizeof(hash));
+	generation = rd_u64(&b);
 	when(created, at);
 	j = cJSON_CreateObject();
 	cJSON_AddStringToObject(j, "id", sid);
@@ -95,6 +96,7 @@ static cJSON *info(const char *id, struct err *err)
 	cJSON_AddStringToObject(j, "workspace_mount", "/workspace");
 	cJSON_AddStringToObject(j, "policy", policy);
 	cJSON_AddStringToObject(j, "policy_hash", hash);
+	cJSON_AddNumberToObject(j, "generation", (double)generation);
 	cJSON_AddNumberToObject(j, "uid", uid);
 	cJSON_AddNumberToObject(j, "running_commands", running);
 	return j;
@@ -157,9 +159,11 @@ int cmd_session(int argc, char **argv)
 			puts("ok");
 		return r;
 	}
-	if (argc >= 2 && (!strcmp(argv[1], "update") || !strcmp(argv[1], "attach") || !strcmp(argv[1], "logs")))
+	if (argc >= 2 && !strcmp(argv[1], "update"))
+		return session_update(argc - 1, argv + 1);
+	if (argc >= 2 && (!strcmp(argv[1], "attach") || !strcmp(argv[1], "logs")))
 		return complain("\"session %s\" is not built yet: see the table in README.md", argv[1]);
-	return complain("usage: agentsh session create|list|info ID|destroy ID");
+	return complain("usage: agentsh session create|list|info ID|update ID --policy P|destroy ID");
 }
 
 int cmd_kill(int argc, char **argv)

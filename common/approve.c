@@ -75,13 +75,16 @@ static void resolve(struct question *q, bool allow, const char *why)
 	fn(arg, allow, why);
 }
 
+void approve_end_all(struct approve *a, const char *why)
+{
+	for (size_t i = 0; a && i < APPROVE_PENDING_MAX; i++)
+		if (a->q[i].num)
+			resolve(&a->q[i], false, why);
+}
+
 void approve_free(struct approve *a)
 {
-	if (!a)
-		return;
-	for (size_t i = 0; i < APPROVE_PENDING_MAX; i++)
-		if (a->q[i].num)
-			resolve(&a->q[i], false, "session ended");
+	approve_end_all(a, "session ended");
 	free(a);
 }
 

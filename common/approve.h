@@ -20,6 +20,7 @@ void approve_free(struct approve *a);               /* denies what is pending */
  * Writes approval_requested / approval_resolved events. *ret_id receives the question's number, to withdraw it. */
 int approve_ask(struct approve *a, const char *kind, const char *target, const char *rule, const char *message,
 		const char *command_id, uint64_t timeout_ms, approve_fn fn, void *arg, uint64_t *ret_id);
+void approve_end_all(struct approve *a, const char *why); /* denies what is pending now; a is NULL: nothing is */
 void approve_withdraw(struct approve *a, uint64_t id); /* asker is gone: fn is not called */
 /* Handles APPROVER, APPROVAL_LIST, APPROVAL_RESOLVE; -ENOSYS for other types. */
 int approve_request(struct approve *a, int sock, struct ipc_frame *f);

@@ -22,7 +22,7 @@ struct evtlog {
 	const char *source;
 	char session[ID_MAX];
 	char prev[65];
-	uint64_t lost;
+	uint64_t lost, generation;
 	struct buf line;
 	bool cut;
 };
@@ -160,7 +160,17 @@ void evt_policy(struct evtlog *l, const char *decision, const char *effective, c
 	evt_str(l, "rule", rule);
 	if (message && message[0])
 		evt_strn(l, "message", message, strnlen(message, 1024));
+	if (l->generation)
+		evt_int(l, "generation", (int64_t)l->generation);
 	buf_puts(&l->line, "}");
+}
+
+uint64_t evt_generation(struct evtlog *l, uint64_t number)
+{
+	uint64_t was = l->generation;
+
+	l->generation = number;
+	return was;
 }
 
 static void finish(struct evtlog *l)

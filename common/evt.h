@@ -23,9 +23,12 @@ void evt_str(struct evtlog *l, const char *key, const char *s);              /* 
 void evt_strn(struct evtlog *l, const char *key, const char *s, size_t n);
 void evt_int(struct evtlog *l, const char *key, int64_t v);
 void evt_strv(struct evtlog *l, const char *key, const char *const *v, size_t n);
-/* "policy":{...}; decision words as the rule has them; rule, message may be NULL. */
+/* "policy":{...}; decision words as the rule has them; rule, message may be NULL. With the number of the generation that judged. */
 void evt_policy(struct evtlog *l, const char *decision, const char *effective, const char *rule, const char *message);
 void evt_end(struct evtlog *l);
+/* The number of the policy generation that the decisions written from now on were made by (0, the first: none, left out). Returns the one
+ * before, for who writes about a request that an earlier generation judged. */
+uint64_t evt_generation(struct evtlog *l, uint64_t number);
 
 /* SHA-256 (FIPS 180-4), by nettle. */
 void sha256(const void *p, size_t n, uint8_t out[32]);

@@ -170,19 +170,13 @@ static int top_entry(struct session *s, const char *name, struct err *err)
 
 static int host_trees(struct session *s, struct err *err)
 {
-	static const char *const ours[] = { ".", "..", "proc", "sys", "dev", "run", "tmp", "workspace", "lost+found" };
 	DIR *d = opendir("/");
 	struct dirent *e;
 	int r = 0;
 
-	while (d && r == 0 && (e = readdir(d))) {
-		bool skip = false;
-
-		for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-			skip |= !strcmp(e->d_name, ours[i]);
-		if (!skip)
+	while (d && r == 0 && (e = readdir(d)))
+		if (!plan_ours(e->d_name))
 			r = top_entry(s, e->d_name, err);
-	}
 	if (d)
 		closedir(d);
 	return r;
@@ -299,20 +293,14 @@ static int make_workspace(struct session *s, struct err *err)
 /* Read at every start of a program: where the policy only allows that, a bind saves each exec a round trip to fsd. */
 static int hot_files(struct session *s, struct err *err)
 {
-	static const char *const files[] = { "/etc/ld.so.cache" };
-
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		struct pol_state st = policy_file_path(s->policy, files[i]);
+	for (const char *const *file = plan_hot_files; *file; file++) {
 		char at[64];
 		struct stat f;
 
-		snprintf(at, sizeof(at), ".%s", files[i]);
-		if (policy_file(s->policy, st, POL_OP_READ, (struct pol_who){ 0 }).decision != POL_ALLOW ||
-		    policy_file(s->policy, st, POL_OP_OPEN, (struct pol_who){ 0 }).decision != POL_ALLOW ||
-		    policy_file(s->policy, st, POL_OP_WRITE, (struct pol_who){ 0 }).decision != POL_DENY || lstat(files[i], &f) < 0 ||
-		    !S_ISREG(f.st_mode) || lstat(at, &f) < 0)
+		snprintf(at, sizeof(at), ".%s", *file);
+		if (!plan_hot(s->policy, *file) || lstat(*file, &f) < 0 || !S_ISREG(f.st_mode) || lstat(at, &f) < 0)
 			continue;
-		if (bind_tree(files[i], at, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err) < 0)
+		if (bind_tree(*file, at, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err) < 0)
 			return err->status;
 	}
 	return 0;

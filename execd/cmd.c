@@ -338,36 +338,45 @@ static char **redirected(const struct pol_verdict *v, const char *const *argv)
 	return out;
 }
 
+void cmd_keep_verdict(struct cmd *c, const struct pol_verdict *v)
+{
+	snprintf(c->rule, sizeof(c->rule), "%s", v->rule ? v->rule : "");
+	c->verdict = (struct pol_verdict){ .decision = v->decision, .rule = v->rule ? c->rule : NULL, .rule_no = v->rule_no };
+}
+
 /* Decides before anything is started; what is started is judged again at its exec. */
 static void precheck(struct cmd *c)
 {
 	struct exec_facts f = { .argv = c->argv };
+	struct pol_verdict v;
 
 	snprintf(f.given, sizeof(f.given), "%.4000s", c->argv[0]);
 	while (c->argv[f.argc])
 		f.argc++;
-	c->verdict = judge_exec(c, &f, true);
-	judge_message(&f, &c->verdict, c->message, sizeof(c->message));
-	event(c, "command_policy", c->verdict.decision == POL_DENY ? "deny" : c->verdict.decision == POL_APPROVE ? "approve" : "allow");
-	if (c->verdict.decision == POL_DENY) {
+	c->judged = c->s->gen->number;
+	v = judge_exec(c, c->s->gen, &f, true);
+	cmd_keep_verdict(c, &v);
+	judge_message(&f, &v, c->message, sizeof(c->message));
+	event(c, "command_policy", v.decision == POL_DENY ? "deny" : v.decision == POL_APPROVE ? "approve" : "allow");
+	if (v.decision == POL_DENY) {
 		finish(c, 126, 0, DONE_DENIED | DONE_NOT_STARTED, NULL, c->message);
 		cmd_free(c);
 		return;
 	}
-	if (c->verdict.decision == POL_REDIRECT) {
-		char **v = c->verdict.redirect_to ? redirected(&c->verdict, c->verdict.argv) : NULL;
+	if (v.decision == POL_REDIRECT) {
+		char **argv = v.redirect_to ? redirected(&v, v.argv) : NULL;
 
-		if (!v) {
+		if (!argv) {
 			finish(c, 126, 0, DONE_DENIED | DONE_NOT_STARTED, NULL, "the rule's redirect_to cannot be used");
 			cmd_free(c);
 			return;
 		}
 		strv_free(c->argv);
-		c->argv = v;
+		c->argv = argv;
 		c->redirected = true;
 		event(c, "command_redirected", "allow");
 	}
-	if (c->verdict.decision == POL_APPROVE) {
+	if (v.decision == POL_APPROVE) {
 		auto_free char *target = judge_target(&f);
 
 		if (!target) {
@@ -376,8 +385,7 @@ static void precheck(struct cmd *c)
 			return;
 		}
 		c->state = CMD_APPROVAL;
-		approve_ask(c->s->approve, "exec", target, c->verdict.rule, c->message, c->id, c->verdict.timeout_ms, on_approved, c,
-			    &c->approval);
+		approve_ask(c->s->approve, "exec", target, v.rule, c->message, c->id, v.timeout_ms, on_approved, c, &c->approval);
 		return;
 	}
 	launch(c);

@@ -18,8 +18,10 @@
 #define END_GRACE_MS 200      /* for pid 1 to go before the file worker is let go (an unanswered FUSE request is unkillable) */
 #define END_WAIT_MS 3000
 
-static struct session session = { .board_fd = -1, .netns = -1, .leases = { -1, -1 }, .init_sock = -1, .cgroup = -1 };
+static struct session session = { .board_fd = -1, .netns = -1, .leases = { -1, -1 }, .init_sock = -1, .cgroup = -1,
+				  .update = UPDATE_INIT };
 
+static struct ipc_frame frame;
 static int bound = -1; /* a connection whose end is the session's */
 
 static void end_session(struct worker *w);
@@ -51,9 +53,13 @@ static void on_init(void *arg, int fd, uint32_t events UNUSED)
 static void on_lease(void *arg, int fd, uint32_t events UNUSED)
 {
 	struct session *s = arg;
-	const char *who = fd == s->leases[0] ? s->lease_names[0] : s->lease_names[1];
+	int i = fd == s->leases[0] ? 0 : 1;
+	const char *who = s->lease_names[i];
 	struct evtlog *l = s->w->events;
+	int r = ipc_recv(fd, IPC_W, &frame);
 
+	if (r == -EAGAIN || (r == 1 && update_answer(s, i, &frame)))
+		return;
 	evt_begin(l, "session_failed", NULL, 0);
 	evt_str(l, "reason", who);
 	evt_end(l);
@@ -73,6 +79,9 @@ static int watch(struct session *s, struct err *err)
 
 	if (r == 0)
 		r = loop_add(s->w->loop, s->init_sock, EPOLLIN, on_init, s, NULL);
+	for (int i = 0; i < 2; i++)
+		if (fcntl(s->leases[i], F_SETFL, O_NONBLOCK) < 0)
+			r = -errno;
 	for (int i = 0; i < 2 && r == 0; i++)
 		r = loop_add(s->w->loop, s->leases[i], EPOLLIN | EPOLLRDHUP, on_lease, s, NULL);
 	if (r == 0)
@@ -94,8 +103,9 @@ static int start(struct worker *w, struct err *err)
 		return err->status;
 	evt_begin(w->events, "session_created", NULL, 0);
 	evt_str(w->events, "workspace", s->workspace);
-	evt_str(w->events, "policy_name", s->policy_name);
-	evt_str(w->events, "policy_hash", s->hash);
+	evt_str(w->events, "policy_name", s->gen->name);
+	evt_str(w->events, "policy_hash", s->gen->hash);
+	evt_int(w->events, "generation", (int64_t)s->gen->number);
 	evt_int(w->events, "uid", w->owner.uid);
 	evt_end(w->events);
 	return 0;
@@ -110,12 +120,13 @@ static int answer_info(struct session *s, int sock, uint32_t id)
 	for (size_t i = 0; i < BOARD_CMDS; i++)
 		running += s->cmds[i].state != CMD_FREE && s->cmds[i].state != CMD_EXITED;
 	wr_str(&w, s->w->id);
-	wr_str(&w, s->policy_name);
+	wr_str(&w, s->gen->name);
 	wr_str(&w, s->workspace);
 	wr_u64(&w, s->created_ms);
 	wr_u32(&w, s->w->owner.uid);
 	wr_u32(&w, running);
-	wr_str(&w, s->hash);
+	wr_str(&w, s->gen->hash);
+	wr_u64(&w, s->gen->number);
 	return ipc_send_wr(sock, IPC_OK, 0, id, &w, -1);
 }
 
@@ -140,7 +151,10 @@ static int request(struct worker *w, int sock, const struct ipc_cred *who UNUSED
 {
 	struct session *s = &session;
 	uint32_t id = f->id;
+	int r = update_request(s, sock, f);
 
+	if (r != -ENOSYS)
+		return r;
 	switch (f->type) {
 	case IPC_EXEC_FD:
 		return cmd_take_fd(s, sock, f);
@@ -171,6 +185,7 @@ static void gone(struct worker *w, int sock)
 		worker_end(w, "the agentsh run that it was for is gone");
 	if (session.approve)
 		approve_gone(session.approve, sock);
+	update_client_gone(&session, sock);
 	cmd_client_gone(&session, sock);
 }
 

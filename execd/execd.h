@@ -10,7 +10,7 @@
 #include "common/board.h"
 #include "common/daemon.h"
 #include "common/lineage.h"
-#include "policy/policy.h"
+#include "policy/generation.h"
 
 #define MOUNTS_MAX 96              /* trees that fsd hands over */
 #define GROUPS_MAX 64              /* supplementary groups of the caller */
@@ -42,18 +42,22 @@ struct cmd {
 	bool approved, redirected, first_done, timed_out, kill_sent;
 	char cwd[4096];
 	char **argv, **env;        /* owned; NULL-terminated */
-	struct pol_verdict verdict;/* of the submitted command: for the answer */
-	char message[1024];
+	uint64_t judged;           /* number of the generation that judged the submitted command: approved and redirected are its */
+	struct pol_verdict verdict;/* of the submitted command: for the answer. Nothing in it points into a policy */
+	char rule[256], message[1024];
 };
 
 struct session {
 	struct worker *w;
-	struct policy *policy;
+	struct generation *gen;    /* what judges from now on */
+	struct policy *policy;     /* of gen */
+	struct update update;
+	struct plan *plan;
 	struct approve *approve;
 	struct board *board;
 	int board_fd, netns, leases[2];
 	const char *lease_names[2];
-	char workspace[4096], policy_name[256], home[4096], hash[65];
+	char workspace[4096], policy_name[256], home[4096];   /* policy_name: until gen has it */
 	struct { char path[4096]; int fd; } mounts[MOUNTS_MAX];
 	size_t n_mounts;
 	char **env;                /* additions for every command, from netd */
@@ -76,6 +80,21 @@ struct session {
 
 /* build.c: in the session's future pid 1, still root: namespaces' contents. 0 or negative errno, err says what. */
 int build_root(struct session *s, struct err *err);
+
+/* plan.c: what build_root does with each of the host's trees, to be compared with what another policy would have done. */
+struct plan;
+int plan_make(struct session *s, struct err *err);         /* s->plan, by s->policy; before build_root */
+int plan_compare(const struct session *s, const struct policy *next, struct err *err); /* 0: the same; -EXDEV: words name what is not */
+bool plan_hot(const struct policy *p, const char *path);   /* the file may be bound into the sandbox: it is only ever read */
+extern const char *const plan_hot_files[];                 /* NULL-terminated */
+bool plan_ours(const char *name);                          /* an entry of the host's root that no session has from there */
+
+/* update.c: another policy */
+void update_start(struct session *s, struct generation *first);
+int update_request(struct session *s, int sock, const struct ipc_frame *f); /* -ENOSYS: nothing of this file's */
+void update_client_gone(struct session *s, int sock);
+/* A frame on lease i. False: it is not one of an update's. */
+bool update_answer(struct session *s, int i, const struct ipc_frame *f);
 
 /* cover.c: below the current directory, before what is wanted of these file systems is mounted there */
 int cover_kernel_mounts(struct err *err);
@@ -102,6 +121,7 @@ int cmd_take_fd(struct session *s, int sock, struct ipc_frame *f);
 int cmd_take_args(struct session *s, int sock, struct ipc_frame *f);
 void cmd_client_gone(struct session *s, int sock);
 void cmd_kill(struct cmd *c);
+void cmd_keep_verdict(struct cmd *c, const struct pol_verdict *v); /* it outlives the policy that it is from */
 void cmd_exit(struct session *s, uint32_t num, int status, uint64_t utime_us, uint64_t stime_us, uint64_t maxrss_kb);
 /* Frees a command once it has exited and no process of it can exec any more. */
 void cmd_maybe_free(struct cmd *c);
@@ -126,7 +146,8 @@ struct exec_facts {
 	pid_t pid;                 /* 0: a command that is not started yet */
 	bool running;              /* it stands at its exec stop */
 };
-int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v);
+/* gen judged v, and judges again at the exec stop. */
+int guard_begin(struct cmd *c, struct generation *gen, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v);
 pid_t guard_group(pid_t tid);        /* its thread group; 0: it is gone */
 bool guard_busy(pid_t tgid);         /* an exec of this thread group is under way: guard_begin would refuse another */
 void guard_reap(struct session *s);  /* on SIGCHLD */
@@ -156,8 +177,9 @@ struct digest { struct cmd *c; const struct exec_facts *f; bool known; int r; ui
 int digest_exec(void *arg, uint8_t ret[32]);
 /* judge.c */
 bool judge_could_make(const struct policy *p, const char *place); /* the session could have made this name itself; "": no name */
-struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first);
-void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective);
+struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first);
+void judge_event(struct cmd *c, const struct generation *gen, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v,
+		 const char *effective);
 /* What a person is asked about: the file and every argument, quoted as for a shell. Owned by the caller; NULL: out of memory. */
 char *judge_target(const struct exec_facts *f);
 void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char *out, size_t cap);

@@ -19,6 +19,7 @@
 static struct traced {
 	pid_t tid, tgid;       /* tid 0: free */
 	struct cmd *cmd;
+	struct generation *gen; /* that judged it: a reference */
 	uint32_t num;          /* the command's number: a slot may have been taken by another meanwhile */
 	bool first, approved;
 	struct exec_facts facts;
@@ -35,6 +36,7 @@ static struct traced *find(pid_t tid)
 static void forget(struct traced *t)
 {
 	facts_fini(&t->facts);
+	generation_unref(t->gen);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -65,7 +67,7 @@ bool guard_busy(pid_t tgid)
 	return false;
 }
 
-int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v)
+int guard_begin(struct cmd *c, struct generation *gen, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v)
 {
 	struct seccomp_notif_resp go = { .id = notif_id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
 	pid_t tgid = guard_group(tid);
@@ -85,7 +87,7 @@ int guard_begin(struct cmd *c, uint64_t notif_id, pid_t tid, struct exec_facts *
 		facts_fini(facts);
 		return r;
 	}
-	*t = (struct traced){ .tid = tid, .tgid = tgid, .cmd = c, .num = c->num, .first = !c->first_done,
+	*t = (struct traced){ .tid = tid, .tgid = tgid, .cmd = c, .gen = generation_ref(gen), .num = c->num, .first = !c->first_done,
 			      .approved = v->decision == POL_APPROVE, .facts = *facts };
 	facts->argv = NULL;
 	facts->argc = 0;
@@ -127,7 +129,7 @@ static bool verify(struct traced *t, pid_t pid)
 	}
 	now.who = t->facts.who;
 	now.depth = t->facts.depth;
-	v = judge_exec(t->cmd, &now, t->first);
+	v = judge_exec(t->cmd, t->gen, &now, t->first);
 	switch (v.decision) {
 	case POL_ALLOW:
 	case POL_AUDIT:
@@ -143,21 +145,24 @@ static bool verify(struct traced *t, pid_t pid)
 	case POL__COUNT:
 		break;
 	}
-	if (ok && !label_apply(t->cmd, t->cmd->s->policy, pid, &now, same)) {
+	if (ok && !label_apply(t->cmd, t->gen->policy, pid, &now, same)) {
 		why = "it could not be put where its labels are kept; killed";
 		v = (struct pol_verdict){ .decision = POL_DENY, .rule = "exec-labels" };
 		ok = false;
 	}
 	if (!ok) {
 		struct evtlog *l = t->cmd->s->w->events;
+		uint64_t was;
 
 		evt_begin(l, "exec_mismatch", t->cmd->id, pid);
 		evt_str(l, "approved", t->facts.resolved);
 		evt_str(l, "filename", now.resolved);
+		was = evt_generation(l, t->gen->number);
 		evt_policy(l, pol_decision_name(v.decision), "deny", v.rule, why);
+		evt_generation(l, was);
 		evt_end(l);
 	} else {
-		judge_event(t->cmd, pid, same ? &t->facts : &now, &v, "allow");
+		judge_event(t->cmd, t->gen, pid, same ? &t->facts : &now, &v, "allow");
 	}
 	facts_fini(&now);
 	return ok;

@@ -34,7 +34,7 @@ bool judge_could_make(const struct policy *p, const char *place)
 	return false;
 }
 
-struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool first)
+struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first)
 {
 	struct digest sum = { .c = c, .f = f };
 	struct pol_exec q = { .given = f->given, .resolved = f->resolved[0] ? f->resolved : NULL, .argv = (const char *const *)f->argv,
@@ -44,10 +44,12 @@ struct pol_verdict judge_exec(struct cmd *c, const struct exec_facts *f, bool fi
 
 	if (anonymous(f))
 		return v;
-	q.untrusted_name = judge_could_make(c->s->policy, f->place);
-	v = policy_exec(c->s->policy, &q);
-	/* What a person approved or a rule put in place of another program is not asked about again, only refused. */
-	if (first && ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
+	q.untrusted_name = judge_could_make(gen->policy, f->place);
+	v = policy_exec(gen->policy, &q);
+	/* What a person approved or a rule put in place of another program is not asked about again, only refused. Another policy's word
+	 * counts for nothing here. */
+	if (first && c->judged == gen->number &&
+	    ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
 		v.decision = POL_ALLOW;
 	return v;
 }
@@ -117,10 +119,12 @@ void judge_message(const struct exec_facts *f, const struct pol_verdict *v, char
 		pol_message(v->message, &m, out, cap);
 }
 
-void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v, const char *effective)
+void judge_event(struct cmd *c, const struct generation *gen, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v,
+		 const char *effective)
 {
 	struct evtlog *l = c->s->w->events;
 	char message[1024];
+	uint64_t now;
 
 	judge_message(f, v, message, sizeof(message));
 	evt_begin(l, "execve", c->id, pid);
@@ -129,6 +133,8 @@ void judge_event(struct cmd *c, pid_t pid, const struct exec_facts *f, const str
 	evt_str(l, "filename", f->resolved[0] ? f->resolved : f->given);
 	evt_strv(l, "argv", (const char *const *)f->argv, f->argc < EVENT_ARGS ? f->argc : EVENT_ARGS);
 	evt_int(l, "depth", f->depth);
+	now = evt_generation(l, gen->number);
 	evt_policy(l, pol_decision_name(v->decision), effective, v->rule, message);
+	evt_generation(l, now);
 	evt_end(l);
 }

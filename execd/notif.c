@@ -24,6 +24,7 @@ struct held {
 	pid_t pid;
 	struct exec_facts facts;
 	struct pol_verdict v;
+	struct generation *gen; /* that judged it: a reference */
 };
 
 /* An exec whose thread group has another under way; in the order of arrival. */
@@ -46,23 +47,29 @@ static void refuse(struct cmd *c, uint64_t id, int error)
 		log_warn("answering an exec: %s", strerror(errno));
 }
 
-static void deny(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
+static void held_free(struct held *h)
 {
-	judge_event(c, pid, f, v, "deny");
+	generation_unref(h->gen);
+	free(h);
+}
+
+static void deny(struct cmd *c, const struct generation *gen, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
+{
+	judge_event(c, gen, pid, f, v, "deny");
 	if (!c->first_done) {
-		c->verdict = *v;
+		cmd_keep_verdict(c, v);
 		judge_message(f, v, c->message, sizeof(c->message));
 	}
 	refuse(c, id, EACCES);
 	facts_fini(f);
 }
 
-static void allow(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
+static void allow(struct cmd *c, struct generation *gen, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
 {
-	int r = label_ready(c, c->s->policy, f);
+	int r = label_ready(c, gen->policy, f);
 
 	if (r == 0)
-		r = guard_begin(c, id, pid, f, v);
+		r = guard_begin(c, gen, id, pid, f, v);
 	else
 		facts_fini(f);
 	if (r < 0)
@@ -81,9 +88,10 @@ static bool wait_turn(struct cmd *c, const struct seccomp_notif *req, struct hel
 	w = n_waiting < WAITING_MAX ? calloc(1, sizeof(*w)) : NULL;
 	if (!w) {
 		refuse(c, req->id, EAGAIN);
-		if (allowed)
+		if (allowed) {
 			facts_fini(&allowed->facts);
-		free(allowed);
+			held_free(allowed);
+		}
 		return true;
 	}
 	*w = (struct waiting){ .c = c, .num = c->num, .tgid = tgid, .req = *req, .allowed = allowed };
@@ -121,13 +129,13 @@ static void on_answer(void *arg, bool yes, const char *why UNUSED)
 	else if (yes && ioctl(h->c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &h->id) == 0 && wait_turn(h->c, &req, h))
 		return;
 	else if (yes && ioctl(h->c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &h->id) == 0)
-		allow(h->c, h->id, h->pid, &h->facts, &h->v);
+		allow(h->c, h->gen, h->id, h->pid, &h->facts, &h->v);
 	else
-		deny(h->c, h->id, h->pid, &h->facts, &h->v);
-	free(h);
+		deny(h->c, h->gen, h->id, h->pid, &h->facts, &h->v);
+	held_free(h);
 }
 
-static void ask(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
+static void ask(struct cmd *c, struct generation *gen, uint64_t id, pid_t pid, struct exec_facts *f, const struct pol_verdict *v)
 {
 	struct held *h = calloc(1, sizeof(*h));
 	auto_free char *target = judge_target(f);
@@ -135,10 +143,11 @@ static void ask(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, con
 
 	if (!h || !target) {
 		free(h);
-		deny(c, id, pid, f, v);
+		deny(c, gen, id, pid, f, v);
 		return;
 	}
-	*h = (struct held){ .c = c, .num = c->num, .id = id, .pid = pid, .facts = *f, .v = *v };
+	*h = (struct held){ .c = c, .num = c->num, .id = id, .pid = pid, .facts = *f, .v = *v,
+			    .gen = generation_ref(gen) };
 	judge_message(f, v, message, sizeof(message));
 	h->v.command = NULL; /* of this question only */
 	h->v.argv = NULL;
@@ -148,6 +157,7 @@ static void ask(struct cmd *c, uint64_t id, pid_t pid, struct exec_facts *f, con
 static void judge(struct cmd *c, const struct seccomp_notif *req)
 {
 	struct exec_facts f;
+	struct generation *gen = c->s->gen;
 	struct pol_verdict v;
 	pid_t pid = (pid_t)req->pid;
 	uint64_t id = req->id;
@@ -166,21 +176,21 @@ static void judge(struct cmd *c, const struct seccomp_notif *req)
 		facts_fini(&f);
 		return;
 	}
-	v = judge_exec(c, &f, !c->first_done);
+	v = judge_exec(c, gen, &f, !c->first_done);
 	switch (v.decision) {
 	case POL_ALLOW:
 	case POL_AUDIT:
 	case POL_SOFT_DELETE:
-		allow(c, id, pid, &f, &v);
+		allow(c, gen, id, pid, &f, &v);
 		return;
 	case POL_APPROVE:
-		ask(c, id, pid, &f, &v);
+		ask(c, gen, id, pid, &f, &v);
 		return;
 	case POL_REDIRECT: /* of a nested program: refused, with the rule's message saying what to use */
 	case POL_DENY:
 	case POL_ABSORB:
 	case POL__COUNT:
-		deny(c, id, pid, &f, &v);
+		deny(c, gen, id, pid, &f, &v);
 	}
 }
 
@@ -195,8 +205,8 @@ void notif_resume(void)
 			if (gone)
 				facts_fini(&w->allowed->facts);
 			else
-				allow(c, w->req.id, (pid_t)w->req.pid, &w->allowed->facts, &w->allowed->v);
-			free(w->allowed);
+				allow(c, w->allowed->gen, w->req.id, (pid_t)w->req.pid, &w->allowed->facts, &w->allowed->v);
+			held_free(w->allowed);
 		} else if (!gone) {
 			judge(c, &w->req);
 		}

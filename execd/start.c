@@ -114,12 +114,16 @@ static int set_workspace(struct session *s, struct rd *b, int fd, struct err *er
 static int take(struct session *s, struct ipc_frame *f, struct err *err)
 {
 	struct rd b = rd_init(f->body, f->len);
+	struct generation *g;
 	int r = 0;
 
 	switch (f->type) {
 	case IPC_SET_POLICY:
-		r = s->policy ? err_set(err, -EEXIST, "policy given twice") : policy_open(f->fd, f->body, &s->policy, err);
-		hex_encode(f->body, 32, s->hash);
+		if (s->gen)
+			return err_set(err, -EEXIST, "policy given twice");
+		r = generation_open(f->fd, f->body, 1, "", &g, err);
+		if (r == 0)
+			update_start(s, g);
 		return r;
 	case IPC_SET_WORKSPACE:
 		r = set_workspace(s, &b, f->fd, err);
@@ -176,7 +180,7 @@ static int read_frames(struct session *s, uint32_t *ret_id, struct err *err)
 
 static int complete(struct session *s, struct err *err)
 {
-	if (!s->policy)
+	if (!s->gen)
 		return err_set(err, -EINVAL, "no policy was given");
 	if (s->workspace[0] != '/' || strstr(s->workspace, "/../") || strstr(s->workspace, "//"))
 		return err_set(err, -EINVAL, "no workspace was given, or its path is not clean");
@@ -184,6 +188,7 @@ static int complete(struct session *s, struct err *err)
 		return err_set(err, -EINVAL, "no network namespace was given: is netd running?");
 	if (s->leases[1] < 0 || s->n_mounts == 0)
 		return err_set(err, -EINVAL, "no mount was given: is fsd running?");
+	snprintf(s->gen->name, sizeof(s->gen->name), "%s", s->policy_name);
 	return 0;
 }
 
@@ -290,6 +295,8 @@ int session_start(struct session *s, struct err *err)
 	if (read_frames(s, &id, err) < 0 || complete(s, err) < 0)
 		return err->status;
 	caller_groups(s);
+	if (plan_make(s, err) < 0)
+		return err->status;
 	r = filter_make(&s->bpf, &s->bpf_len);
 	if (r < 0)
 		return err_set(err, r, "making the seccomp filter: %s", strerror(-r));

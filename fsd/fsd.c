@@ -15,17 +15,23 @@
 
 #define BURST 32 /* requests before the loop looks at anything else */
 
-struct fsd fsd = { .trash = -1, .lease = -1 };
+struct fsd fsd = { .trash = -1, .lease = -1, .update = UPDATE_INIT };
 static struct ipc_frame frame;
 
 static int take(struct worker *w, struct ipc_frame *f, int *ws, struct err *err)
 {
 	struct rd b = rd_init(f->body, f->len);
+	struct generation *gen;
 	char name[256];
 
 	switch (f->type) {
 	case IPC_SET_POLICY:
-		return fsd.policy ? err_set(err, -EEXIST, "policy given twice") : policy_open(f->fd, f->body, &fsd.policy, err);
+		if (fsd.gen)
+			return err_set(err, -EEXIST, "policy given twice");
+		if (generation_open(f->fd, f->body, 1, "", &gen, err) < 0)
+			return err->status;
+		update_start(gen);
+		return 0;
 	case IPC_SET_BOARD:
 		return board_open(f->fd, &fsd.board) < 0 ? err_set(err, -EINVAL, "the board is not one") : 0;
 	case IPC_SET_WORKSPACE:
@@ -80,11 +86,6 @@ static void on_fuse(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
 	}
 }
 
-static void on_lease(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
-{
-	worker_end(fsd.w, "execd let go of the session");
-}
-
 static void hide_ours(struct worker *w)
 {
 	const char *const dirs[] = { w->data_dir, w->run_dir };
@@ -114,7 +115,9 @@ static int hand_lease(struct worker *w, uint32_t id)
 	r = ipc_send_wr(w->setup, IPC_HAND_LEASE, IPC_MORE, id, &b, pair[1]);
 	close(pair[1]);
 	fsd.lease = pair[0];
-	return r == 0 ? loop_add(w->loop, fsd.lease, EPOLLIN | EPOLLRDHUP, on_lease, NULL, NULL) : r;
+	if (r == 0 && fcntl(fsd.lease, F_SETFL, O_NONBLOCK) < 0)
+		r = -errno;
+	return r == 0 ? loop_add(w->loop, fsd.lease, EPOLLIN | EPOLLRDHUP, update_on_lease, NULL, NULL) : r;
 }
 
 /*
@@ -143,7 +146,7 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 {
 	int r;
 
-	fsd.trees[0].root = inode_root(0, fsd.trees[0].fd, policy_file_workspace(fsd.policy));
+	fsd.trees[0].root = inode_root(0, fsd.trees[0].fd, tree_state(0));
 	r = fsd.trees[0].root ? trash_open() : -ENOMEM;
 	if (r < 0)
 		return err_set(err, r, "making the trash: %s%s", strerror(-r),
@@ -192,6 +195,10 @@ static int start(struct worker *w, struct err *err)
 
 static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who UNUSED, struct ipc_frame *f)
 {
+	int r = update_request(sock, f);
+
+	if (r != -ENOSYS)
+		return r;
 	if (f->type == IPC_TRASH_LIST)
 		return trash_list(sock, f->id);
 	if (f->type == IPC_TRASH_RESTORE)
@@ -205,6 +212,7 @@ static void gone(struct worker *w, int sock)
 		worker_end(w, "its trash was looked through");
 	if (fsd.approve)
 		approve_gone(fsd.approve, sock);
+	update_client_gone(sock);
 }
 
 static void end(struct worker *w)

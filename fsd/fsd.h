@@ -8,11 +8,12 @@
 #include "common/approve.h"
 #include "common/board.h"
 #include "common/daemon.h"
-#include "policy/policy.h"
+#include "policy/generation.h"
 
 #define TREES_MAX 64
 #define INODE_BUCKETS 65536
 #define NODE_NAME_MAX 255
+#define ENTRY_MS 1000      /* how long the kernel may keep what look-up answered: the host's editor may change what is below */
 
 struct inode {
 	struct inode *next;            /* hash chain */
@@ -23,7 +24,9 @@ struct inode {
 	dev_t dev;
 	ino_t ino;
 	struct timespec born;          /* a number may be given to another file while the descriptor is closed */
-	struct pol_state state;
+	struct pol_state state;        /* of the generation that is in use: see inode_rejudge */
+	struct inode *below;           /* within inode_rejudge */
+	uint64_t judged;               /* number of the generation that state is of */
 	uint64_t lookups, refs;        /* kernel's references; children that point here */
 	int tree;
 	uint32_t passed, cached;       /* opens whose data the kernel moves by itself; opens through our reads and writes: never both */
@@ -31,7 +34,8 @@ struct inode {
 	struct sig { struct timespec mtime, ctime; off_t size; } sig; /* at the last cached open */
 	time_t acl_looked;             /* when acl was found out */
 	bool acl;                      /* the file carries one */
-	bool dir;
+	bool dir, link;
+	bool left;                     /* a link that an earlier generation showed: never met again, for the kernel keeps its text */
 	bool unlinked;                 /* its last known name was removed through us */
 	bool settled;                  /* sig was old enough then to tell a later change */
 };
@@ -40,7 +44,9 @@ struct tree { char path[4096]; int fd; struct inode *root; };
 
 struct fsd {
 	struct worker *w;
-	struct policy *policy;
+	struct generation *gen;
+	struct policy *policy;         /* of gen */
+	struct update update;
 	struct board *board;
 	struct approve *approve;
 	char workspace[4096];
@@ -71,6 +77,17 @@ struct inode *inode_root(int tree, int fd, struct pol_state state);
 /* The host's name, for records. -ENAMETOOLONG: out holds its end behind "...". */
 int inode_path(const struct inode *i, const char *name, char *out, size_t cap);
 void inode_moved(struct inode *i, struct inode *dir, const char *name, struct pol_state state);
+
+/* Where the automaton of fsd.gen stands at each inode that is known: after fsd.gen was replaced, before anything is judged. */
+void inode_rejudge(void);
+/* State of the tree's root. */
+struct pol_state tree_state(int tree);
+
+/* update.c: another policy */
+void update_start(struct generation *first);
+int update_request(int sock, const struct ipc_frame *f); /* -ENOSYS: nothing of this file's */
+void update_client_gone(int sock);
+void update_on_lease(void *arg, int fd, uint32_t events);
 
 /* quarantine.c */
 int trash_open(void);

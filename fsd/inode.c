@@ -126,7 +126,7 @@ static struct inode *find(const struct stat *st, const struct timespec *born, co
 {
 	struct inode *i = fsd.table[bucket(st->st_dev, st->st_ino, state)];
 
-	while (i && !(is(i, st, born) && i->tree == tree && pol_state_eq(i->state, *state)))
+	while (i && !(is(i, st, born) && i->tree == tree && !i->left && pol_state_eq(i->state, *state)))
 		i = i->next;
 	return i;
 }
@@ -187,7 +187,8 @@ struct inode *inode_root(int tree, int fd, struct pol_state state)
 		free(i);
 		return NULL;
 	}
-	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .born = born, .state = state, .tree = tree, .refs = 1 };
+	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .born = born, .state = state, .judged = fsd.gen->number,
+			     .tree = tree, .refs = 1 };
 	link_in(i);
 	return i;
 }
@@ -248,8 +249,8 @@ static int first_seen(struct inode *dir, const char *name, struct inode **ret, s
 	i = calloc(1, sizeof(*i));
 	if (!i)
 		return -ENOMEM;
-	*i = (struct inode){ .fd = -1, .dev = st->st_dev, .ino = st->st_ino, .born = born, .state = state, .tree = dir->tree,
-			      .dir = S_ISDIR(st->st_mode) };
+	*i = (struct inode){ .fd = -1, .dev = st->st_dev, .ino = st->st_ino, .born = born, .state = state,
+			      .judged = fsd.gen->number, .tree = dir->tree, .dir = S_ISDIR(st->st_mode), .link = S_ISLNK(st->st_mode) };
 	i->parent = dir;
 	i->name = strdup(name);
 	if (!i->name) {
@@ -333,6 +334,54 @@ static void derive_below(const struct inode *top)
 		link_in(i);
 	}
 	free(v);
+}
+
+struct pol_state tree_state(int tree)
+{
+	const char *path = fsd.trees[tree].path;
+
+	/* Every other tree is a directory of the host's root. */
+	if (!tree)
+		return policy_file_workspace(fsd.policy);
+	return policy_file_child(fsd.policy, policy_file_root(fsd.policy), path + 1, strlen(path + 1));
+}
+
+/* i's state by fsd.gen, and before it that of each directory above that has none yet. */
+static void state_again(struct inode *i)
+{
+	struct inode *below = NULL;
+
+	for (; i && i->judged != fsd.gen->number; i = i->parent) {
+		i->below = below;
+		below = i;
+	}
+	for (i = below; i; i = below) {
+		i->state = !i->parent ? tree_state(i->tree) :
+			   state_of(i->parent, i->name, &(struct stat){ .st_dev = i->dev, .st_ino = i->ino });
+		i->judged = fsd.gen->number;
+		i->left |= i->link;
+		below = i->below;
+		i->below = NULL;
+	}
+}
+
+void inode_rejudge(void)
+{
+	struct inode *all = NULL, *i;
+
+	/* The table's order is by state: all leave it first. Nothing is allocated here, so that nothing can fail half-way. */
+	for (size_t b = 0; b < INODE_BUCKETS; b++)
+		while ((i = fsd.table[b])) {
+			fsd.table[b] = i->next;
+			i->next = all;
+			all = i;
+		}
+	for (i = all; i; i = i->next)
+		state_again(i);
+	while ((i = all)) {
+		all = i->next;
+		link_in(i);
+	}
 }
 
 void inode_moved(struct inode *i, struct inode *dir, const char *name, struct pol_state state)

@@ -75,6 +75,8 @@ static void conn_end(struct conn *c)
 		if (c->down.pipe[i] >= 0)
 			close(c->down.pipe[i]);
 	}
+	generation_unref(c->f.gen);
+	c->f.gen = NULL;
 	c->used = c->asked;
 }
 
@@ -91,7 +93,7 @@ static void refuse(struct conn *c, const char *rule, const char *reason)
 	if (c->state == CONN_OVER)
 		return;
 	reset_on_close(c->client);
-	gate_connect_event(&c->f.pkt, c->f.name, c->f.command_id, "deny", "deny", rule, NULL, reason);
+	gate_connect_event(&c->f, "deny", "deny", rule, NULL, reason);
 	conn_end(c);
 }
 
@@ -184,7 +186,7 @@ static int check_first(struct conn *c)
 		return -1;
 	}
 	if (!*c->f.name && h.name[0] && strspn(h.name, "0123456789.") != strlen(h.name)) {
-		v = policy_net(gate.policy, &(struct pol_net){ .domain = h.name, .addr = c->f.pkt.dst.b, .addr_len = c->f.pkt.dst.len,
+		v = policy_net(c->f.gen->policy, &(struct pol_net){ .domain = h.name, .addr = c->f.pkt.dst.b, .addr_len = c->f.pkt.dst.len,
 								.port = c->f.pkt.dport, .who = c->f.who });
 		if (v.decision != POL_ALLOW && v.decision != POL_AUDIT) {
 			refuse(c, v.rule, "the name inside the connection is denied");
@@ -239,6 +241,7 @@ static void run(struct conn *c)
 		c->checked = r > 0;
 		if (c->checked) {
 			free(move_ptr(c->first));
+			generation_unref(move_ptr(c->f.gen)); /* it is judged no more */
 			loop_cancel(c->limit);
 			on_idle(c);
 			if (c->state != CONN_OPEN)
@@ -278,7 +281,7 @@ static void on_dialled(void *arg, int fd, uint32_t events UNUSED)
 	}
 	c->state = CONN_OPEN;
 	c->smask = EPOLLOUT;
-	gate_connect_event(&c->f.pkt, c->f.name, c->f.command_id, c->f.decision, "allow", c->f.rule, NULL, NULL);
+	gate_connect_event(&c->f, c->f.decision, "allow", c->f.rule, NULL, NULL);
 	if (loop_add(gate.w->loop, c->client, EPOLLET, on_event, c, &c->cio) < 0)
 		conn_end(c);
 	else
@@ -290,7 +293,7 @@ static bool address_allowed(struct conn *c, const struct addr *a, const char **r
 {
 	struct pol_net q = { .domain = *c->f.name ? c->f.name : NULL, .addr = a->b, .addr_len = a->len, .port = c->f.pkt.dport,
 			     .who = c->f.who };
-	struct pol_verdict v = policy_net(gate.policy, &q), unnamed;
+	struct pol_verdict v = policy_net(c->f.gen->policy, &q), unnamed;
 
 	*rule = v.rule;
 	if (v.decision != POL_ALLOW && v.decision != POL_AUDIT && v.decision != POL_APPROVE)
@@ -298,7 +301,7 @@ static bool address_allowed(struct conn *c, const struct addr *a, const char **r
 	if (!*c->f.name || !addr_special(a))
 		return true;
 	q.domain = NULL;
-	unnamed = policy_net(gate.policy, &q);
+	unnamed = policy_net(c->f.gen->policy, &q);
 	*rule = "private-address";
 	return unnamed.decision == POL_ALLOW || unnamed.decision == POL_AUDIT;
 }
@@ -425,7 +428,8 @@ static void on_listener(void *arg, int fd, uint32_t events UNUSED)
 		return;
 	c = conn_new(s);
 	if (!c) {
-		gate_connect_event(&f.pkt, f.name, f.command_id, f.decision, "deny", f.rule, NULL, "too many connections at once");
+		gate_connect_event(&f, f.decision, "deny", f.rule, NULL, "too many connections at once");
+		generation_unref(f.gen);
 		return;
 	}
 	setsockopt(s, SOL_SOCKET, SO_LINGER, &(struct linger){ 0, 0 }, sizeof(struct linger));

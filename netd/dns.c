@@ -34,6 +34,7 @@ struct waiting {
 	uint32_t serial;
 	struct dns_question q;
 	struct pol_verdict v;
+	struct generation *gen;         /* that judged it; a reference while used */
 	char command[ID_MAX];
 	struct pol_who who;
 };
@@ -75,6 +76,7 @@ static void record_now(const struct waiting *w, const struct dns_answer *a, cons
 {
 	static const char *const codes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED" };
 	struct evtlog *l = gate.w->events;
+	uint64_t now;
 	char type[8];
 
 	evt_begin(l, "dns_query", w->command, 0);
@@ -86,7 +88,9 @@ static void record_now(const struct waiting *w, const struct dns_answer *a, cons
 	evt_str(l, "response_code", codes[a->rcode]);
 	if (lost)
 		evt_int(l, "records_lost", (int64_t)lost);
+	now = evt_generation(l, w->gen->number);
 	evt_policy(l, pol_decision_name(w->v.decision), effective, w->v.rule, NULL);
+	evt_generation(l, now);
 	evt_end(l);
 }
 
@@ -118,13 +122,11 @@ static void over_budget(struct waiting *w, struct dns_answer *a)
 	unsaid = 0;
 }
 
-static void on_upstream(void *arg, int status, const struct addr *v UNUSED, size_t n)
+static void give(struct waiting *w, int status, size_t n)
 {
-	struct waiting *w = arg;
 	struct dns_answer a = { .ede = DNS_EDE_NONE, .ttl = TTL };
 	struct addr v4, v6;
 
-	w->used = false;
 	if (status == -EDQUOT) {
 		over_budget(w, &a);
 		return;
@@ -139,6 +141,15 @@ static void on_upstream(void *arg, int status, const struct addr *v UNUSED, size
 	}
 	send_answer(w, &a);
 	record(w, &a, "allow");
+}
+
+static void on_upstream(void *arg, int status, const struct addr *v UNUSED, size_t n)
+{
+	struct waiting *w = arg;
+
+	w->used = false;
+	give(w, status, n);
+	generation_unref(w->gen);
 }
 
 static bool reverse(struct waiting *w)
@@ -191,6 +202,7 @@ static void question(struct waiting *w, const uint8_t *p, size_t n)
 	if (reverse(w))
 		return;
 	asked_by(w);
+	w->gen = gate.gen;
 	w->v = policy_net(gate.policy, &(struct pol_net){ .domain = w->q.name, .dns = true, .who = w->who });
 	if (w->v.decision != POL_ALLOW && w->v.decision != POL_AUDIT && w->v.decision != POL_APPROVE) {
 		a.rcode = DNS_NXDOMAIN;
@@ -207,7 +219,7 @@ static void question(struct waiting *w, const uint8_t *p, size_t n)
 	}
 	/* A person has not allowed it yet: the name gets its address, and is looked up when the connection was approved. */
 	if (w->v.decision == POL_APPROVE) {
-		on_upstream(w, 0, NULL, 1);
+		give(w, 0, 1);
 		return;
 	}
 	for (size_t i = 0; i < QUESTIONS_MAX && !slot; i++)
@@ -220,6 +232,7 @@ static void question(struct waiting *w, const uint8_t *p, size_t n)
 	}
 	*slot = *w;
 	slot->used = true;
+	generation_ref(slot->gen);
 	dns_up_ask(gate.up, slot->q.name, on_upstream, slot);
 }
 

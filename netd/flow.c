@@ -20,6 +20,7 @@
 #define HELD_PER_QUESTION 128    /* of these, for the same answer */
 
 /* asker: the one whose question this is, of several that would ask the same. */
+/* No reference to its generation: the questions of one that is replaced are ended first. */
 struct held { bool used; uint32_t id; uint64_t ask; struct held *asker; struct flow flow; };
 
 static struct { uint64_t until; struct flow f; } flows[FLOWS_MAX];
@@ -43,8 +44,11 @@ static struct flow *flow_put(const struct flow *f)
 		size_t at = (b + i) % FLOWS_MAX;
 		const struct pkt *k = &flows[at].f.pkt;
 
+		/* A flow that never came to the relay, or this one's packet sent again, gives up its place. */
 		if (flows[at].until < now || (k->sport == f->pkt.sport && k->dport == f->pkt.dport && addr_eq(&k->dst, &f->pkt.dst))) {
+			generation_unref(flows[at].f.gen);
 			flows[at].f = *f;
+			generation_ref(f->gen);
 			flows[at].until = now + FLOW_LIFE_MS;
 			return &flows[at].f;
 		}
@@ -88,8 +92,20 @@ bool flow_take(const struct addr *dst, uint16_t dport, uint16_t sport, struct fl
 	if (found == FLOWS_MAX)
 		return false;
 	*ret = flows[found].f;
+	flows[found].f.gen = NULL;
 	flows[found].until = 0;
 	return true;
+}
+
+void flow_forget(void)
+{
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; i < FLOWS_MAX; i++)
+		if (flows[i].until < now) {
+			generation_unref(flows[i].f.gen);
+			flows[i].f.gen = NULL;
+		}
 }
 
 bool gate_may_record(uint64_t *ret_lost)
@@ -133,21 +149,23 @@ static const char *words(const char *message, const char *name, const char *addr
 			   .operation = "connect" }, text, WORDS_MAX);
 }
 
-void gate_connect_event(const struct pkt *k, const char *name, const char *command_id, const char *decision, const char *effective,
-			const char *rule, const char *message, const char *reason)
+void gate_connect_event(const struct flow *f, const char *decision, const char *effective, const char *rule, const char *message,
+			const char *reason)
 {
+	const struct pkt *k = &f->pkt;
+	const char *name = f->name;
 	struct evtlog *l = gate.w->events;
 	char addr[46], port[8], proto[8], text[WORDS_MAX];
-	uint64_t lost = 0;
+	uint64_t lost = 0, now;
 
 	if (strcmp(effective, "allow") != 0 && !gate_may_record(&lost))
 		return;
 	addr_text(&k->dst, addr);
 	snprintf(port, sizeof(port), "%u", k->dport);
-	evt_begin(l, "net_connect", command_id, 0);
+	evt_begin(l, "net_connect", f->command_id, 0);
 	evt_str(l, "operation", "connect");
 	evt_str(l, "protocol", proto_name(k->proto, proto));
-	evt_str(l, "domain", name && *name ? name : NULL);
+	evt_str(l, "domain", *name ? name : NULL);
 	evt_str(l, "remote_addr", addr);
 	evt_int(l, "remote_port", k->dport);
 	evt_str(l, "reason", reason);
@@ -155,7 +173,9 @@ void gate_connect_event(const struct pkt *k, const char *name, const char *comma
 		evt_int(l, "records_lost", (int64_t)lost);
 	if (message)
 		message = words(message, name, addr, port, text);
+	now = evt_generation(l, f->gen->number);
 	evt_policy(l, decision, effective, rule, message);
+	evt_generation(l, now);
 	evt_end(l);
 }
 
@@ -167,7 +187,7 @@ static void answer(uint32_t id, uint32_t mark)
 static void refuse(uint32_t id, const struct flow *f, const char *message, const char *reason)
 {
 	answer(id, NFT_MARK_REFUSE);
-	gate_connect_event(&f->pkt, f->name, f->command_id, f->decision, "deny", f->rule, message, reason);
+	gate_connect_event(f, f->decision, "deny", f->rule, message, reason);
 }
 
 void gate_whose(const struct pkt *k, char command_id[ID_MAX], struct pol_who *who)
@@ -290,7 +310,7 @@ static void judge(uint32_t id, struct flow *f)
 
 static void on_packet(void *arg UNUSED, uint32_t id, const uint8_t *p, size_t n)
 {
-	struct flow f = { .decision = "deny", .effective = "deny" };
+	struct flow f = { .decision = "deny", .effective = "deny", .gen = gate.gen };
 	const char *name;
 
 	if (pkt_parse(p, n, &f.pkt) < 0) {

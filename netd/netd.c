@@ -17,15 +17,34 @@
 
 #define NOBODY 65534
 
-struct gate gate;
+struct gate gate = { .update = UPDATE_INIT };
 static struct ipc_frame frame;
 static int lease = -1;
 
+static void put_in_place(struct generation *g)
+{
+	struct generation *last = gate.gen;
+
+	approve_end_all(gate.approve, "the session's policy was replaced");
+	gate.gen = g;
+	gate.policy = g->policy;
+	evt_generation(gate.w->events, g->number);
+	flow_forget();
+	generation_unref(last);
+}
+
 static int take(struct ipc_frame *f, struct err *err)
 {
+	struct generation *g;
+
 	switch (f->type) {
 	case IPC_SET_POLICY:
-		return gate.policy ? err_set(err, -EEXIST, "policy given twice") : policy_open(f->fd, f->body, &gate.policy, err);
+		if (gate.gen)
+			return err_set(err, -EEXIST, "policy given twice");
+		if (generation_open(f->fd, f->body, 1, "", &g, err) < 0)
+			return err->status;
+		put_in_place(g);
+		return 0;
 	case IPC_SET_BOARD:
 		return board_open(f->fd, &gate.board) < 0 ? err_set(err, -EINVAL, "the board is not one") : 0;
 	case IPC_SET_HOME:
@@ -74,12 +93,26 @@ static int hand(struct worker *w, uint32_t id, int netns)
 	r = ipc_send_wr(w->setup, IPC_HAND_LEASE, IPC_MORE, id, &b, pair[1]);
 	close(pair[1]);
 	lease = pair[0];
+	if (r == 0 && fcntl(lease, F_SETFL, O_NONBLOCK) < 0)
+		r = -errno;
 	return r;
 }
 
-static void on_lease(void *arg, int fd UNUSED, uint32_t events UNUSED)
+/* Connections that were made go on: what they may do was judged when they began. Leased names stay, and each new flow to them is judged. */
+static void on_lease(void *arg, int fd, uint32_t events UNUSED)
 {
-	worker_end(arg, "execd let go of the session");
+	struct generation *next;
+	int r = ipc_recv(fd, IPC_W, &frame);
+
+	if (r == -EAGAIN)
+		return;
+	if (r <= 0)
+		worker_end(arg, "execd let go of the session");
+	r = update_lease(&gate.update, fd, &frame, &next);
+	if (next)
+		put_in_place(next);
+	if (r < 0)
+		worker_end(arg, "execd and netd do not agree about the session's policy");
 }
 
 static int start(struct worker *w, struct err *err)
@@ -88,13 +121,13 @@ static int start(struct worker *w, struct err *err)
 	uint32_t id = 0;
 	int r;
 
+	gate.w = w;
 	if (read_frames(w, &id, err) < 0)
 		return err->status;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max; /* six descriptors a connection */
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	gate.w = w;
 	if (netns_make(NOBODY, &gate.ns, err) < 0)
 		return err->status;
 	if (approve_new(w, &gate.approve) < 0)
@@ -122,6 +155,8 @@ static int start(struct worker *w, struct err *err)
 
 static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who UNUSED, struct ipc_frame *f)
 {
+	if (f->type == IPC_POLICY_PREPARE)
+		return update_prepare(&gate.update, gate.gen, sock, f, NULL);
 	return approve_request(gate.approve, sock, f);
 }
 
@@ -129,6 +164,7 @@ static void gone(struct worker *w UNUSED, int sock)
 {
 	if (gate.approve)
 		approve_gone(gate.approve, sock);
+	update_gone(&gate.update, sock);
 }
 
 static void end(struct worker *w UNUSED)
