@@ -142,7 +142,7 @@ static size_t words_of(const char *script, struct slot *s, size_t from, const ch
 				break;
 			continue;
 		}
-		if (!quote && strchr(special, *script))
+		if (!quote && (strchr(special, *script) || (*script == '\\' && (!script[1] || script[1] == '\n'))))
 			return from; /* not simple */
 		if (quote == '"' && strchr("$`\\", *script))
 			return from;
@@ -154,7 +154,7 @@ static size_t words_of(const char *script, struct slot *s, size_t from, const ch
 			quote = (char)(quote ? 0 : *script);
 			continue;
 		}
-		if (*script == '\\' && !quote && script[1])
+		if (*script == '\\' && !quote)
 			script++;
 		s->text[at++] = *script;
 	}

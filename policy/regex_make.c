@@ -81,7 +81,7 @@ int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, c
 		ids[i] = (unsigned)i;
 	}
 	if (l && flags && ids &&
-	    l->compile((const char *const *)patterns->v, flags, ids, (unsigned)patterns->n, HS_MODE_BLOCK, NULL, &db, &error) !=
+	    l->compile((const char *const *)patterns->v, flags, ids, (unsigned)patterns->n, HS_MODE_STREAM, NULL, &db, &error) !=
 		    HS_SUCCESS) {
 		snprintf(why, cap, "%s", error ? error->message : "cannot be compiled");
 		*ret_which = error && error->expression >= 0 ? (size_t)error->expression : 0;

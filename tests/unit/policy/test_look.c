@@ -65,7 +65,7 @@ static void test_wrappers(void **state UNUSED)
 	static const char *const yes[][10] = {
 		{ "command", "-v", "rm" }, { "command", "-pV", "rm" }, { "ionice", "-p", "5", "rm" }, { "ionice", "--pid", "5", "rm" }, { "taskset", "-p", "1", "rm" }, { "env", "-S", "rm $A" }, { "sudo", "-l", "-U", "rm" }, { "env", "-u", "rm", "ls" }, { "timeout", "rm" }, { "chroot", "rm" },
 		{ "env", "-S", "ls -S 'rm x'" }, { "env", "-S" }, { "env", "-S", "" }, { "env", "-S", "-S 'rm'" }, { "env", "-S", "A=b" }, { "xargs", "-I", "rm", "ls" }, { "nice", "--adjustment" }, { "sh", "-o", "c" },
-		{ "sh", "--", "-c", "rm" }, { "sh", "-x", "rm" }, { "sh", "-o" }, { "bash", "--rcfile", "-c", "rm" }, { "sh", "-c", "A=b" }, { "sh", "-c", "1=rm x" },
+		{ "sh", "--", "-c", "rm" }, { "sh", "-x", "rm" }, { "sh", "-o" }, { "bash", "--rcfile", "-c", "rm" }, { "sh", "-c", "A=b" }, { "sh", "-c", "1=rm x" }, { "sh", "-c", "rm \\" }, { "sh", "-c", "rm \\\nx" },
 		{ "watch", "rm;x" }, { "ld.so", "--" }, { "ld.so", "--argv0" }, { "xsh", "-c", "rm" }, { "wish", "-c", "rm" }, { "lda", "rm" },
 	};
 
