@@ -7,6 +7,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/unit/%,$(UNIT_SRC))
 # tests/unit/FOLDER/test_x.c links common and policy; netd's tests link its pure parsers too
 pure_o := $(addprefix $(O)/netd/,pkt.o dns_wire.o hello.o dns_map.o)
 $(patsubst %,$(O)/unit/%,$(basename $(patsubst tests/unit/%,%,$(wildcard tests/unit/netd/test_*.c)))): $(pure_o)
+$(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/%: tests/unit/%.c $(call objs,common) $(comp_o) $(eval_o)
 	@mkdir -p $(@D)
 	$(call say,UNIT $*)
