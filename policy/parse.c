@@ -45,9 +45,12 @@ static void read_extends(struct at *c, const struct key *k, const struct node *v
 	grown = realloc(p->extends, (p->n_extends + 1) * sizeof(*grown));
 	if (grown) {
 		p->extends = grown;
-		grown[p->n_extends] = (struct extend){ strdup(v->text), v->line, v->column };
+		grown += p->n_extends;
+		*grown = (struct extend){ strdup(v->text), v->line, v->column };
 	}
-	if (!grown || !grown[p->n_extends++].name)
+	if (grown && grown->name)
+		p->n_extends++;
+	else
 		parse_no_memory(p, v);
 }
 LEAKS_UNSEEN_END

@@ -198,6 +198,7 @@ void read_domains(struct at *c, const struct key *k, const struct node *v)
 	for (size_t i = 0; i < v->n; i++) {
 		char *s = entry(c, k, v->v[i], true, WILD_MAX), *last;
 		const char *instead;
+		bool guess;
 		size_t n;
 
 		if (!s)
@@ -207,7 +208,8 @@ void read_domains(struct at *c, const struct key *k, const struct node *v)
 		if (n > 1 && s[n - 1] == '.' && s[n - 2] != '\\' && s[n - 2] != '.')
 			s[n - 1] = 0;
 		/* A variable may only stand for a value here. */
-		instead = glob_ok(c, v->v[i], "domain", s) && !(c->p->vars_may_miss && strstr(v->v[i]->text, "${")) ? never_a_host(s) : NULL;
+		guess = c->p->vars_may_miss && strstr(v->v[i]->text, "${");
+		instead = glob_ok(c, v->v[i], "domain", s) && !guess ? never_a_host(s) : NULL;
 		last = strrchr(s, '.');
 		if (instead)
 			diag_warning(c->p->d, v->v[i], "\"%s\" is never a host's name: %s [impossible-domain]", v->v[i]->text, instead);

@@ -253,6 +253,10 @@ char *parse_regex(const char *pattern, bool *never)
 		c.s = strchr(pattern, ')') + 1;
 	buf_put(&b, pattern, (size_t)(c.s - pattern));
 	c.v = len <= REWRITE_MAX ? calloc(c.cap, sizeof(*c.v)) : NULL;
+	if (!c.v && len <= REWRITE_MAX) {
+		buf_fini(&b);
+		return NULL;
+	}
 	x = c.v ? read_alt(&c) : NULL;
 	if (x && !*c.s) {
 		judge(x, false, false);

@@ -295,20 +295,22 @@ static void check_service(struct parse *p, size_t at, struct seen tables[3])
 {
 	const struct service *a = &p->m->services[at];
 	char name[64];
+	bool twice;
 
 	snprintf(name, sizeof(name), "%s", a->name);
 	for (char *s = name; *s; s++)
 		*s = (char)tolower((unsigned char)*s);
 	/* What a table has is looked for: only then does it cost something. */
-	if (parse_seen(&tables[0], name) | parse_seen(&tables[1], a->expose_as))
-		for (size_t k = 0; k < at && !p->d->errors; k++) {
-			const struct service *b = &p->m->services[k];
+	twice = parse_seen(&tables[0], name);
+	twice |= parse_seen(&tables[1], a->expose_as);
+	for (size_t k = 0; twice && k < at && !p->d->errors; k++) {
+		const struct service *b = &p->m->services[k];
 
-			if (!strcasecmp(a->name, b->name))
-				diag_error(p->d, a, "another service is named \"%s\"", b->name);
-			else if (!strcmp(a->expose_as, b->expose_as))
-				diag_error(p->d, a, "service \"%s\" has the variable %s too", b->name, b->expose_as);
-		}
+		if (!strcasecmp(a->name, b->name))
+			diag_error(p->d, a, "another service is named \"%s\"", b->name);
+		else if (!strcmp(a->expose_as, b->expose_as))
+			diag_error(p->d, a, "service \"%s\" has the variable %s too", b->name, b->expose_as);
+	}
 	for (size_t i = 0; i <= a->aliases.n && !p->d->errors; i++) {
 		const struct service *b = parse_seen(&tables[2], host_of(a, i)) ? host_before(p->m, at, i) : NULL;
 

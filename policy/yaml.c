@@ -59,7 +59,8 @@ static struct node *node_new(struct reader *r, enum node_kind kind, const yaml_m
 	struct node *n = ++r->nodes > YAML_NODES_MAX ? NULL : calloc(1, sizeof(*n));
 
 	if (!n) {
-		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error", "too many values");
+		diag_at(r->d, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "error",
+			r->nodes > YAML_NODES_MAX ? "too many values" : "out of memory");
 		return NULL;
 	}
 	n->kind = kind;
@@ -87,6 +88,11 @@ static int node_add(struct node *n, struct node *item)
 
 static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth);
 
+static const char *problem_of(const yaml_parser_t *p)
+{
+	return p->error == YAML_MEMORY_ERROR ? "out of memory" : p->problem ? p->problem : "not YAML";
+}
+
 static struct node *read_items(struct reader *r, struct node *n, yaml_event_type_t end, int depth)
 {
 	for (;;) {
@@ -96,7 +102,7 @@ static struct node *read_items(struct reader *r, struct node *n, yaml_event_type
 
 		if (!yaml_parser_parse(&r->p, &ev)) {
 			diag_at(r->d, (uint32_t)r->p.problem_mark.line + 1, (uint32_t)r->p.problem_mark.column + 1, "error", "%s",
-				r->p.problem ? r->p.problem : "not YAML");
+				problem_of(&r->p));
 			break;
 		}
 		done = ev.type == end;
@@ -279,15 +285,19 @@ struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_f
 	bool more = true, seen = false, failed = false;
 	size_t before = d->errors;
 
-	if (!bytes_ok(text, len, d) || !yaml_parser_initialize(&r.p))
+	if (!bytes_ok(text, len, d))
 		return NULL;
+	if (!yaml_parser_initialize(&r.p)) {
+		diag_at(d, 1, 1, "error", "out of memory");
+		return NULL;
+	}
 	yaml_parser_set_input_string(&r.p, (const unsigned char *)text, len);
 	while (more) {
 		yaml_event_t ev;
 
 		if (!yaml_parser_parse(&r.p, &ev)) {
 			diag_at(d, (uint32_t)r.p.problem_mark.line + 1, (uint32_t)r.p.problem_mark.column + 1, "error", "%s",
-				r.p.problem ? r.p.problem : "not YAML");
+				problem_of(&r.p));
 			failed = true;
 			break;
 		}

@@ -9,6 +9,7 @@ pure_o := $(addprefix $(O)/netd/,pkt.o dns_wire.o hello.o dns_map.o)
 $(patsubst %,$(O)/unit/%,$(basename $(patsubst tests/unit/%,%,$(wildcard tests/unit/netd/test_*.c)))): $(pure_o)
 $(O)/unit/policy/test_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
+$(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/%: tests/unit/%.c $(call objs,common) $(comp_o) $(eval_o)
 	@mkdir -p $(@D)
 	$(call say,UNIT $*)
