@@ -118,6 +118,9 @@ bool lint_takes_who(const struct rule *e, const struct rule *u)
 	static const struct rule_more none;
 	const struct rule_more *a = e->more ? e->more : &none, *b = u->more ? u->more : &none;
 
+	/* A policy's own rules stand before those that it extends to take what they decide. */
+	if (e->file != u->file)
+		return false;
 	if (!a->processes.n && !a->sha256.n)
 		return true;
 	/* Who is not known matches the rule unless it allows. */
@@ -128,6 +131,8 @@ bool lint_takes_who(const struct rule *e, const struct rule *u)
 /* Whether e decides signals sent to what u means by target type t; no type: any. */
 static bool takes_target(const struct signal_rule *e, const struct signal_rule *u, int t)
 {
+	if (e->file != u->file)
+		return false;
 	if (e->processes.n && (!lint_same(&e->processes, &u->processes) || lint_permits(e->decision) > lint_permits(u->decision)))
 		return false;
 	if (!e->targets)
@@ -169,7 +174,8 @@ static void lint_redirects(struct lint *l, const struct redirect_rule *v, size_t
 {
 	for (size_t i = 0; i < n && i < 1000; i++)
 		for (size_t k = 0; k < i; k++)
-			if (v[i].match && v[k].match && (!strcmp(v[i].match, v[k].match) || !strcmp(v[k].match, ".*"))) {
+			if (v[i].match && v[k].match && v[i].file == v[k].file &&
+			    (!strcmp(v[i].match, v[k].match) || !strcmp(v[k].match, ".*"))) {
 				lint_warn(l, (struct place){ v[i].file, v[i].line, v[i].column },
 					  "redirect \"%.64s\" can never match: \"%.64s\" (line %u) "
 					  "takes first all that it names [shadowed-rule]",

@@ -27,7 +27,7 @@ void lint_shadowed(struct lint *l, const struct rules *r, uint32_t i, const stru
 /* Budget ran out at rule i of n: one warning. */
 void lint_too_large(struct lint *l, const struct rules *r, const char *section, size_t i);
 static inline bool lint_permits(enum pol_decision d) { return d == POL_ALLOW || d == POL_AUDIT; }
-/* Whether e, which stands earlier, can decide all that u can as far as conditions of who asks and which program it is go. */
+/* Whether e, which stands earlier in the same file, can decide all that u can as far as who asks and which program it is go. */
 bool lint_takes_who(const struct rule *e, const struct rule *u);
 bool lint_same(const struct strs *a, const struct strs *b);
 

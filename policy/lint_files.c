@@ -10,11 +10,11 @@
 #include "policy/lint.h"
 #include "policy/lint_glob.h"
 
-#define ENTRIES_MAX 20000
+#define ENTRIES_MAX 200000
 #define SHOWN 8                      /* entries named in one warning */
 #define BELOW "/workspace/"
 
-struct entry { uint32_t rule, first; };   /* first: glob number of the rule's first entry */
+struct entry { const char *glob; uint32_t rule, plain; };   /* plain: bytes before the first special one */
 /* Operations left to an entry, and those that some rule before it decides and does not permit. met: it has texts. */
 struct fate { uint32_t alive, barred; bool met; struct takers takers, permitting; };
 struct paths {
@@ -23,7 +23,9 @@ struct paths {
 	bool unixes;
 	struct globs g;
 	struct entry *entries;           /* by glob number */
+	uint32_t *order;                 /* glob numbers by what is plain at the beginning */
 	uint32_t *others;
+	size_t n_others;
 	const struct rule *u;            /* whose entry is walked */
 	struct fate *fate;
 };
@@ -56,32 +58,88 @@ static bool one_set(void *arg, const uint32_t *hit, size_t n)
 	return p->fate->alive != p->u->ops;
 }
 
+/* The plain beginning of an entry against n bytes of text. */
+static int compare(const struct entry *e, const char *text, size_t n)
+{
+	int r = memcmp(e->glob, text, e->plain < n ? e->plain : n);
+
+	return r ? r : (e->plain > n) - (e->plain < n);
+}
+
+/* Where in the order those begin that begin with these n bytes. */
+static size_t place_of(const struct paths *p, const char *text, size_t n)
+{
+	size_t lo = 0, hi = p->g.n_globs;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (compare(&p->entries[p->order[mid]], text, n) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+typedef void (*near_fn)(struct paths *p, void *arg, uint32_t entry);
+
+/* Entries that begin plainly as the text does, as far as both are plain. longer: those too that go on where its plain part of n bytes ends.
+ */
+static int near(struct paths *p, const char *text, size_t n, bool longer, near_fn fn, void *arg)
+{
+	size_t all = p->g.n_globs;
+
+	for (size_t len = 0; len <= n; len++)
+		for (size_t i = place_of(p, text, len); i < all; i++) {
+			const struct entry *e = &p->entries[p->order[i]];
+
+			if (p->l->left < 2)
+				return -ETIME;
+			p->l->left -= 2;
+			if (compare(e, text, len) != 0 && (len < n || !longer || e->plain < n || memcmp(e->glob, text, n) != 0))
+				break;
+			fn(p, arg, p->order[i]);
+		}
+	return 0;
+}
+
+static void collect(struct paths *p, void *arg, uint32_t entry)
+{
+	const struct rule *u = arg, *e = &p->r->v[p->entries[entry].rule];
+
+	if (e < u && (e->ops & u->ops) && lint_takes_who(e, u))
+		p->others[p->n_others++] = entry;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 /* What is left to glob number at, an entry of rule i, by the rules before it. 0, -ETIME, -ENOMEM. */
 static int fate_of(struct paths *p, uint32_t i, uint32_t at, const char *below, struct fate *ret)
 {
 	const struct rule *u = &p->r->v[i];
-	const char *glob = u->paths.v[at - p->entries[at].first];
-	size_t n = 0;
+	const struct entry *own = &p->entries[at];
+	int r;
 
 	*ret = (struct fate){ 0 };
-	for (uint32_t k = 0; k < at && p->entries[k].rule < i; k++) {
-		const struct rule *e = &p->r->v[p->entries[k].rule];
-
-		if ((e->ops & u->ops) && (!conditional(e) || lint_takes_who(e, u)) &&
-		    globs_may_meet(e->paths.v[k - p->entries[k].first], glob))
-			p->others[n++] = k;
-	}
-	if (p->l->left < at)
-		return -ETIME;
-	p->l->left -= at;
-	if (!n && !below) {
+	p->n_others = 0;
+	r = near(p, own->glob, own->plain, own->glob[own->plain] != 0, collect, (void *)(uintptr_t)u);
+	if (r < 0)
+		return r;
+	if (!p->n_others && !below) {
 		ret->alive = u->ops;
 		ret->met = true;
 		return 0;
 	}
+	qsort(p->others, p->n_others, sizeof(*p->others), by_number);
 	p->u = u;
 	p->fate = ret;
-	return globs_walk(&p->g, at, p->others, n, below, one_set, p, &p->l->left);
+	return globs_walk(&p->g, at, p->others, p->n_others, below, one_set, p, &p->l->left);
 }
 
 static const char *ops_words(const struct paths *p, uint32_t ops, char *out, size_t cap)
@@ -189,29 +247,37 @@ static const char *last_star(const char *glob)
 	return n > 3 && !strcmp(glob + n - 3, "/**") ? glob + n - 3 : NULL;
 }
 
-/* The first rule that decides op at this very path, or NULL. */
-static const struct rule *decider(const struct rules *r, const char *path, enum pol_op op, uint64_t *left)
+struct deciding { const char *path; uint32_t ops; uint32_t rule[POL_OP__COUNT]; };
+
+static void decide(struct paths *p, void *arg, uint32_t entry)
 {
-	for (size_t i = 0; i < r->n; i++)
-		for (size_t k = 0; (r->v[i].ops >> op & 1) && !conditional(&r->v[i]) && k < r->v[i].paths.n; k++) {
-			if (*left < 4)
-				return NULL;
-			*left -= 4;
-			if (globs_may_meet(r->v[i].paths.v[k], path) && wild_match(r->v[i].paths.v[k], path, '/'))
-				return &r->v[i];
-		}
-	return NULL;
+	struct deciding *d = arg;
+	uint32_t rule = p->entries[entry].rule;
+	const struct rule *u = &p->r->v[rule];
+
+	if (!(u->ops & d->ops) || conditional(u) || !wild_match(p->entries[entry].glob, d->path, '/'))
+		return;
+	for (int op = 0; op < POL_OP__COUNT; op++)
+		if ((u->ops & d->ops) >> op & 1 && rule < d->rule[op])
+			d->rule[op] = rule;
+}
+
+/* The first rules that decide these operations at this very path. */
+static int deciders(struct paths *p, const char *path, uint32_t ops, struct deciding *ret)
+{
+	*ret = (struct deciding){ .path = path, .ops = ops };
+	memset(ret->rule, 0xff, sizeof(ret->rule)); /* NO_RULE */
+	return near(p, path, strlen(path), false, decide, ret);
 }
 
 /* A tree that is opened, or closed, without its own directory: it cannot be listed, or it can be listed and moved. */
 static void lint_tree(struct paths *p, uint32_t i)
 {
-	static const enum pol_op opened[] = { POL_OP_LIST, POL_OP_STAT },
-				 closed[] = { POL_OP_LIST, POL_OP_RENAME, POL_OP_DELETE, POL_OP_RMDIR };
+	const uint32_t opened = 1u << POL_OP_LIST | 1u << POL_OP_STAT,
+		       closed = 1u << POL_OP_LIST | 1u << POL_OP_RENAME | 1u << POL_OP_DELETE | 1u << POL_OP_RMDIR;
 	const struct rule *u = &p->r->v[i];
 	bool allow = lint_permits(u->decision);
-	const enum pol_op *ops = allow ? opened : closed;
-	size_t n = allow ? ARRAY_LEN(opened) : ARRAY_LEN(closed);
+	uint32_t ops = u->ops & (allow ? opened : closed);
 	struct fault f = { 0 };
 
 	if ((!allow && u->decision != POL_DENY) || (allow && !(u->ops >> POL_OP_LIST & 1)))
@@ -219,21 +285,21 @@ static void lint_tree(struct paths *p, uint32_t i)
 	for (size_t k = 0; k < u->paths.n; k++) {
 		const char *end = last_star(u->paths.v[k]);
 		char root[4200], inside[4204];
+		struct deciding at, in;
 
 		if (!end || str_format(root, sizeof(root), "%.*s", (int)(end - u->paths.v[k]), u->paths.v[k]) < 0 || wild_is(root))
 			continue;
 		snprintf(inside, sizeof(inside), "%s/-", root);
-		for (size_t o = 0; o < n; o++) {
-			const struct rule *d, *in;
+		if (deciders(p, root, ops, &at) < 0 || deciders(p, inside, ops, &in) < 0)
+			return;
+		for (int op = 0; op < POL_OP__COUNT; op++) {
+			const struct rule *d = &p->r->v[at.rule[op] < p->r->n ? at.rule[op] : i];
 
-			if (!(u->ops >> ops[o] & 1))
-				continue;
-			d = decider(p->r, root, ops[o], &p->l->left);
-			in = decider(p->r, inside, ops[o], &p->l->left);
-			if (d && in == u && (allow ? d->decision == POL_DENY : lint_permits(d->decision))) {
-				struct takers t = { { (uint32_t)(d - p->r->v) }, 1, 0 };
+			/* Another rule decides at the directory, and not as this one does within it. */
+			if (in.rule[op] == i && d != u && (allow ? d->decision == POL_DENY : lint_permits(d->decision))) {
+				struct takers t = { { at.rule[op] }, 1, 0 };
 
-				fault_add(p->l, &f, u->paths.v[k], 1u << ops[o], &t);
+				fault_add(p->l, &f, u->paths.v[k], 1u << op, &t);
 				break;
 			}
 		}
@@ -243,23 +309,31 @@ static void lint_tree(struct paths *p, uint32_t i)
 		   "tree-without-root");
 }
 
+static int by_beginning(const void *a, const void *b, void *arg)
+{
+	const struct entry *v = arg, *y = &v[*(const uint32_t *)b];
+
+	return compare(&v[*(const uint32_t *)a], y->glob, y->plain);
+}
+
 static int compile(struct paths *p, size_t n)
 {
 	p->entries = malloc((n + 1) * sizeof(*p->entries));
+	p->order = malloc((n + 1) * sizeof(*p->order));
 	p->others = malloc((n + 1) * sizeof(*p->others));
-	if (!p->entries || !p->others)
+	if (!p->entries || !p->order || !p->others)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < p->r->n; i++) {
-		uint32_t first = p->g.n_globs;
-
+	for (uint32_t i = 0; i < p->r->n; i++)
 		for (size_t k = 0; k < p->r->v[i].paths.n; k++) {
-			int at = globs_add(&p->g, p->r->v[i].paths.v[k]);
+			const char *glob = p->r->v[i].paths.v[k];
+			int at = globs_add(&p->g, glob);
 
 			if (at < 0)
 				return at;
-			p->entries[at] = (struct entry){ i, first };
+			p->entries[at] = (struct entry){ glob, i, (uint32_t)strcspn(glob, "*?[{\\") };
+			p->order[at] = (uint32_t)at;
 		}
-	}
+	qsort_r(p->order, n, sizeof(*p->order), by_beginning, p->entries);
 	return 0;
 }
 
@@ -290,6 +364,7 @@ void lint_files(struct lint *l, const struct rules *r, bool unixes)
 		}
 	free(fates);
 	free(p.entries);
+	free(p.order);
 	free(p.others);
 	globs_fini(&p.g);
 }

@@ -210,17 +210,6 @@ void globs_fini(struct globs *g)
 	*g = (struct globs){ 0 };
 }
 
-bool globs_may_meet(const char *a, const char *b)
-{
-	for (; *a && *b; a++, b++) {
-		if (strchr("*?[{\\", *a) || strchr("*?[{\\", *b))
-			return true;
-		if (*a != *b)
-			return false;
-	}
-	return *a == *b || strchr("*?[{\\", *a ? *a : *b);
-}
-
 /* Places of one set: rising numbers. slash: the text so far ends in one, and begin: it is empty or only that one. */
 struct places { uint32_t *v; uint32_t n, hash; bool slash, begin; };
 struct walk {

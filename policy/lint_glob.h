@@ -26,7 +26,5 @@ void globs_fini(struct globs *g);
 typedef bool (*globs_fn)(void *arg, const uint32_t *hit, size_t n);
 int globs_walk(const struct globs *g, uint32_t must, const uint32_t *others, size_t n, const char *below, globs_fn fn, void *arg,
 	       uint64_t *left);
-/* False only when no text can match both: they differ before the first special byte of either. */
-bool globs_may_meet(const char *a, const char *b);
 
 #endif

@@ -364,7 +364,9 @@ void lint_requests(struct lint *l, const struct rules *r)
 			for (uint32_t e = 0; e < i; e++) {
 				const struct rule_more *em = r->v[e].more ? r->v[e].more : &none;
 
-				for (size_t p = 0; takes_method(&r->v[e], method) && p < (em->url_paths.n ? em->url_paths.n : 1); p++)
+				for (size_t p = 0; lint_takes_who(&r->v[e], &r->v[i]) && takes_method(&r->v[e], method) &&
+						   p < (em->url_paths.n ? em->url_paths.n : 1);
+				     p++)
 					candidate(&s, em->url_paths.n ? em->url_paths.v[p] : "**", e);
 			}
 			for (size_t p = 0; p < (m->url_paths.n ? m->url_paths.n : 1) && !open; p++)
