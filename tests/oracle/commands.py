@@ -86,12 +86,8 @@ def simple_words(script):
     return words or None
 
 
-class Bypass(Exception):
-    """A -c script hides what it runs."""
-
-
 def shell_script(words):
-    """The script of a shell's -c, or None. Bypass: an option before it that is not known to be harmless."""
+    """The script of a shell's -c or None, and whether an option before it is not known to be harmless."""
     i, odd, script = 1, False, False
     while i < len(words) and words[i][:1] in (b"-", b"+") and len(words[i]) > 1:
         word = words[i]
@@ -111,40 +107,33 @@ def shell_script(words):
                     i += 1
             elif c not in [bytes([x]) for x in SAFE_SHELL]:
                 odd = True
-    if not script:
-        return None
-    if odd:
-        raise Bypass
-    return words[i] if i < len(words) else None
+    return (words[i], odd) if script and i < len(words) else (None, script and odd)
 
 
 def inner(words, names, wrappers, in_script):
-    """The command that this one runs, as (words, it is a script's), or None. names: base names of this one."""
+    """(words of the command that this one runs or None, they are a script's, the script hides what it runs). names: base names of this one."""
     if names & SHELLS:
-        script = shell_script(words)
+        script, odd = shell_script(words)
         found = simple_words(script) if script is not None else None
         while found and ASSIGNMENT.match(found[0]):
             found = found[1:]
-        if not found or found[0] in BUILTINS:
-            return None
-        return found, True
+        return (found if found and found[0] not in BUILTINS else None), True, odd
     for name in sorted(names):
         if LOADER.fullmatch(name):
             i, seen = options(words, b"", LOADER_VALUES)
-            return (words[i:], in_script) if i < len(words) else None
+            return words[i:] or None, in_script, False
         if name not in wrappers:
             continue
         short, long, before = GRAMMAR.get(name, (b"", [], 0))
         i, seen = options(words, short, long)
         if name == b"nice" and len(words) > 1 and re.fullmatch(rb"-[0-9]+", words[1]):
             seen = []
-        if in_script and ((name == b"exec" and b"a" in seen) or
-                          (name == b"env" and any(s in seen for s in (b"i", b"u", b"S", b"unset", b"ignore-environment", b"split-string")))):
-            raise Bypass
+        odd = in_script and ((name == b"exec" and b"a" in seen) or
+                          (name == b"env" and any(s in seen for s in (b"i", b"u", b"S", b"unset", b"ignore-environment", b"split-string"))))
         if name == b"command" and (b"v" in seen or b"V" in seen):
-            return None
+            return None, in_script, odd
         if name in (b"ionice", b"taskset") and b"p" in seen:
-            return None
+            return None, in_script, odd
         rest = words[i + before:]
         if name == b"env":
             for k, word in enumerate(words[1:i], 1):
@@ -156,5 +145,5 @@ def inner(words, names, wrappers, in_script):
                     break
         while name in (b"env", b"sudo") and rest and (ASSIGNMENT.match(rest[0]) or (name == b"env" and b"=" in rest[0])):
             rest = rest[1:]
-        return (rest, in_script) if rest else None
-    return None
+        return rest or None, in_script, odd
+    return None, in_script, False

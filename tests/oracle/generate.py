@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random policies and random questions about them, biased so that most rules decide something and most questions lie near an edge."""
+import posixpath
 import re
 import string
 
@@ -31,7 +32,7 @@ ENVS = ["HOME", "PATH", "AWS_PROFILE", "LD_PRELOAD", "GITHUB_TOKEN", "MY_TOKEN",
         "NODE_OPTIONS", "foo", "TMPDIR", "MALLOC_ARENA_MAX", "OPENAI_API_KEY", "DYLD_LIBRARY_PATH", "A"]
 # What the binary's case reader and parser know; the driver asks for what is there.
 ALL = {"file", "net", "dns", "exec", "unix", "signal", "http", "service", "env", "dns-redirect", "connect-redirect", "by", "depth", "sha256",
-       "extends", "workspace", "transparent", "synthesised", "host-case", "slash"}
+       "extends", "workspace", "transparent", "synthesised", "host-case", "slash", "command-variables", "both-names", "look-through"}
 
 
 class Generator:
@@ -108,6 +109,12 @@ class Generator:
         return ".".join(self.glob_name(LABELS) for _ in range(self.d.randint(1, 3)))
 
     def program_entry(self):
+        while True:
+            entry = self.any_program_entry()
+            if "command-variables" in self.have or "${" not in entry:
+                return entry
+
+    def any_program_entry(self):
         k = self.d.randrange(12)
         if k < 5:
             return self.any_case(self.d.choice(PROGRAMS))
@@ -396,13 +403,13 @@ class Generator:
     def ask_file(self):
         pools = self.globs_of("file_rules", "paths", "/")
         path = self.hit(pools, "/") if pools and self.chance(0.85) else "/".join([self.d.choice(ROOTS)] + self.some(PIECES, 0, 4)).encode()
-        if self.chance(0.08):
+        if "slash" in self.have and self.chance(0.08):
             path = path.replace(b"/", self.d.choice([b"//", b"/./", b"/x/../"]), 1)
         path = self.text(path)
         if not path.startswith("/"):
             path = "/" + path
         if "slash" not in self.have:
-            path = re.sub("/+", "/", path).rstrip("/") or "/"
+            path = re.sub("^//", "/", posixpath.normpath(path))
         return {"op": self.d.choice(reference.FILE_OPS), "path": path}
 
     def some_host(self):
@@ -467,7 +474,9 @@ class Generator:
         under = self.command(levels - 1)
         d = self.d
         if self.chance(0.45):
-            flags = d.choice([["-c"], ["-c"], ["-ec"], ["-e", "-c"], ["-lc"], ["-euxc"], ["-o", "pipefail", "-c"], ["-pc"], ["--norc", "-c"], ["--", "-c"], ["-e"]])
+            flags = d.choice([["-c"], ["-c"], ["-ec"], ["-e", "-c"], ["-lc"], ["-euxc"], ["-e"]])
+            if "synthesised" in self.have and self.chance(0.15):
+                flags = d.choice([["-o", "pipefail", "-c"], ["-pc"], ["--norc", "-c"]])
             script = self.script(under)
             return [d.choice(["", "/bin/", ""]) + d.choice(["sh", "bash", "dash", "zsh", "ash"])] + flags + [script] + self.some(OPERANDS[:3], 0, 1)
         head = d.choice([["env"], ["env", "A=1"], ["env", "-i"], ["env", "-u", "X"], ["env", "-uX", "B=2"], ["env", "--", "A=1"], ["/usr/bin/env"], ["nice"],
@@ -492,8 +501,9 @@ class Generator:
         return quoted
 
     def ask_exec(self):
-        q = {"argv": self.command(self.d.choice([0, 0, 0, 1, 1, 2, 3, 4, 5]))}
-        if self.chance(0.2):
+        q = {"argv": self.command(self.d.choice([0, 0, 0, 1, 1, 2, 3, 4, 5]) if "look-through" in self.have else 0)}
+        runs_another = commands.base(q["argv"][0].encode("utf-8", "surrogateescape")) in commands.SHELLS | commands.WRAPPERS or "ld" in q["argv"][0]
+        if self.chance(0.2) and ("both-names" in self.have or not runs_another):
             path = self.d.choice(PLACES[:5]) + self.program().rsplit("/", 1)[-1]
             if path.startswith("/") and "=" not in q["argv"][0]:
                 q["file"] = path

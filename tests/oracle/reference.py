@@ -262,8 +262,7 @@ class Policy:
         return None
 
     def verdict(self, rule):
-        word = self.word(rule)
-        return ("allow" if word == "soft_delete" else word), rule["name"], rule
+        return self.word(rule), rule["name"], rule
 
     def judge_one(self, given, file, args, depth, q):
         """The stricter of what the name given and the file get; None when neither matches a rule."""
@@ -283,19 +282,16 @@ class Policy:
             elif rule and RANK[self.word(rule)] > RANK[best[0]]:
                 best = self.verdict(rule)
             names = {base(p) for p in (given, file) if p is not None}
-            made = None
-            try:
-                found = commands.inner(words, names, self.wrappers, script)
-            except commands.Bypass:
-                found, made = None, "shellc-wrapper-bypass"
+            found, script, odd = commands.inner(words, names, self.wrappers, script)
+            made = "shellc-wrapper-bypass" if odd else None
             if found and level == commands.DEPTH:
-                made = "shellc-depth-exceeded" if found[1] else None
+                made = made or ("shellc-depth-exceeded" if script else None)
                 found = None
             if made and self.restrictive and RANK[best[0]] < RANK["deny"]:
                 return "deny", made, None
             if not found:
                 return best
-            words, script = found
+            words = found
             given, file = words[0], None
             level += 1
 
