@@ -463,6 +463,8 @@ class Generator:
         if self.chance(0.05):
             name += ".real"
         name = name.replace("=", "").replace(",", "")
+        if "look-through" not in self.have and name.lower() != name and commands.base(name.encode("utf-8", "surrogateescape")) in commands.WRAPPERS:
+            name = name.lower()
         return name if name.strip("/. ") and not name.endswith("/") and name not in ("->", "#") else "git"
 
     def words(self):
