@@ -107,7 +107,7 @@ def shell_script(words):
                     i += 1
             elif c not in [bytes([x]) for x in SAFE_SHELL]:
                 odd = True
-    return (words[i], odd) if script and i < len(words) else (None, script and odd)
+    return (words[i], odd) if script and i < len(words) else (None, False)
 
 
 def inner(words, names, wrappers, in_script):
