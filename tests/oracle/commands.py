@@ -28,7 +28,6 @@ GRAMMAR = {
 }
 LOADER_VALUES = [b"library-path", b"preload", b"audit", b"argv0", b"inhibit-rpath", b"glibc-hwcaps-prepend", b"glibc-hwcaps-mask"]
 SAFE_SHELL = b"eufxlivBHs"
-BUILTINS = set(b"echo cd :".split())
 ASSIGNMENT = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -76,6 +75,9 @@ def simple_words(script):
                 return None
             word = (word or b"") + script[i + 1:end]
             i = end + 1
+        elif script[i:i + 2] == b"{}":
+            word = (word or b"") + b"{}"
+            i += 2
         elif c in b"|&;<>()$`\\*?[]{}~#!%\n^":
             return None
         else:
@@ -117,7 +119,7 @@ def inner(words, names, wrappers, in_script):
         found = simple_words(script) if script is not None else None
         while found and ASSIGNMENT.match(found[0]):
             found = found[1:]
-        return (found if found and found[0] not in BUILTINS else None), True, odd
+        return found or None, True, odd
     for name in sorted(names):
         if LOADER.fullmatch(name):
             i, seen = options(words, b"", LOADER_VALUES)
@@ -143,6 +145,8 @@ def inner(words, names, wrappers, in_script):
                         text = words[k + 1]
                     rest = text.split() + rest
                     break
+        if name == b"watch" and not any(s in seen for s in (b"x", b"exec")):
+            return simple_words(b" ".join(rest)), in_script, odd    # it gives its words to sh -c
         while name in (b"env", b"sudo") and rest and (ASSIGNMENT.match(rest[0]) or (name == b"env" and b"=" in rest[0])):
             rest = rest[1:]
         return rest or None, in_script, odd

@@ -105,7 +105,7 @@ class Policy:
 
     def names_program(self, entry, program):
         """Whether one entry of commands or processes names this program (bytes)."""
-        if "/" in entry or entry.startswith("${"):
+        if b"/" in self.expand(entry, False):
             if not has_glob(raw(re.sub(r"\$\{[^}]*\}", "", entry))):
                 return self.expand(entry, False).lower() == program.lower()
             try:
@@ -113,12 +113,12 @@ class Policy:
             except BadGlob:
                 return self.expand(entry, False).lower() == program.lower()
         name = base(program)
-        if has_glob(raw(entry)):
+        if has_glob(raw(re.sub(r"\$\{[^}]*\}", "", entry))):
             try:
-                return self.glob(entry, None, True, False).match(name)
+                return self.glob(entry, None, True).match(name)
             except BadGlob:
                 pass
-        return raw(entry).lower() == name
+        return self.expand(entry, False).lower() == name
 
     def asked_by(self, rule, q):
         entries = rule.get("processes")
