@@ -30,10 +30,21 @@ SOCKETS = ["/run/docker.sock", "/run/user/1000/bus", "/tmp/.X11-unix/X0", "@/tmp
 TARGETS = ["self", "children", "descendants", "siblings", "session", "parent", "external", "system", "user"]
 ENVS = ["HOME", "PATH", "AWS_PROFILE", "LD_PRELOAD", "GITHUB_TOKEN", "MY_TOKEN", "FOO", "FOO_BAR", "GIT_CONFIG_COUNT", "BASH_FUNC_x%%", "AGENTSH_X",
         "NODE_OPTIONS", "foo", "TMPDIR", "MALLOC_ARENA_MAX", "OPENAI_API_KEY", "DYLD_LIBRARY_PATH", "A"]
-# What the binary's case reader and parser know; the driver asks for what is there.
-ALL = {"file", "net", "dns", "exec", "unix", "signal", "http", "service", "env", "dns-redirect", "connect-redirect", "by", "depth", "sha256",
-       "extends", "workspace", "transparent", "synthesised", "host-case", "slash", "command-variables", "both-names", "look-through",
-       "long-text"}
+KINDS = {"file", "net", "dns", "exec", "unix", "signal", "http", "service", "env", "dns-redirect", "connect-redirect"}
+# What a build may lack or be known to do otherwise; run --without names them.
+ALL = KINDS | {
+    "by", "depth", "sha256", "extends", "workspace", "transparent", "command-variables",
+    "synthesised",     # shellc-* rules
+    "host-case",       # hosts of cases in any case
+    "slash",           # file paths of cases that are not clean
+    "look-through",    # programs that run others
+    "both-names",      # looking through by the name given and by the file
+    "long-text",       # regexes on 16 bytes and more
+    "middle",          # programs in the middle of a chain that no rule speaks of
+    "inner-depth",     # context where programs run others
+    "soft-digest",     # sha256 on soft_delete rules
+    "service-path",    # paths with dots of requests to services
+}
 
 
 class Generator:
@@ -221,10 +232,10 @@ class Generator:
             r["args_patterns"] = [self.pattern() for _ in range(self.d.randint(1, 2))]
         if r["decision"].lower() == "redirect":
             r["redirect_to"] = {"command": "echo", "args": ["no", "{{.Args}}"]}
-        if "depth" in self.have and self.chance(0.2):
+        if "depth" in self.have and (not self.levels or "inner-depth" in self.have) and self.chance(0.2):
             r["context"] = self.d.choice([["direct"], ["nested"], ["direct", "nested"], {"min_depth": 1}, {"max_depth": 0}, {"min_depth": 1, "max_depth": 2},
                                           {"min_depth": 2, "max_depth": -1}])
-        if "sha256" in self.have and self.chance(0.1):
+        if "sha256" in self.have and ("soft-digest" in self.have or r["decision"].lower() != "soft_delete") and self.chance(0.1):
             r["sha256"] = self.d.choice([self.digest(), [self.digest(), self.digest()]])
         if "env" in self.have and self.chance(0.15):
             r[self.d.choice(["env_allow", "env_deny"])] = [self.env_glob() for _ in range(self.d.randint(1, 2))]
@@ -303,6 +314,8 @@ class Generator:
         self.regexes = "long-text" in self.have or self.chance(0.4)
         self.levels = "look-through" in self.have and ("long-text" in self.have or not self.regexes)
         docs = [self.document() for _ in range(self.d.choice([1, 1, 2, 3]) if "extends" in self.have else 1)]
+        if self.levels and "middle" not in self.have:
+            docs[-1].setdefault("command_rules", []).append({"name": "c0", "decision": self.d.choice(["allow", "audit", "deny"])})
         return docs
 
     def document(self):
@@ -317,7 +330,7 @@ class Generator:
             p["dns_redirects"] = [{"name": "d%d" % i, "match": self.host_regex(), "resolve_to": "10.0.0.%d" % (i + 1)} for i in range(self.d.randint(1, 3))]
             self.unique(p["dns_redirects"], "d")
         if "connect-redirect" in self.have and self.chance(0.4):
-            p["connect_redirects"] = [{"name": "x", "match": self.host_regex() + self.d.choice(["", ":443$", ":.*"]), "redirect_to": "mirror.test:443"}
+            p["connect_redirects"] = [{"name": "x", "match": self.host_regex().rstrip("$") + self.d.choice(["", ":443$", ":.*"]), "redirect_to": "mirror.test:443"}
                                       for _ in range(self.d.randint(1, 3))]
             self.unique(p["connect_redirects"], "k")
         if "env" in self.have and self.chance(0.6):
@@ -550,13 +563,17 @@ class Generator:
             path = self.text(self.near(path.encode()))
         if self.chance(0.15):
             path += self.d.choice(["?q=/admin", "/../admin", "/%2e%2e/x", "//", "/.", "/..x", "/%2f", "/"])
+        path = path.replace("#", "")
         return path if path.startswith("/") else "/" + path
 
     def ask_service(self):
         services = self.policy_now.rules("http_services")
         if not services:
             return None
-        return {"name": self.any_case(self.d.choice(services)["name"]), "method": self.d.choice(METHODS), "path": self.request()}
+        path = self.request()
+        if "service-path" not in self.have and reference.Policy.bad_path(path):
+            path = "/v1"
+        return {"name": self.any_case(self.d.choice(services)["name"]), "method": self.d.choice(METHODS), "path": path}
 
     def ask_env(self):
         q = {"name": self.d.choice(ENVS)}

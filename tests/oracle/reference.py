@@ -227,14 +227,14 @@ class Policy:
             if s["name"].lower() != q["name"].lower():
                 continue
             path = q["path"].split("?")[0]
-            if self.bad_path(path) and any("paths" in r for r in s.get("rules", [])):
+            if self.bad_path(path):
                 return "deny", "http-bad-path"
             for r in s.get("rules", []):
                 if self.takes_request(r, q, path):
                     return self.word(r), r["name"]
             end = s.get("default", "allow" if "secret" in s and not s.get("rules") else "deny")
             return end, "default-%s-service" % end
-        return NONE
+        raise KeyError(q["name"])
 
     # ---- commands
 
@@ -324,11 +324,19 @@ class Policy:
             kind = target.get("type") if isinstance(target, dict) else target
             if self.signal_number(q["signal"]) not in self.signal_set(r) or not self.asked_by(r, q):
                 continue
+            # Who the target is may not be known: then a rule that asks matches unless it lets the signal through.
+            lets = self.word(r) in ("allow", "audit")
             if kind == "process":
-                if "process" not in q or not self.glob(target["pattern"], None, True, False).match(raw(q["process"])):
+                if "process" not in q:
+                    if lets:
+                        continue
+                elif not self.glob(target["pattern"], None, True, False).match(raw(q["process"])):
                     continue
             elif kind == "pid_range":
-                if "pid" not in q or not target["min"] <= q["pid"] <= target["max"]:
+                if "pid" not in q:
+                    if lets:
+                        continue
+                elif not target["min"] <= q["pid"] <= target["max"]:
                     continue
             elif kind is not None and kind.lower() not in q["targets"]:
                 continue
