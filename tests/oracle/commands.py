@@ -75,6 +75,9 @@ def simple_words(script):
                 return None
             word = (word or b"") + script[i + 1:end]
             i = end + 1
+        elif c == b"\\" and i + 1 < len(script) and script[i + 1:i + 2] != b"\n":
+            word = (word or b"") + script[i + 1:i + 2]
+            i += 2
         elif script[i:i + 2] == b"{}":
             word = (word or b"") + b"{}"
             i += 2

@@ -80,12 +80,13 @@ class Generator:
             return "*" + self.quote(word[-2:])
         if k == 7:
             return self.quote(word[:1]) + "*"
+        at = self.d.randrange(len(word))
         if k == 8:
-            return self.quote(word[:-1]) + "?"
+            return self.quote(word[:at]) + "?" + self.quote(word[at + 1:])
         if k == 9:
             return "{" + ",".join(self.quote(w) for w in self.few(pool, 1, 3)) + "}"
         if k == 10:
-            return "[" + self.d.choice(["a-c", "ab", "!a", "!b-y", "A-Z", "a-z"]) + "]" + self.quote(word[1:])
+            return self.quote(word[:at]) + "[" + self.d.choice(["a-c", "ab", "!a", "!b-y", "A-Z", "a-z"]) + "]" + self.quote(word[at + 1:])
         if k == 11:
             return "{" + self.quote(word) + ",{" + self.quote(self.d.choice(pool)) + ",*" + self.quote(word[-1:]) + "}}"
         if k == 12:
@@ -359,6 +360,8 @@ class Generator:
         for part in flat:
             if isinstance(part, int):
                 out += bytes([part])
+            elif part != "**" and sep and self.chance(0.03 if part == "*" else 0.15):
+                out += sep.encode()
             elif part == "?":
                 out += self.d.choice([b"a", b"b", b"z", b".", b"~"])
             elif part == "*":
@@ -397,7 +400,7 @@ class Generator:
         """n questions about a reference.Policy."""
         self.policy_now = policy
         kinds = [k for k in ("file", "net", "dns", "exec", "unix", "signal", "http", "service", "env", "dns-redirect", "connect-redirect") if k in self.have]
-        weights = {"file": 4, "net": 3, "exec": 5}
+        weights = {"file": 4, "net": 3, "exec": 5, "http": 2, "unix": 2, "signal": 2}
         out = []
         for kind in self.d.choices(kinds, [weights.get(k, 1) for k in kinds], k=n):
             q = getattr(self, "ask_" + kind.replace("-", "_"))()
@@ -492,7 +495,10 @@ class Generator:
     def command(self, levels):
         """An argument vector; levels: how many programs run one another."""
         if levels == 0:
-            return [self.program()] + self.words()
+            program, words = self.program(), self.words()
+            if commands.base(program.encode("utf-8", "surrogateescape")) in commands.WRAPPERS:
+                words = [w for w in words if not w.startswith("-") and "=" not in w and self.levels]    # options behind assignments
+            return [program] + words
         under = self.command(levels - 1)
         d = self.d
         if self.chance(0.45):
@@ -524,9 +530,9 @@ class Generator:
 
     def ask_exec(self):
         q = {"argv": self.command(self.d.choice([0, 0, 0, 1, 1, 2, 3, 4, 5]) if self.levels else 0)}
-        runs_another = commands.base(q["argv"][0].encode("utf-8", "surrogateescape")) in commands.SHELLS | commands.WRAPPERS or "ld" in q["argv"][0]
+        path = self.d.choice(PLACES[:5]) + self.program().rsplit("/", 1)[-1]
+        runs_another = any(commands.base(p.encode("utf-8", "surrogateescape")) in commands.SHELLS | commands.WRAPPERS or "ld" in p for p in (path, q["argv"][0]))
         if self.chance(0.2) and ("both-names" in self.have or not runs_another):
-            path = self.d.choice(PLACES[:5]) + self.program().rsplit("/", 1)[-1]
             if path.startswith("/") and "=" not in q["argv"][0]:
                 q["file"] = path
         if "depth" in self.have and self.chance(0.3):
@@ -541,7 +547,7 @@ class Generator:
         return {"op": self.d.choice(reference.UNIX_OPS), "path": path if path[:1] in ("/", "@") and len(path) > 1 else "/" + path}
 
     def ask_signal(self):
-        q = {"signal": self.d.choice(["KILL", "SIGTERM", "hup", "9", "17", "64", "STOP", "USR1", "URG", "SIGSYS", "33"]), "targets": self.few(TARGETS, 1, 3)}
+        q = {"signal": self.d.choice(["KILL", "SIGTERM", "hup", "9", "17", "64", "STOP", "USR1", "URG", "SIGSYS", "33", "abrt", "3", "TTOU", "SIGWINCH", "INT"]), "targets": self.few(TARGETS, 1, 3)}
         if self.chance(0.4):
             q["process"] = self.d.choice(["npm", "python3", "git", "NPM", "node"])
         if self.chance(0.4):

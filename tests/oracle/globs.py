@@ -95,7 +95,7 @@ def _takes(part, byte, sep):
         return byte != sep
     if part == "**":
         return True
-    return (byte in part[0]) != part[1]
+    return byte != sep and (byte in part[0]) != part[1]
 
 
 def _rest(flat, at):
