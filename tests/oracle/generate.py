@@ -37,6 +37,7 @@ ALL = KINDS | {
     "synthesised",     # shellc-* rules
     "host-case",       # hosts of cases in any case
     "slash",           # file paths of cases that are not clean
+    "root",            # the path "/" itself
     "look-through",    # programs that run others
     "both-names",      # looking through by the name given and by the file
     "long-text",       # regexes on 16 bytes and more
@@ -430,6 +431,8 @@ class Generator:
             path = "/" + path
         if "slash" not in self.have:
             path = re.sub("^//", "/", posixpath.normpath(path))
+        if "root" not in self.have and posixpath.normpath(path) in ("/", "//"):
+            path = "/a"
         return {"op": self.d.choice(reference.FILE_OPS), "path": path}
 
     def some_host(self):
