@@ -75,8 +75,8 @@ def simple_words(script):
                 return None
             word = (word or b"") + script[i + 1:end]
             i = end + 1
-        elif c == b"\\" and i + 1 < len(script) and script[i + 1:i + 2] != b"\n":
-            word = (word or b"") + script[i + 1:i + 2]
+        elif c == b"\\" and script[i + 1:i + 2] != b"\n":    # at the very end it stands for itself
+            word = (word or b"") + (script[i + 1:i + 2] or c)
             i += 2
         elif script[i:i + 2] == b"{}":
             word = (word or b"") + b"{}"
@@ -115,42 +115,35 @@ def shell_script(words):
     return (words[i], odd) if script and i < len(words) else (None, False)
 
 
-def inner(words, names, wrappers, in_script):
-    """(words of the command that this one runs or None, they are a script's, the script hides what it runs). names: base names of this one."""
-    if names & SHELLS:
+def inner(words, name, wrappers, in_script):
+    """(words of the command that a program of this base name runs with these words or None, they are a script's, the script hides it)."""
+    if name in SHELLS:
         script, odd = shell_script(words)
         found = simple_words(script) if script is not None else None
         while found and ASSIGNMENT.match(found[0]):
             found = found[1:]
         return found or None, True, odd
-    for name in sorted(names):
-        if LOADER.fullmatch(name):
-            i, seen = options(words, b"", LOADER_VALUES)
-            return words[i:] or None, in_script, False
-        if name not in wrappers:
-            continue
-        short, long, before = GRAMMAR.get(name, (b"", [], 0))
-        i, seen = options(words, short, long)
-        if name == b"nice" and len(words) > 1 and re.fullmatch(rb"-[0-9]+", words[1]):
-            seen = []
-        odd = in_script and ((name == b"exec" and b"a" in seen) or
-                          (name == b"env" and any(s in seen for s in (b"i", b"u", b"S", b"unset", b"ignore-environment", b"split-string"))))
-        if name == b"command" and (b"v" in seen or b"V" in seen):
-            return None, in_script, odd
-        if name in (b"ionice", b"taskset") and b"p" in seen:
-            return None, in_script, odd
-        rest = words[i + before:]
-        if name == b"env":
-            for k, word in enumerate(words[1:i], 1):
-                if word.startswith(b"-S") or word.startswith(b"--split-string"):
-                    text = word[2:] if word.startswith(b"-S") else word.partition(b"=")[2]
-                    if not text:
-                        text = words[k + 1]
-                    rest = text.split() + rest
-                    break
-        if name == b"watch" and not any(s in seen for s in (b"x", b"exec")):
-            return simple_words(b" ".join(rest)), in_script, odd    # it gives its words to sh -c
-        while name in (b"env", b"sudo") and rest and (ASSIGNMENT.match(rest[0]) or (name == b"env" and b"=" in rest[0])):
-            rest = rest[1:]
-        return rest or None, in_script, odd
-    return None, in_script, False
+    if LOADER.fullmatch(name):
+        return words[options(words, b"", LOADER_VALUES)[0]:] or None, in_script, False
+    if name not in wrappers:
+        return None, in_script, False
+    short, long, before = GRAMMAR.get(name, (b"", [], 0))
+    i, seen = options(words, short, long)
+    if name == b"nice" and len(words) > 1 and re.fullmatch(rb"-[0-9]+", words[1]):
+        seen = []
+    odd = in_script and ((name == b"exec" and b"a" in seen) or
+                         (name == b"env" and any(s in seen for s in (b"i", b"u", b"S", b"unset", b"ignore-environment", b"split-string"))))
+    if (name == b"command" and (b"v" in seen or b"V" in seen)) or (name in (b"ionice", b"taskset") and b"p" in seen):
+        return None, in_script, odd
+    rest = words[i + before:]
+    if name == b"env":
+        for k, word in enumerate(words[1:i], 1):
+            if word.startswith(b"-S") or word.startswith(b"--split-string"):
+                text = word[2:] if word.startswith(b"-S") else word.partition(b"=")[2]
+                rest = (text or words[k + 1]).split() + rest
+                break
+    if name == b"watch" and not any(s in seen for s in (b"x", b"exec")):
+        return simple_words(b" ".join(rest)), in_script, odd    # it gives its words to sh -c
+    while name in (b"env", b"sudo") and rest and (ASSIGNMENT.match(rest[0]) or (name == b"env" and b"=" in rest[0])):
+        rest = rest[1:]
+    return rest or None, in_script, odd

@@ -94,7 +94,7 @@ def arguments_anchored():
 
 
 def no_look_through():
-    swap(commands, "inner", lambda old: lambda words, names, wrappers, script: (None, False, False))
+    swap(commands, "inner", lambda old: lambda words, name, wrappers, script: (None, False, False))
 
 
 def no_bypass():

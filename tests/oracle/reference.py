@@ -270,30 +270,27 @@ class Policy:
         found = [r for r in found if r is not None]
         return max(found, key=lambda r: RANK[self.word(r)]) if found else None
 
+    def chain(self, words, file, level, script, q):
+        """Rules, or names of made ones, that a command and those found by looking through it meet; None: no rule."""
+        yield self.judge_one(words[0], file, words[1:], q.get("depth", 0) + level, q)
+        for name in sorted({base(p) for p in (words[0], file) if p is not None}):
+            found, in_script, odd = commands.inner(words, name, self.wrappers, script)
+            if odd and self.restrictive:
+                yield "shellc-wrapper-bypass"
+            if found and level < commands.DEPTH:
+                yield from self.chain(found, None, level + 1, in_script, q)
+            elif found and in_script and self.restrictive:
+                yield "shellc-depth-exceeded"
+
     def exec_rule(self, q):
         """(decision, rule name, the rule or None)."""
-        words = [raw(w) for w in q["argv"]]
-        given, file = words[0], raw(q["file"]) if q.get("file") else None
-        best, level, script = None, 0, False
-        while True:
-            rule = self.judge_one(given, file, words[1:], q.get("depth", 0) + level, q)
-            if level == 0:
+        best = None
+        for rule in self.chain([raw(w) for w in q["argv"]], raw(q["file"]) if q.get("file") else None, 0, False, q):
+            if best is None:
                 best = self.verdict(rule) if rule else ("deny", "default-deny-commands", None)
-            elif rule and RANK[self.word(rule)] > RANK[best[0]]:
-                best = self.verdict(rule)
-            names = {base(p) for p in (given, file) if p is not None}
-            found, script, odd = commands.inner(words, names, self.wrappers, script)
-            made = "shellc-wrapper-bypass" if odd else None
-            if found and level == commands.DEPTH:
-                made = made or ("shellc-depth-exceeded" if script else None)
-                found = None
-            if made and self.restrictive and RANK[best[0]] < RANK["deny"]:
-                return "deny", made, None
-            if not found:
-                return best
-            words = found
-            given, file = words[0], None
-            level += 1
+            elif rule and RANK[best[0]] < (RANK["deny"] if isinstance(rule, str) else RANK[self.word(rule)]):
+                best = ("deny", rule, None) if isinstance(rule, str) else self.verdict(rule)
+        return best
 
     def exec(self, q):
         return self.exec_rule(q)[:2]
