@@ -84,7 +84,7 @@ int question_ask(const struct policy *p, const struct question *q, struct answer
 	*ret = (struct answer){ .labels = who.labels };
 	switch (q->kind) {
 	case ASK_FILE:
-		ret->v = policy_file(p, policy_file_path(p, q->path[1] ? q->path : ""), q->op, who); /* "/" is the root's state */
+		ret->v = policy_file(p, policy_file_path(p, q->path), q->op, who);
 		break;
 	case ASK_NET:
 	case ASK_DNS:
