@@ -199,11 +199,13 @@ int image_map(struct policy *p, const void *data, size_t n)
 {
 	struct check c = { .p = p };
 	const struct img_head *h = data;
+	uint32_t format = MODEL_FORMAT;
 
-	if (n < sizeof(*h) || (uintptr_t)data % 8)
-		return n < sizeof(uint32_t) || (uintptr_t)data % 4 || h->format == MODEL_FORMAT ? -EBADMSG : -EPROTO;
-	if (h->format != MODEL_FORMAT)
+	memcpy(&format, data, n < sizeof(format) ? 0 : sizeof(format));
+	if (format != MODEL_FORMAT)
 		return -EPROTO;
+	if (n < sizeof(*h) || (uintptr_t)data % 8)
+		return -EBADMSG;
 	if (h->size != n || n < IMAGE_MIN || h->n_dfa == 0 || h->n_dfa > POL_DFA_MAX || h->n_regex > h->size)
 		return -EBADMSG;
 	p->h = h;

@@ -200,6 +200,28 @@ static void test_against_order(void **state UNUSED)
 	}
 }
 
+/* Globs of names at their edges: what is not closed is itself, a set's escapes and ranges, a name longer than any glob. */
+static void test_globs(void **state UNUSED)
+{
+	static const struct { const char *glob, *text; char sep; bool is; } v[] = {
+		{ "[a", "[a", '.', true }, { "{a", "{a", '.', true }, { "a\\", "a\\", '.', true }, { "[\\]x]", "]", '.', true }, { "[\\]x]", "x", '.', true }, { "[a-\\c]", "b", '.', true },
+		{ "[a-\\c]", "d", '.', false }, { "[a-]", "-", '.', true }, { "[!a-c]", "b", '.', false }, { "[!a-c]", "d", '.', true }, { "[!a]", ".", '.', false }, { "[A]b", "ab", 0, true },
+		{ "[!A]b", "ab", 0, false }, { "[\\", "[\\", '.', true }, { "{a,{b,c}}d", "cd", '.', true }, { "{a\\,b}", "a,b", '.', true }, { "?", ".", '.', false }, { "?", "x", '.', true },
+		{ "A*Z", "abz", 0, true }, { "A*Z", "abz", '.', false }, { "a", "", '.', false }, { "", "", '.', true }, { "", "a", '.', false }, { "ab", "a", '.', false }, { "*ab", "b", '.', false },
+		{ "*?", "", '.', false }, { "a*b", "ab", '.', true }, { "a*b", "a.b", '.', false }, { "a**b", "a.b", '.', true }, { "*a?", "aab", 0, true }, { "S_*", "S_x", WILD_EXACT, true }, { "S_*", "s_x", WILD_EXACT, false },
+	};
+	static char longest[WILD_MAX + 3];
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		if (wild_match(v[i].glob, v[i].text, v[i].sep) != v[i].is)
+			fail_msg("%s on %s", v[i].glob, v[i].text);
+	memset(longest, '*', WILD_MAX);
+	assert_true(wild_match(longest, "a.b", '.'));
+	longest[WILD_MAX] = '*';
+	assert_false(wild_match(longest, "a.b", '.'));
+	assert_true(wild_is("a\\b") && wild_is("a?") && wild_is("{") && !wild_is("a]}b,"));
+}
+
 static void test_odd_address(void **state UNUSED)
 {
 	struct model m = { .name = "n", .nets = RULES({ .name = "r", .cidrs = STRS("0.0.0.0/0", "::/0"), .decision = POL_ALLOW }) };
@@ -216,7 +238,7 @@ static void test_odd_address(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_requests), cmocka_unit_test(test_connections), cmocka_unit_test(test_processes),
-					    cmocka_unit_test(test_against_order), cmocka_unit_test(test_odd_address) };
+					    cmocka_unit_test(test_against_order), cmocka_unit_test(test_globs), cmocka_unit_test(test_odd_address) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

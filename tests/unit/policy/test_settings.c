@@ -70,6 +70,7 @@ static void test_signals(void **state UNUSED)
 		{ .name = "sh-only", .signals = SIG(2), .targets = BIT(SESSION), .decision = POL_ALLOW, .processes = STRS("sh") },
 		{ .name = "ok-name", .signals = SIG(3), .targets = BIT(PROCESS), .pattern = "vim", .decision = POL_ALLOW },
 		{ .name = "ok-range", .signals = SIG(3), .targets = BIT(PID_RANGE), .min = 1, .max = 50, .decision = POL_AUDIT },
+		{ .name = "any", .signals = SIG(4), .targets = (1u << POL_T__COUNT) - 1, .decision = POL_AUDIT },
 	};
 	struct model m = { .name = "n", .signals = v, .n_signals = ARRAY_LEN(v) };
 	struct policy *p = gen_open(&m);
@@ -96,6 +97,18 @@ static void test_signals(void **state UNUSED)
 	assert_verdict(signal_to(p, 2, BIT(SESSION), "x", 5, unknown), POL_DENY, "default-deny-signal");
 	assert_verdict(signal_to(p, 2, BIT(SESSION), "x", 5, (struct pol_who){ .labels = 1 }), POL_ALLOW, "sh-only");
 	assert_verdict(signal_to(p, 3, BIT(SESSION), "vim", 500, nobody), POL_ALLOW, "ok-name");
+	assert_verdict(signal_to(p, 4, 0, "x", 500, nobody), POL_AUDIT, "any");
+	assert_verdict(signal_to(p, 5, 0, NULL, 500, nobody), POL_DENY, "nginx");
+	assert_verdict(signal_to(p, 5, 0, "x", -1, nobody), POL_ABSORB, "range");
+	{ /* not known, and only rules that let through: none of them */
+		struct signal_rule few[] = { v[5], v[6], { .name = "a", .signals = SIG(3), .targets = BIT(PROCESS), .pattern = "x", .decision = POL_AUDIT },
+					     { .name = "b", .signals = SIG(3), .targets = BIT(PID_RANGE), .min = 1, .max = 9, .decision = POL_ALLOW } };
+		struct model m2 = { .name = "n", .signals = few, .n_signals = ARRAY_LEN(few) };
+		struct policy *p2 = gen_open(&m2);
+
+		assert_verdict(signal_to(p2, 3, BIT(SESSION), NULL, 0, nobody), POL_DENY, "default-deny-signal");
+		policy_close(p2);
+	}
 	assert_verdict(signal_to(p, 3, BIT(SESSION), "x", 20, nobody), POL_AUDIT, "ok-range");
 	/* beyond what signals there are */
 	assert_verdict(signal_to(p, 0, BIT(SELF), "x", 5, nobody), POL_DENY, "default-deny-signal");
