@@ -10,7 +10,7 @@
 #define SETS_SHARED 64  /* looked through before a set is made once more */
 #define ALIKE_MAX 512   /* nodes looked through for a beginning that is there already */
 
-static uint32_t node(struct nfa *n, enum kind kind, uint32_t set, uint32_t a)
+static uint32_t node(struct nfa *n, enum nkind kind, uint32_t set, uint32_t a)
 {
 	if (n->n == n->cap) {
 		uint32_t cap = n->cap ? n->cap * 2 : 1024;
@@ -109,7 +109,7 @@ static uint32_t class_number(struct nfa *n, const char *g, size_t len)
 }
 
 /* What a piece of k bytes that is no group takes, and whether it takes it again and again. */
-static enum kind piece(struct nfa *n, const char *g, size_t k, uint32_t *ret_set)
+static enum nkind piece(struct nfa *n, const char *g, size_t k, uint32_t *ret_set)
 {
 	if (g[0] == '*')
 		*ret_set = k > 1 ? NSET_ANY : NSET_NAME;
@@ -151,7 +151,7 @@ static uint32_t build_alternatives(struct nfa *n, const char *g, size_t len, uin
 static uint32_t build(struct nfa *n, const char *g, size_t len, uint32_t to)
 {
 	uint32_t rest, set;
-	enum kind kind;
+	enum nkind kind;
 	size_t k;
 
 	if (len == 0 || n->full)
@@ -176,7 +176,7 @@ static void hang(struct nfa *n, uint32_t at, uint32_t x)
 }
 
 /* The node behind `at` for a piece that globs before this one may begin with as well. */
-static uint32_t shared(struct nfa *n, uint32_t at, enum kind kind, uint32_t set)
+static uint32_t shared(struct nfa *n, uint32_t at, enum nkind kind, uint32_t set)
 {
 	uint32_t x = n->v[at].a;
 
@@ -199,7 +199,7 @@ static void add(struct nfa *n, const char *g, size_t len)
 
 	for (size_t k; len && !n->full; g += k, len -= k) {
 		uint32_t set;
-		enum kind kind;
+		enum nkind kind;
 
 		k = piece_len(g, len);
 		if (g[0] == '{' && k > 1) {

@@ -12,7 +12,7 @@
  * entered with it. EPS: a is entered with it. ACCEPT: its glob has matched; FOREVER: and will, whatever follows.
  * shared: the beginning of several globs, of this rule (the first) and later ones; ops: those of all of them.
  * set is one byte or NSET_BYTES and the number of a larger one. Small: a large policy has hundreds of thousands. */
-enum kind { N_SET, N_LOOP, N_EPS, N_ACCEPT, N_FOREVER };
+enum nkind { N_SET, N_LOOP, N_EPS, N_ACCEPT, N_FOREVER };
 struct nnode { uint32_t set : 28, kind : 3, shared : 1, a, next, rule, ops; };
 struct nfa {
 	struct nnode *v;         /* the first is an EPS before all globs */

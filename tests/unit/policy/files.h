@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "policy/dfa.h"
+#include "policy/image.h"
 #include "policy/nfa.h"
+#include "tests/unit/policy/gen.h"
 
 #define OPS_ALL ((1u << POL_OP__COUNT) - 1)
 #define OP(x) (1u << POL_OP_##x)
@@ -42,43 +44,51 @@ static inline void file_rules_add(struct rules *r, const struct file_rule *f)
 		rule_more(u)->processes = words(f->processes);
 }
 
+/* Of the policy that was opened last: its rules, and its automata's records, which it uses in place of the generation's. */
+static struct model files_model;
+static uint32_t *files_record[POL_DFA_MAX];
+
 static inline int file_put(void *arg, const struct dfa *d)
 {
 	struct policy *p = arg;
 	size_t n = dfa_size(d);
-	uint8_t *record = malloc(n);
+	uint32_t *record = malloc(n);
 	struct wr w = wr_init(record, n);
 
 	assert_int_equal(dfa_write(&w, d), 0);
 	assert_int_equal(wr_len(&w), n);
 	assert_int_equal(dfa_map(record, n, &p->dfa[p->n_dfa]), 0);
-	p->dfa_data[p->n_dfa++] = record;
+	free(files_record[p->n_dfa]);
+	files_record[p->n_dfa++] = record;
 	return 0;
 }
 
-/* Takes the rules. pieces: in how many automata; 0: as the compiler would; 2: apart by kind. */
-static inline struct policy *files_open(struct rules *rules, size_t pieces)
+static inline void files_end(void)
 {
-	struct policy *p = calloc(1, sizeof(*p));
-	struct strs all = { 0 };
-	uint64_t *labels = calloc(rules->n + 1, sizeof(*labels)), left = DFA_WORK_MAX;
+	model_fini(&files_model);
+	for (size_t i = 0; i < POL_DFA_MAX; i++) {
+		free(files_record[i]);
+		files_record[i] = NULL;
+	}
+}
 
-	p->m.files = *rules;
-	*rules = (struct rules){ 0 };
-	p->workspace = strdup("/home/u/ws");
-	if (!pieces)
-		assert_int_equal(dfa_all(&p->m, p->workspace, file_put, p), 0);
-	assert_int_equal(labels_of(&p->m, &all), 0);
-	for (size_t i = 0; i < p->m.files.n; i++)
-		labels[i] = p->m.files.v[i].more ? labels_mask(&all, &p->m.files.v[i].more->processes) : 0;
+static inline void files_pieces(struct policy *p, size_t pieces)
+{
+	const struct rules *r = &files_model.files;
+	uint64_t *labels = calloc(r->n + 1, sizeof(*labels)), left = DFA_WORK_MAX;
+	struct strs all = { 0 };
+
+	assert_int_equal(labels_of(&files_model, &all), 0);
+	for (size_t i = 0; i < r->n; i++)
+		labels[i] = r->v[i].more ? labels_mask(&all, &r->v[i].more->processes) : 0;
 	for (size_t i = 0; i < pieces + (pieces == 2); i++) {
-		struct dfa_input in = { .rules = &p->m.files, .labels = labels, .workspace = p->workspace, .kinds = GLOBS_ALL,
-					.from = p->m.files.n * i / pieces, .to = p->m.files.n * (i + 1) / pieces };
+		struct dfa_input in = { .rules = r, .labels = labels, .workspace = "/home/u/ws", .kinds = GLOBS_ALL,
+					.from = r->n * i / pieces, .to = r->n * (i + 1) / pieces };
 		struct automaton a = { 0 };
 
 		if (pieces == 2) { /* by kind */
 			in.from = 0;
-			in.to = p->m.files.n;
+			in.to = r->n;
 			in.kinds = 1u << i;
 		}
 		assert_int_equal((in.kinds == GLOBS_PLAIN ? names_build : dfa_build)(&in, &a, &left), 0);
@@ -87,6 +97,24 @@ static inline struct policy *files_open(struct rules *rules, size_t pieces)
 	}
 	strs_fini(&all);
 	free(labels);
+}
+
+/* Takes the rules. pieces: in how many automata; 0: as the compiler would; 2: apart by kind. */
+static inline struct policy *files_open(struct rules *rules, size_t pieces)
+{
+	struct policy *p;
+
+	files_end();
+	files_model.files = *rules;
+	files_model.name = strdup("files");
+	files_model.file = strdup("files.yaml");
+	*rules = (struct rules){ 0 };
+	p = gen_open(&files_model);
+	p->n_dfa = 0;
+	if (pieces)
+		files_pieces(p, pieces);
+	else
+		assert_int_equal(dfa_all(&files_model, "/home/u/ws", file_put, p), 0);
 	return p;
 }
 

@@ -24,7 +24,7 @@ static int make(void **state UNUSED)
 	assert_int_equal(p->n_dfa, 1);
 	len = dfa_size(&p->dfa[0]);
 	record = malloc(len);
-	memcpy(record, p->dfa_data[0], len);
+	memcpy(record, files_record[0], len);
 	assert_int_equal(dfa_map(record, len, &good), 0);
 	policy_close(p);
 	return 0;
@@ -110,7 +110,7 @@ static void test_bounds_of_names(void **state UNUSED)
 	size_t was = len;
 
 	assert_true(dfa_is_names(&d));
-	record = p->dfa_data[0];
+	record = files_record[0];
 	len = dfa_size(&d);
 	states = record + H_WORDS;
 	table = (uint32_t *)(uintptr_t)d.table;

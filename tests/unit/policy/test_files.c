@@ -19,10 +19,10 @@ static unsigned random_of(unsigned n)
 }
 
 /* The rule by the words of the language alone; -1: none. steps below 0: no answer. */
-static int plainly(const struct policy *p, const char *const *names, enum pol_op op, struct pol_who who, const char *const *labels, int *steps)
+static int plainly(const char *const *names, enum pol_op op, struct pol_who who, const char *const *labels, int *steps)
 {
-	for (size_t i = 0; i < p->m.files.n; i++) {
-		const struct rule *u = &p->m.files.v[i];
+	for (size_t i = 0; i < files_model.files.n; i++) {
+		const struct rule *u = &files_model.files.v[i];
 		bool hit = false, mine = !u->more;
 
 		if (!(u->ops >> op & 1))
@@ -99,11 +99,11 @@ static void free_policy(struct policy *p)
 	policy_close(p);
 }
 
-static void labels_by_rule(const struct policy *p, const char **out)
+static void labels_by_rule(const char **out)
 {
 	struct strs all;
 
-	assert_int_equal(labels_of(&p->m, &all), 0);
+	assert_int_equal(labels_of(&files_model, &all), 0);
 	for (size_t i = 0; i < 4; i++)
 		out[i] = i < all.n ? strcmp(all.v[i], "p") ? strcmp(all.v[i], "q") ? "r" : "q" : "p" : NULL;
 	strs_fini(&all);
@@ -117,7 +117,7 @@ static void test_random_policies(void **state UNUSED)
 		struct policy *p = random_policy((size_t)i % 4);
 		const char *labels[4];
 
-		labels_by_rule(p, labels);
+		labels_by_rule(labels);
 		for (int k = 0; k < 20; k++) {
 			char path[128], other[128];
 			const char *names[] = { path, other, NULL };
@@ -133,7 +133,7 @@ static void test_random_policies(void **state UNUSED)
 				snprintf(other, sizeof(other), "/home/u/ws%s", path + 10);
 			else if (!strncmp(path, "/home/u/ws", 10) && (!path[10] || path[10] == '/'))
 				snprintf(other, sizeof(other), "/workspace%s", path + 10);
-			want = plainly(p, names, op, who, labels, &steps);
+			want = plainly(names, op, who, labels, &steps);
 			if (steps < 0)
 				continue;
 			st = policy_file_path(p, path);
@@ -334,9 +334,8 @@ static void test_odd_records(void **state UNUSED)
 	struct dfa_state states[40];
 	struct dfa_slot slot = { NO_RULE, 0 };
 	uint8_t class[256] = { 0 }, tree[40];
-	struct rule u = { .decision = POL_ALLOW, .ops = OPS_ALL };
-	struct policy p = { .m = { .files = { &u, 1 } }, .n_dfa = 1 };
-	struct dfa *d = &p.dfa[0];
+	struct policy *p = files_of(&(struct file_rule){ "/x", NULL, POL_ALLOW, OPS_ALL }, 1, 0);
+	struct dfa *d = &p->dfa[0];
 
 	*d = (struct dfa){ .n_states = 40, .n_classes = 1, .n_slots = 1, .n_entries = 603, .class = class, .tree = tree, .states = states,
 			   .slots = &slot, .entries = entries };
@@ -345,19 +344,20 @@ static void test_odd_records(void **state UNUSED)
 	entries[601] = entries[602] = (struct dfa_entry){ 0, OPS_ALL | ENTRY_LAST, { 0 } };
 	for (uint32_t s = 0; s < 40; s++)
 		states[s] = (struct dfa_state){ 0, s ? s - 1 : 0, s == 39 ? 0 : 601 };
-	assert_false(policy_file_rename_safe(&p, (struct pol_state){ { 39 } }, (struct pol_state){ { 1 } }, false));
-	assert_false(policy_file_rename_safe(&p, (struct pol_state){ { 1 } }, (struct pol_state){ { 39 } }, false));
-	assert_true(policy_file_rename_safe(&p, (struct pol_state){ { 1 } }, (struct pol_state){ { 2 } }, false));
+	assert_false(policy_file_rename_safe(p, (struct pol_state){ { 39 } }, (struct pol_state){ { 1 } }, false));
+	assert_false(policy_file_rename_safe(p, (struct pol_state){ { 1 } }, (struct pol_state){ { 39 } }, false));
+	assert_true(policy_file_rename_safe(p, (struct pol_state){ { 1 } }, (struct pol_state){ { 2 } }, false));
 	/* What is below goes one state a pass: more passes than are made. */
 	states[0].match = 602;
 	entries[602].bits = ENTRY_LAST;
-	file_trees(d, &p.m.files, tree);
+	file_trees(d, &files_model.files, tree);
 	assert_int_equal(tree[1], 0xff);
-	assert_int_equal(policy_file_tree(&p, (struct pol_state){ { 1 } }), POL_TREE_MIXED);
+	assert_int_equal(policy_file_tree(p, (struct pol_state){ { 1 } }), POL_TREE_MIXED);
 	states[39].other = 38;
 	states[0].match = 601;
-	file_trees(d, &p.m.files, tree);
+	file_trees(d, &files_model.files, tree);
 	assert_true(tree[1] != 0xff);
+	policy_close(p);
 }
 
 /* Names are bytes: everything but NUL and the slash. */

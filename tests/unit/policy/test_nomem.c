@@ -82,33 +82,31 @@ static void ask(const struct policy *p, uint32_t *out)
 static void test_all(void **state UNUSED)
 {
 	uint32_t want[ARRAY_LEN(paths) * 4], got[ARRAY_LEN(paths) * 4];
-	struct policy p = { .workspace = "/w" };
+	struct rules rules = { 0 };
+	struct policy *p;
 	long n = 0, failed = 0;
 	int r = -1;
 
-	rules_of(&p.m.files);
-	assert_int_equal(dfa_all(&p.m, "/w", put, &p), 0);
-	ask(&p, want);
+	rules_of(&rules);
+	p = files_open(&rules, 0);
+	ask(p, want);
 	for (bool over = false; !over; n++) {
-		for (size_t i = 0; i < p.n_dfa; i++)
-			free(p.dfa_data[i]);
-		p.n_dfa = 0;
+		p->n_dfa = 0;
 		left = n;
-		r = dfa_all(&p.m, "/w", put, &p);
+		r = dfa_all(&files_model, "/home/u/ws", put, p);
 		over = left >= 0;
 		left = -1;
 		failed += r < 0;
 		assert_true(r == 0 || r == -ENOMEM || r == -E2BIG);
 		if (r == 0)
-			ask(&p, got);
+			ask(p, got);
 		if (r == 0)
 			assert_memory_equal(got, want, sizeof(want));
 	}
 	assert_int_equal(r, 0);
 	assert_true(failed > 20);
-	for (size_t i = 0; i < p.n_dfa; i++)
-		free(p.dfa_data[i]);
-	rules_fini(&p.m.files);
+	policy_close(p);
+	files_end();
 }
 
 /* Both names of the workspace are one. */
