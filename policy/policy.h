@@ -118,6 +118,8 @@ struct pol_exec {
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q);
 /* The depth from which on all are alike to the rules, at least 1: 1 tells only the submitted command from what runs below it. */
 uint32_t policy_depths(const struct policy *p);
+/* True when labels and depths mean the same in both: the same entries of processes by the same numbers, depths told apart as far. */
+bool policy_descent_same(const struct policy *a, const struct policy *b);
 
 /* Redirects: the first rule whose match (RE2, unanchored; host lower case without trailing dot, "host:port" for connections) matches.
  * False: none. Strings point into the policy. */

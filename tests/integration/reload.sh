@@ -185,6 +185,8 @@ policy plan '/workspace/open, /workspace/ghost, /opt/x' uname other.test
 unchanged "another mount plan" "keeps policy .*/opt is open as a whole in this session and would be judged file by file: make a new session" to plan
 policy ro /workspace/open uname other.test '- {name: ro, paths: ["/opt/**"], operations: [write, create, delete, rename, mkdir, chmod, chown, rmdir, link, symlink, mknod], decision: deny}'
 unchanged "a tree that would be read-only" "/opt is open as a whole in this session" to ro
+policy descent /workspace/open uname other.test '- {name: by, paths: [/workspace/new], processes: [npm], decision: deny}'
+unchanged "labels that this session has not followed" "processes or contexts follow other programs .*make a new session" to descent
 unchanged "from inside a session" 'inside a session' env AGENTSH_IN_SESSION=1 "$A" session update "$SID" --policy "$T/a.yaml"
 unchanged "no policy named" 'usage: agentsh session update' "$A" session update "$SID"
 X "$A" session update "$SID" --policy "$T/a.yaml" >/dev/null 2>&1
@@ -237,6 +239,20 @@ etc e2 '  - {name: no, paths: [/etc/shadow, /etc/passwd], decision: deny}'
 etc e3 '  - {name: no, paths: [/etc/shadow, /etc/ld.so.cache], operations: [read], decision: deny}'
 etc e4 '  - {name: no, paths: [/etc/shadow, /etc/resolv.conf], decision: deny}'
 OLD=$SID
+# Labels of processes that run mean the same under the next policy, or it is refused.
+policy l1 /workspace/open uname other.test '- {name: by, paths: [/workspace/new], processes: [bash, dash], decision: deny}'
+policy l2 /workspace/secret uname other.test '- {name: by, paths: [/workspace/other], processes: [bash, dash], decision: deny}'
+policy l3 /workspace/open uname other.test '- {name: by, paths: [/workspace/new], processes: [dash, bash], decision: deny}'
+SID=$(make_session "$T/l1.yaml")
+touched() { X sh -c 'for f in new other; do touch $f 2>/dev/null && echo $f; rm -f $f; done' 2>/dev/null | tr '\n' ' '; }
+check "control: a shell's children are told apart" is "$(touched)" "other "
+for p in l3 b; do
+	to $p
+	check "other labels: refused ($p)" is "$? $(grep -c 'follow other programs' "$T/err")" "1 1" || cat "$T/err"
+done
+check "the same labels are kept" to l2 || cat "$T/err"
+check "and judged by the new rules" is "$(touched)" "new "
+"$A" session destroy "$SID" >/dev/null
 SID=$(make_session "$T/e1.yaml")
 can() { X sh -c 'for f in group passwd resolv.conf; do cat /etc/$f >/dev/null 2>&1 && echo $f; done' | tr '\n' ' '; }
 check "control: a governed tree beside the workspace" is "$(can)" "passwd resolv.conf "
