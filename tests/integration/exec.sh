@@ -63,6 +63,9 @@ for p in good bad; do
 	printf 'x:\n\t/workspace/bin/%s\n' $p >"$W/$p.mk"
 	printf 'sh -c "sh -c /workspace/bin/%s"\n' $p >"$W/nest-$p.sh"
 done
+X bash -c "exec -a good /workspace/bin/good" >"$T/out" 2>&1
+check "a script that only hides a name is refused" [ $? = 126 ]
+check "by its own rule" grep -q 'rule=shellc-wrapper-bypass' "$T/out"
 # @ stands for the program's name.
 cat >"$T/ways" <<'P'
 /workspace/bin/@
@@ -70,7 +73,7 @@ sh -c /workspace/bin/@
 sh -c "cd bin && ./@"
 sh -c "PATH=/workspace/bin:$PATH; @"
 sh -c "true; (true && /workspace/bin/@) | cat"
-bash -c "exec -a good /workspace/bin/@"
+bash -c "true; exec -a good /workspace/bin/@"
 sh /workspace/nest-@.sh
 make -f @.mk
 find /workspace/way.py -exec /workspace/bin/@ ;
@@ -87,7 +90,7 @@ busybox env /workspace/bin/@
 /lib64/ld-linux-x86-64.so.2 /workspace/bin/@
 /lib64/ld-linux-x86-64.so.2 --argv0 good /workspace/bin/@
 /lib64/ld-linux-x86-64.so.2 --library-path /a --inhibit-rpath /b --argv0 c --glibc-hwcaps-mask d --audit "" --preload "" /workspace/bin/@
-bash -c "exec -a @ /workspace/bin/good"
+bash -c "true; exec -a @ /workspace/bin/good"
 /workspace/bin/link-@
 /workspace/bin/script-@
 /workspace/bin/script2-@
