@@ -83,7 +83,7 @@ bool parse_put(struct parse *p, const struct node *v, struct strs *out, char *ow
 bool parse_time(struct parse *p, const struct key *k, const struct node *v, uint64_t *ret);
 bool parse_word(struct parse *p, const struct key *k, const struct node *v, size_t *ret);
 void parse_warn_later(struct parse *p, const char *shape, const struct node *key);
-/* Whether s was given before (or, hardly ever, one with the same hash was): to be compared then. Without memory never. */
+/* Whether s was given before (or, hardly ever, one with the same hash was): to be compared then. Without memory always. */
 bool parse_seen(struct seen *t, const char *s);
 /* Once a file and section. */
 void parse_name_twice(struct parse *p, size_t section, const struct node *v, const char *name);

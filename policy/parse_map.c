@@ -235,7 +235,7 @@ static uint64_t hash_of(const char *s)
 }
 
 LEAKS_UNSEEN_BEGIN /* the table is the section's: read_file frees it */
-/* True when h was there. Without memory nothing is found: it is a lint. */
+/* True when h was there, and without memory: who asks looks closer then. */
 static bool seen_add(struct seen *s, uint64_t h)
 {
 	size_t i;
@@ -245,7 +245,7 @@ static bool seen_add(struct seen *s, uint64_t h)
 
 		wide.v = calloc(wide.cap, sizeof(*wide.v));
 		if (!wide.v)
-			return false;
+			return true;
 		for (i = 0; i < s->cap; i++)
 			if (s->v[i])
 				seen_add(&wide, s->v[i]);
