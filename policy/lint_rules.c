@@ -136,7 +136,7 @@ static bool takes_net(const struct rule *e, const struct rule *u)
 	if (!lint_takes_who(e, u))
 		return false;
 	if (asks_http(e) && (!asks_http(u) || (e->decision == POL_DENY) != (u->decision == POL_DENY) ||
-			     !lint_same(&e->more->methods, &u->more->methods) || !lint_same(&e->more->url_paths, &u->more->url_paths)))
+			     !lint_covers(&e->more->methods, &u->more->methods) || !lint_covers(&e->more->url_paths, &u->more->url_paths)))
 		return false;
 	/* A raw address is no name, and what does not deny it must speak of addresses. */
 	if (raw && (e->domains.n || (e->decision != POL_DENY && !e->cidrs.n)))
@@ -257,7 +257,7 @@ static bool takes_exec(const struct rule *e, const struct rule *u)
 	bool ends = e->max_depth < 0 || (u->max_depth >= 0 && e->max_depth >= u->max_depth);
 
 	return ends && e->min_depth <= u->min_depth && lint_takes_who(e, u) &&
-	       (!e->args_patterns.n || lint_same(&e->args_patterns, &u->args_patterns));
+	       lint_covers(&e->args_patterns, &u->args_patterns);
 }
 
 /* The last part of a path entry when it is a base name's glob, or NULL. */

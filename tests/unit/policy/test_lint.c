@@ -128,6 +128,9 @@ static void test_execs(void **state UNUSED)
 	expect(C "- {name: a, commands: [npm], args_patterns: [x]" A "- {name: b, commands: [npm]" D, "");
 	expect(C "- {name: a, commands: [npm], args_patterns: [x]" A "- {name: b, commands: [npm], args_patterns: [x]" D,
 	       "5 shadowed-rule");
+	expect(C "- {name: a, commands: [npm], args_patterns: [y, x]" A "- {name: b, commands: [npm], args_patterns: [x]" D,
+	       "5 shadowed-rule");
+	expect(C "- {name: a, commands: [npm], args_patterns: [y]" A "- {name: b, commands: [npm], args_patterns: [x, y]" D, "");
 	expect(C "- {name: a, commands: [npm], context: [direct]" A "- {name: b, commands: [npm]" D, "");
 	expect(C "- {name: a, commands: [npm]" A "- {name: b, commands: [npm], context: [direct]" D, "5 shadowed-rule");
 	expect(C "- {name: a, commands: ['mkfs*']" A "- {name: b, commands: [mkfs.ext4, 'mkfs.*']" D, "5 shadowed-rule");
