@@ -295,10 +295,13 @@ static bool exec_rule(struct section *s, struct section *by_path, uint32_t i)
 
 		if (!takes_exec(e, u))
 			continue;
-		if (!e->commands.n)
-			candidate(s, "**", k);
-		for (size_t c = 0; c < e->commands.n; c++)
-			candidate(strchr(e->commands.v[c], '/') ? by_path : s, e->commands.v[c], k);
+		for (size_t c = 0; c < (e->commands.n ? e->commands.n : 1); c++) {
+			const char *entry = e->commands.n ? e->commands.v[c] : "*";
+
+			candidate(strchr(entry, '/') ? by_path : s, entry, k);
+			if (!entry[strspn(entry, "*")]) /* any base name: any path too */
+				candidate(by_path, "**", k);
+		}
 	}
 	for (size_t c = 0; c < (u->commands.n ? u->commands.n : 1); c++) {
 		const char *entry = u->commands.n ? u->commands.v[c] : "**";
