@@ -103,14 +103,16 @@ void lint_too_large(struct lint *l, const struct rules *r, const char *section, 
 		  r->v[i].name);
 }
 
-bool lint_same(const struct strs *a, const struct strs *b)
+bool lint_covers(const struct strs *e, const struct strs *u)
 {
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return false;
-	return true;
+	size_t k = 0;
+
+	if (!e->n)
+		return true;
+	for (size_t i = 0; i < u->n && k < e->n; i++)
+		for (k = 0; k < e->n && strcmp(e->v[k], u->v[i]) != 0;)
+			k++;
+	return u->n && k < e->n;
 }
 
 bool lint_takes_who(const struct rule *e, const struct rule *u)
@@ -124,7 +126,7 @@ bool lint_takes_who(const struct rule *e, const struct rule *u)
 	if (!a->processes.n && !a->sha256.n)
 		return true;
 	/* Who is not known matches the rule unless it allows. */
-	return lint_same(&a->processes, &b->processes) && lint_same(&a->sha256, &b->sha256) &&
+	return lint_covers(&a->processes, &b->processes) && lint_covers(&a->sha256, &b->sha256) &&
 	       (!lint_permits(e->decision) || lint_permits(u->decision));
 }
 
@@ -133,7 +135,7 @@ static bool takes_target(const struct signal_rule *e, const struct signal_rule *
 {
 	if (e->file != u->file)
 		return false;
-	if (e->processes.n && (!lint_same(&e->processes, &u->processes) || lint_permits(e->decision) > lint_permits(u->decision)))
+	if (e->processes.n && (!lint_covers(&e->processes, &u->processes) || lint_permits(e->decision) > lint_permits(u->decision)))
 		return false;
 	if (!e->targets)
 		return true;

@@ -29,7 +29,8 @@ void lint_too_large(struct lint *l, const struct rules *r, const char *section, 
 static inline bool lint_permits(enum pol_decision d) { return d == POL_ALLOW || d == POL_AUDIT; }
 /* Whether e, which stands earlier in the same file, can decide all that u can as far as who asks and which program it is go. */
 bool lint_takes_who(const struct rule *e, const struct rule *u);
-bool lint_same(const struct strs *a, const struct strs *b);
+/* Of lists of which any entry makes a rule match, and all without one: whether e matches where u does. */
+bool lint_covers(const struct strs *e, const struct strs *u);
 
 void lint_files(struct lint *l, const struct rules *r, bool unixes);
 void lint_nets(struct lint *l, const struct rules *r);

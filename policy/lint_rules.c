@@ -136,7 +136,7 @@ static bool takes_net(const struct rule *e, const struct rule *u)
 	if (!lint_takes_who(e, u))
 		return false;
 	if (asks_http(e) && (!asks_http(u) || (e->decision == POL_DENY) != (u->decision == POL_DENY) ||
-			     !lint_same(&e->more->methods, &u->more->methods) || !lint_same(&e->more->url_paths, &u->more->url_paths)))
+			     !lint_covers(&e->more->methods, &u->more->methods) || !lint_covers(&e->more->url_paths, &u->more->url_paths)))
 		return false;
 	/* A raw address is no name, and what does not deny it must speak of addresses. */
 	if (raw && (e->domains.n || (e->decision != POL_DENY && !e->cidrs.n)))
@@ -257,7 +257,7 @@ static bool takes_exec(const struct rule *e, const struct rule *u)
 	bool ends = e->max_depth < 0 || (u->max_depth >= 0 && e->max_depth >= u->max_depth);
 
 	return ends && e->min_depth <= u->min_depth && lint_takes_who(e, u) &&
-	       (!e->args_patterns.n || lint_same(&e->args_patterns, &u->args_patterns));
+	       lint_covers(&e->args_patterns, &u->args_patterns);
 }
 
 /* The last part of a path entry when it is a base name's glob, or NULL. */
@@ -295,10 +295,13 @@ static bool exec_rule(struct section *s, struct section *by_path, uint32_t i)
 
 		if (!takes_exec(e, u))
 			continue;
-		if (!e->commands.n)
-			candidate(s, "**", k);
-		for (size_t c = 0; c < e->commands.n; c++)
-			candidate(strchr(e->commands.v[c], '/') ? by_path : s, e->commands.v[c], k);
+		for (size_t c = 0; c < (e->commands.n ? e->commands.n : 1); c++) {
+			const char *entry = e->commands.n ? e->commands.v[c] : "*";
+
+			candidate(strchr(entry, '/') ? by_path : s, entry, k);
+			if (!entry[strspn(entry, "*")]) /* any base name: any path too */
+				candidate(by_path, "**", k);
+		}
 	}
 	for (size_t c = 0; c < (u->commands.n ? u->commands.n : 1); c++) {
 		const char *entry = u->commands.n ? u->commands.v[c] : "**";

@@ -90,7 +90,8 @@ check "test: the workspace's own name" is "$(echo "file read $T/ws/a -> allow al
 for i in $(seq 2000); do echo "exec p$i a b -> allow all"; done >"$T/many.cases"
 check "test: many" is "$("$A" policy test --policy clean "$T/many.cases")" "2000 cases hold, 0 do not"
 
-explain() { "$A" policy explain --policy clean --workspace "$T/ws" "$@" >"$T/said" 2>&1; }
+P=clean
+explain() { "$A" policy explain --policy "$P" --workspace "$T/ws" "$@" >"$T/said" 2>&1; }
 check "explain: a file" explain read "$T/ws/.env"
 check "explain: the decision" says "decision: deny"
 check "explain: the place" says "at: $T/policies/clean.yaml:5"
@@ -191,7 +192,7 @@ check "test: an unknown service" status 1 "$A" policy test --policy whole "$T/se
 check "test: which service" says 'the policy has no service "none"'
 check "show --expanded: an extended rule and its file" is \
 	"$("$A" policy show whole --expanded --json | jq -r '.[] | select(.rule == "base-make") | .at')" "$T/policies/base.yaml:4"
-explain() { "$A" policy explain --policy whole --workspace "$T/ws" "$@" >"$T/said" 2>&1; }
+P=whole
 explain file write /srv/npm/x
 check "explain: nobody is named" says "processes: none of [npm] is in the line of descent: no program is named (by NAME ...)"
 explain by node write /srv/npm/x

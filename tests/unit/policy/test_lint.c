@@ -128,6 +128,9 @@ static void test_execs(void **state UNUSED)
 	expect(C "- {name: a, commands: [npm], args_patterns: [x]" A "- {name: b, commands: [npm]" D, "");
 	expect(C "- {name: a, commands: [npm], args_patterns: [x]" A "- {name: b, commands: [npm], args_patterns: [x]" D,
 	       "5 shadowed-rule");
+	expect(C "- {name: a, commands: [npm], args_patterns: [y, x]" A "- {name: b, commands: [npm], args_patterns: [x]" D,
+	       "5 shadowed-rule");
+	expect(C "- {name: a, commands: [npm], args_patterns: [y]" A "- {name: b, commands: [npm], args_patterns: [x, y]" D, "");
 	expect(C "- {name: a, commands: [npm], context: [direct]" A "- {name: b, commands: [npm]" D, "");
 	expect(C "- {name: a, commands: [npm]" A "- {name: b, commands: [npm], context: [direct]" D, "5 shadowed-rule");
 	expect(C "- {name: a, commands: ['mkfs*']" A "- {name: b, commands: [mkfs.ext4, 'mkfs.*']" D, "5 shadowed-rule");
@@ -135,6 +138,7 @@ static void test_execs(void **state UNUSED)
 	expect(C "- {name: a, commands: [git]" A "- {name: b, commands: [/usr/bin/git, /opt/hg]" D, "5 shadowed-entry");
 	expect(C "- {name: a, commands: [/usr/bin/git]" A "- {name: b, commands: [git]" D, "");
 	expect(C "- {name: a, commands: ['/usr/**']" A "- {name: b, commands: [/usr/bin/git]" D, "5 shadowed-rule");
+	expect(C "- {name: a, commands: ['*']" A "- {name: b, commands: ['/usr/**']" D, "5 shadowed-rule");
 	expect(C "- {name: a" A "- {name: b, commands: [git, /x/y]" Q, "5 unreachable-approve");
 	expect(C "- {name: a, commands: ['*']" A "- {name: b" Q, "5 unreachable-approve");
 	expect(C "- {name: a, commands: ['[a-m]*', '[!a-m]*']" A "- {name: b, commands: ['*x']" D, "5 shadowed-rule");
