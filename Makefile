@@ -56,7 +56,7 @@ $(O)/%.o: %.c
 	$(call say,CC $<)
 	$(Q)$(CC) $(CF) -c -o $@ $<
 $(O)/cli/embed.o: private CF += -DEMBED_BIN='"$(out)"'
-$(O)/cli/embed.o: $(addprefix $(out)/agentsh-,execd fsd netd) policies/default.yaml policies/agent-sandbox.yaml
+$(O)/cli/embed.o: $(addprefix $(out)/agentsh-,execd fsd netd) $(wildcard policies/*.yaml)
 $(out)/agentsh: $(O)/cli/main.o $(call objs,cli) $(comp_o) $(eval_o) $(call objs,common)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) -o $@ $^ -lyaml -lcjson $(LIBS_all)
@@ -79,5 +79,7 @@ install: ## into $(DESTDIR)$(PREFIX) (default /usr/local)
 	install -d $(DESTDIR)$(or $(PREFIX),/usr/local)/bin $(DESTDIR)/etc/agentsh/policies
 	install -m 0755 $(BINS) $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/
 	install -m 0644 policies/*.yaml $(DESTDIR)/etc/agentsh/policies/
+	install -d $(DESTDIR)$(or $(PREFIX),/usr/local)/share/man/man5
+	install -m 0644 docs/agentsh-policy.5 $(DESTDIR)$(or $(PREFIX),/usr/local)/share/man/man5/
 clean: ## remove what was built
 	rm -rf build bin

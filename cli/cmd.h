@@ -57,6 +57,7 @@ int policy_extends(void *arg, const char *from, const char *name, char **ret_pat
 
 /* embed.c. What this program carries inside: its bytes, owned by nobody, or NULL. */
 const char *embed_find(const char *name, size_t *ret_len);
+const char *embed_pack(size_t i);                       /* file name of the i-th policy pack, or NULL */
 int embed_exec(const char *name);                       /* becomes that daemon; returns only a negative errno */
 
 /* session_make.c */

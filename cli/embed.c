@@ -20,7 +20,11 @@ CARRY(embed_fsd, EMBED_BIN "/agentsh-fsd")
 CARRY(embed_netd, EMBED_BIN "/agentsh-netd")
 #endif
 CARRY(embed_default, "policies/default.yaml")
+CARRY(embed_dev_safe, "policies/dev-safe.yaml")
+CARRY(embed_ci_strict, "policies/ci-strict.yaml")
 CARRY(embed_sandbox, "policies/agent-sandbox.yaml")
+CARRY(embed_observe, "policies/agent-observe.yaml")
+CARRY(embed_gateway, "policies/llm-gateway.yaml")
 
 static const struct { const char *name, *from, *to; } carried[] = {
 #ifdef EMBED_BIN
@@ -29,7 +33,11 @@ static const struct { const char *name, *from, *to; } carried[] = {
 	{ "agentsh-netd", embed_netd, embed_netd_end },
 #endif
 	{ "default.yaml", embed_default, embed_default_end },
+	{ "dev-safe.yaml", embed_dev_safe, embed_dev_safe_end },
+	{ "ci-strict.yaml", embed_ci_strict, embed_ci_strict_end },
 	{ "agent-sandbox.yaml", embed_sandbox, embed_sandbox_end },
+	{ "agent-observe.yaml", embed_observe, embed_observe_end },
+	{ "llm-gateway.yaml", embed_gateway, embed_gateway_end },
 };
 
 const char *embed_find(const char *name, size_t *ret_len)
@@ -39,6 +47,17 @@ const char *embed_find(const char *name, size_t *ret_len)
 			*ret_len = (size_t)(carried[i].to - carried[i].from);
 			return carried[i].from;
 		}
+	return NULL;
+}
+
+const char *embed_pack(size_t i)
+{
+	for (size_t k = 0; k < ARRAY_LEN(carried); k++) {
+		const char *dot = strchr(carried[k].name, '.');
+
+		if (dot && !strcmp(dot, ".yaml") && i-- == 0)
+			return carried[k].name;
+	}
 	return NULL;
 }
 

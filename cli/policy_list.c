@@ -113,7 +113,6 @@ static cJSON *sorted(cJSON *all)
 
 int policy_list_cmd(int argc, char **argv)
 {
-	static const char *const built_in[] = { "default", "agent-sandbox" };
 	const char *env = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
 	bool json = !isatty(STDOUT_FILENO);
 	const struct policy_option options[] = { { "--json", &json, NULL } };
@@ -132,8 +131,10 @@ int policy_list_cmd(int argc, char **argv)
 	add_dir(all, "/etc/agentsh/policies");
 	snprintf(dir, sizeof(dir), "%.4000s/../policies", self_dir());
 	add_dir(all, dir);
-	for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
-		add(all, built_in[i]);
+	for (size_t i = 0; embed_pack(i); i++) {
+		snprintf(dir, sizeof(dir), "%.*s", (int)strcspn(embed_pack(i), "."), embed_pack(i));
+		add(all, dir);
+	}
 	all = sorted(all);
 	if (json) {
 		print_json(all);
