@@ -11,8 +11,11 @@ bool policy_descent_same(const struct policy *a, const struct policy *b)
 
 	if (n != m || policy_depths(a) != policy_depths(b))
 		return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (strcmp(str_at(a, v[i]), str_at(b, w[i])) != 0)
+	for (uint32_t i = 0; i < n; i++) {
+		const char *x = str_at(a, v[i]), *y = str_at(b, w[i]);
+
+		if (!x || !y || strcmp(x, y) != 0)
 			return false;
+	}
 	return true;
 }

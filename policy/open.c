@@ -104,7 +104,7 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 	for (size_t i = 0; i < p->n_dfa; i++)
 		if (dfa_map(rec[1 + i].data, rec[1 + i].len, &p->dfa[i]) < 0)
 			return err_set(err, -EBADMSG, "the generation's automaton is damaged");
-	p->open = calloc((size_t)p->h->n_regex + 1, sizeof(*p->open));
+	p->open = calloc((size_t)p->h->n_regex + 1, sizeof(struct regex *));
 	if (!p->open || make_arrays(p) < 0 || settings_load(p) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (try_pattern(p) < 0)
@@ -145,8 +145,11 @@ int policy_open(int fd, const uint8_t hash[32], struct policy **ret, struct err 
 	struct policy *p = calloc(1, sizeof(*p));
 	char keys[POL_DFA_MAX][32];
 	uint8_t have[32];
-	int r = p ? map_file(fd, p, err) : err_set(err, -ENOMEM, "out of memory");
+	int r;
 
+	if (!p)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = map_file(fd, p, err);
 	for (size_t i = 0; i < POL_DFA_MAX; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "dfa%zu", i);
 		rec[1 + i].key = keys[i];
