@@ -145,9 +145,12 @@ class Generator:
 
     # ---- regexes: the text of one and a sampler
 
-    def regex(self, depth=0):
+    def regex(self, depth=0, repeat=True):
+        """repeat: a repetition may stand here; none within another, which would take Python's matcher for ever."""
         d = self.d
         k = d.randrange(13 if depth < 3 else 5)
+        if k in (5, 6) and not repeat:
+            k = 8
         if k < 3:
             word = d.choice(["push", "force", "-f", "a", "main", "x", "rm", "=", " ", "or"])
             return re.sub(r"([.*+?()\[\]{}|^$\\])", r"\\\1", word), lambda: word
@@ -157,15 +160,15 @@ class Generator:
             return d.choice([(r"\d", lambda: d.choice("0123456789")), (r"\w", lambda: d.choice("az_9")), (".", lambda: d.choice("a -")),
                              ("[a-c]", lambda: d.choice("abc")), ("[^f]", lambda: d.choice("ag ")), (r"\S", lambda: d.choice("f-"))])
         if k == 5:
-            text, make = self.regex(depth + 1)
+            text, make = self.regex(depth + 1, False)
             return "(" + text + ")" + d.choice(["*", "?"]), lambda: "".join(make() for _ in range(d.randint(0, 1)))
         if k == 6:
-            text, make = self.regex(depth + 1)
+            text, make = self.regex(depth + 1, False)
             return "(?:" + text + ")" + d.choice(["+", "{1,2}", "+?"]), lambda: "".join(make() for _ in range(d.randint(1, 2)))
         if k == 7:
-            one, two = self.regex(depth + 1), self.regex(depth + 1)
+            one, two = self.regex(depth + 1, repeat), self.regex(depth + 1, repeat)
             return "(" + one[0] + "|" + two[0] + ")", lambda: d.choice([one, two])[1]()
-        parts = [self.regex(depth + 1) for _ in range(2)]
+        parts = [self.regex(depth + 1, repeat) for _ in range(2)]
         return "".join(p[0] for p in parts), lambda: "".join(p[1]() for p in parts)
 
     def pattern(self):
