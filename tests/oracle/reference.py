@@ -252,7 +252,7 @@ class Policy:
             if r.get("args_patterns") and not any(self.regex(a).search(joined) for a in r["args_patterns"]):
                 continue
             if "sha256" in r:
-                known = q.get("sha256") if depth == q.get("depth", 0) else None
+                known = q.get("sha256")
                 if known is None and self.word(r) in ("allow", "audit", "soft_delete"):
                     continue
                 if known is not None and known not in [h.lower() for h in as_list(r["sha256"])]:
@@ -273,6 +273,7 @@ class Policy:
     def chain(self, words, file, level, depth, script, q):
         """Rules, or names of made ones, that a command and those found by looking through it meet; None: no rule."""
         yield self.judge_one(words[0], file, words[1:], depth, q)
+        q = {k: v for k, v in q.items() if k != "sha256"}    # of the first program's file alone
         for name in sorted({base(p) for p in (words[0], file) if p is not None}):
             found, in_script, odd = commands.inner(words, name, self.wrappers, script)
             if odd and self.restrictive:
