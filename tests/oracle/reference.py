@@ -252,7 +252,7 @@ class Policy:
             if r.get("args_patterns") and not any(self.regex(a).search(joined) for a in r["args_patterns"]):
                 continue
             if "sha256" in r:
-                known = q.get("sha256") if depth == q.get("depth", 0) else None
+                known = q.get("sha256")
                 if known is None and self.word(r) in ("allow", "audit", "soft_delete"):
                     continue
                 if known is not None and known not in [h.lower() for h in as_list(r["sha256"])]:
@@ -270,22 +270,24 @@ class Policy:
         found = [r for r in found if r is not None]
         return max(found, key=lambda r: RANK[self.word(r)]) if found else None
 
-    def chain(self, words, file, level, script, q):
+    def chain(self, words, file, level, depth, script, q):
         """Rules, or names of made ones, that a command and those found by looking through it meet; None: no rule."""
-        yield self.judge_one(words[0], file, words[1:], q.get("depth", 0) + level, q)
+        yield self.judge_one(words[0], file, words[1:], depth, q)
+        q = {k: v for k, v in q.items() if k != "sha256"}    # of the first program's file alone
         for name in sorted({base(p) for p in (words[0], file) if p is not None}):
             found, in_script, odd = commands.inner(words, name, self.wrappers, script)
             if odd and self.restrictive:
                 yield "shellc-wrapper-bypass"
             if found and level < commands.DEPTH:
-                yield from self.chain(found, None, level + 1, in_script, q)
+                same = commands.LOADER.fullmatch(name)    # a loader runs its program without another exec
+                yield from self.chain(found, None, level + 1, depth if same else depth + 1, in_script, q)
             elif found and in_script and self.restrictive:
                 yield "shellc-depth-exceeded"
 
     def exec_rule(self, q):
         """(decision, rule name, the rule or None)."""
         best = None
-        for rule in self.chain([raw(w) for w in q["argv"]], raw(q["file"]) if q.get("file") else None, 0, False, q):
+        for rule in self.chain([raw(w) for w in q["argv"]], raw(q["file"]) if q.get("file") else None, 0, q.get("depth", 0), False, q):
             if best is None:
                 best = self.verdict(rule) if rule else ("deny", "default-deny-commands", None)
             elif rule and RANK[best[0]] < (RANK["deny"] if isinstance(rule, str) else RANK[self.word(rule)]):
