@@ -279,8 +279,9 @@ static bool same_refusal(const struct refusal *a, const struct refusal *b)
 	return !strcmp(a->operation, b->operation) && !strcmp(a->target, b->target) && !strcmp(a->rule, b->rule);
 }
 
-/* What was refused below the command itself, each once: its own error words seldom say that it was the policy. */
-static void say_refusals(const cJSON *events)
+/* What was refused below the command itself, each once: its own error words seldom say that it was the policy. Looking for a file that may
+ * not be seen is worth a line only when the command failed: shells and loaders look in many places. */
+static void say_refusals(const cJSON *events, bool failed)
 {
 	struct refusal said[HINTS_MAX] = { 0 };
 	char a[4096], b[1024], c[512];
@@ -297,7 +298,7 @@ static void say_refusals(const cJSON *events)
 		bool known = false;
 
 		if (!type || !effective || strcmp(effective, "deny") != 0 || !strncmp(type, "command_", 8) ||
-		    !strncmp(type, "approval_", 9))
+		    !strncmp(type, "approval_", 9) || (!failed && !strcmp(r.operation, "stat")))
 			continue;
 		for (size_t i = 0; i < n; i++)
 			known |= same_refusal(&said[i], &r);
@@ -355,7 +356,7 @@ static void say_hints(const char *id, const char *cmd, const struct exec_done *d
 		return;
 	events = events_read(id, cmd, &d->from);
 	if (!d->denied)
-		say_refusals(events);
+		say_refusals(events, d->code != 0 || d->signal);
 	say_deletes(events, id);
 	cJSON_Delete(events);
 }

@@ -132,6 +132,23 @@ static int open_dir(const char *dir, const char *path)
 	return at == -1 ? -errno : at;
 }
 
+/* An empty tree has the directories that lead to the workspace, and no others. */
+static int way_to_workspace(const struct session *s, const char *top, struct err *err)
+{
+	size_t n = strlen(top);
+	char at[4200];
+
+	if (strncmp(s->workspace, top, n) != 0 || s->workspace[n] != '/')
+		return 0;
+	for (const char *end = s->workspace + n; end; end = strchr(end + 1, '/')) {
+		snprintf(at, sizeof(at), ".%.*s", (int)(end - s->workspace), s->workspace);
+		if (mkdir(at, 0755) < 0 && errno != EEXIST)
+			return err_set(err, -errno, "making %s: %s", at + 1, strerror(errno));
+	}
+	snprintf(at, sizeof(at), ".%s", s->workspace);
+	return mkdir(at, 0755) < 0 && errno != EEXIST ? err_set(err, -errno, "making %s: %s", at + 1, strerror(errno)) : 0;
+}
+
 static int top_entry(struct session *s, const char *name, struct err *err)
 {
 	const uint64_t plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
@@ -165,7 +182,7 @@ static int top_entry(struct session *s, const char *name, struct err *err)
 	case POL_TREE_NONE:
 		break;
 	}
-	return 0;
+	return way_to_workspace(s, from, err);
 }
 
 static int host_trees(struct session *s, struct err *err)
