@@ -53,5 +53,17 @@ print(ctypes.CDLL(None).renameat2(-100, b\"theirs\", -100, b\".agentsh-trash\", 
 check "it is neither seen nor moved" is "$(cat "$T/out") $(stat -c %u:%a "$V/.agentsh-trash") $(ls "$V")" "-1 0:700 theirs"
 "$A" trash restore --all --session "$SID" >/dev/null
 check "what was deleted comes back" is "$(cat "$V/f")" word
-umount -l "$V" "$W/chroot/proc" "$W/chroot/sys" "$W/chroot/tmp" /opt
+# A workspace below what the policy closes: its real name leads to it, and to nothing beside it.
+mount -t tmpfs tmpfs /srv && mkdir -p /srv/a/b/ws && echo word >/srv/a/b/ws/f && echo other >/srv/a/f
+below() { # NAME RULES
+	printf 'version: 1\nname: test\nfile_rules:\n%s\n  - {name: closed, paths: ["/srv", "/srv/**"], decision: deny}\ncommand_rules: [{name: all, decision: allow}]\n' "$2" >"$T/p.yaml"
+	SID=$("$A" session create --workspace /srv/a/b/ws --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
+	check "$1: a session is made" [ -n "$SID" ] || { cat "$T/err"; return; }
+	check "$1: by its real name" is "$(X sh -c 'cd /srv/a/b/ws && cat f')" word
+	check "$1: what is beside it is closed" is "$(X sh -c 'cat /srv/a/f /srv/a/b/ws/../../f; ls /srv/a' 2>/dev/null)" "$3"
+	"$A" session destroy "$SID" >/dev/null
+}
+below "a served tree" '  - {name: ws, paths: ["${PROJECT_ROOT}", "${PROJECT_ROOT}/**"], decision: allow}' ""
+below "an empty tree" '  - {name: ws, paths: ["/workspace", "/workspace/**"], decision: allow}' b
+umount -l /srv "$V" "$W/chroot/proc" "$W/chroot/sys" "$W/chroot/tmp" /opt
 the_end
