@@ -248,7 +248,7 @@ static void take_path(struct asked *a, const char *path)
 	for (size_t i = 0; i < n; i++) {
 		int high = sent[i] == '%' ? hex(sent[i + 1]) : -1, low = high >= 0 ? hex(sent[i + 2]) : -1;
 
-		plain[at++] = low >= 0 ? (char)(high * 16 + low) : sent[i];
+		plain[at++] = (char)(low >= 0 ? high * 16 + low : sent[i]);
 		i += low >= 0 ? 2 : 0;
 	}
 	plain[at] = 0;

@@ -177,7 +177,7 @@ bool wild_plain(char c)
 
 static char folded(char c, bool fold)
 {
-	return fold && c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+	return (char)(fold && c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
 }
 
 /* Whether text begins and ends as the glob does before its first and behind its last special byte: what does not cannot match, and that
