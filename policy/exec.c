@@ -31,7 +31,7 @@ static const char *base(const char *s)
 
 static char lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+	return (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
 }
 
 void name_of(struct name *n, const char *s)

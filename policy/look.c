@@ -19,7 +19,7 @@ struct wrapper {
 	bool assigns;
 };
 static const struct wrapper wrappers[] = {
-	{ "env", "uCS", { { "unset", 'u' }, { "chdir", 'C' }, { "split-string", 'S' }, { "ignore-environment", 'i' } }, 0, true },
+	{ "env", "uCSa", { { "unset", 'u' }, { "chdir", 'C' }, { "split-string", 'S' }, { "argv0", 'a' } }, 0, true },
 	{ "nice", "n", { { "adjustment", 'n' } }, 0, false },
 	{ "timeout", "ks", { { "kill-after", 'k' }, { "signal", 's' } }, 1, false },
 	{ "xargs", "adEILnPs", { { "arg-file", 'a' }, { "delimiter", 'd' }, { "max-args", 'n' }, { "max-procs", 'P' }, { "max-chars", 's' },
@@ -110,10 +110,8 @@ static struct options options(const struct wrapper *w, const char *const *argv, 
 			if (!a[1])
 				set(&o, 'i');
 			option(w, argv, argc, &o);
-		} else if ((assigns || !known) && strchr(a, '=')) {
-			o.at++;
-		} else if (!known && isdigit((unsigned char)a[0])) {
-			o.at++; /* the value of an option nobody told us of */
+		} else if (((assigns || !known) && strchr(a, '=')) || (!known && isdigit((unsigned char)a[0]))) {
+			o.at++; /* NAME=value, or the value of an option nobody told us of */
 		} else {
 			break;
 		}
@@ -191,38 +189,78 @@ static bool is_shell(const struct name *n)
 	return false;
 }
 
-/* The script is the first word behind the options, whichever of them is -c. */
-static struct inner shell(const char *const *argv, size_t argc, struct slot *s)
+/* What stands before a shell's script. */
+struct before {
+	const char *shell;
+	bool zsh, bash;                  /* bash may go by the name sh */
+	bool script, unknown;
+};
+
+/* A word of option letters, POSIX's of set and those that change nothing of what -c runs; the number of names for o and O behind it. */
+static size_t letters(struct before *b, const char *word)
 {
-	bool script = false, unknown = false;
-	size_t i = 1;
+	/* zsh has other meanings for the rest. There and in the Korn shells a name may stand in the same word. */
+	const char *plain = b->zsh ? "efuxlivBHs" : "abCefhmnuvxilBHs", *named = b->bash ? "oO" : "o";
+	bool sticks = b->zsh || !strcmp(b->shell, "ksh") || !strcmp(b->shell, "mksh");
+	size_t names = 0;
 
-	for (; i < argc && (argv[i][0] == '-' || argv[i][0] == '+') && argv[i][1]; i++) {
-		if (!strcmp(argv[i], "--")) {
-			i++;
+	for (const char *c = word + 1; *c; c++) {
+		if (*c == 'c') {
+			b->script = true;
+			b->unknown |= word[0] == '+';
+		} else if (!strchr(named, *c)) {
+			b->unknown |= !strchr(plain, *c);
+		} else if (sticks && c[1]) {
+			b->unknown = true;
 			break;
-		}
-		if (argv[i][0] == '-' && argv[i][1] == '-') {
-			unknown = true;
-			i += !strcmp(argv[i], "--rcfile") || !strcmp(argv[i], "--init-file");
-			continue;
-		}
-		for (const char *c = argv[i] + 1; *c; c++) {
-			script |= *c == 'c' && argv[i][0] == '-';
-			unknown |= argv[i][0] == '+' || !strchr("ceufxlivBHs", *c);
-			if (!c[1] && (*c == 'o' || *c == 'O'))
-				i++;
-			if (i >= argc)
-				break;
+		} else {
+			names++;
 		}
 	}
-	if (script && i < argc) {
-		struct inner in = of_script(argv[i], s);
+	return names;
+}
 
-		in.bypass = unknown;
-		return in;
+/* Whether a word is an option of bash's with a name, which it also takes with one dash; the number of words behind it that are its. */
+static bool long_option(struct before *b, const char *word, size_t *ret)
+{
+	static const char *const names[] = { "rcfile", "init-file", "norc", "noprofile", "posix", "login", "noediting", "restricted",
+		"verbose" };
+	bool two = word[1] == '-';
+	size_t i = 0;
+
+	*ret = 0;
+	while (b->bash && i < ARRAY_LEN(names) && strcmp(word + 1 + two, names[i]) != 0)
+		i++;
+	if (b->bash && i < ARRAY_LEN(names)) {
+		*ret = i < 2;
+		b->unknown |= !two;
+		return true;
 	}
-	return (struct inner){ 0 };
+	b->unknown |= two;
+	return two;
+}
+
+/* The script is the first word behind the options, whichever of them is -c. */
+static struct inner shell(const char *name, const char *const *argv, size_t argc, struct slot *s)
+{
+	struct before b = { .shell = name, .zsh = !strcmp(name, "zsh"), .bash = !strcmp(name, "bash") || !strcmp(name, "sh") };
+	size_t i = 1, values;
+	struct inner in;
+
+	while (i < argc && (argv[i][0] == '-' || argv[i][0] == '+') && argv[i][1] && strcmp(argv[i], "--") != 0) {
+		const char *word = argv[i++];
+
+		if (word[0] != '-' || !long_option(&b, word, &values))
+			values = letters(&b, word);
+		i += values;
+	}
+	if (i < argc && (!strcmp(argv[i], "--") || !strcmp(argv[i], "-")))
+		i++; /* both end the options */
+	if (!b.script || i >= argc)
+		return (struct inner){ 0 };
+	in = of_script(argv[i], s);
+	in.bypass = b.unknown;
+	return in;
 }
 
 /* The dynamic loader, ld.so(8) and musl's, loads a program without an exec: where its name stands in argv. */
@@ -251,22 +289,23 @@ static bool is_loader(const char *name)
 		!strncmp(name, "ld64.so", 7));
 }
 
-/* env -S: its text's words stand where it stood, and are env's own again. */
+/* env -S: its text's words stand where it stood, and are env's own again. A text that a shell would read otherwise is not understood. */
 static struct inner split(const struct wrapper *env, const struct options *o, const char *const *argv, size_t argc, struct slot *s)
 {
-	size_t n = words_of(o->split_text, s, 1, "$\\#");
+	bool none = !o->split_text[strspn(o->split_text, " \t")];
+	size_t n = strpbrk(o->split_text, "\\\n\v\f\r") ? 1 : words_of(o->split_text, s, 1, "$#");
 	struct options again;
 
+	if (n == 1 && !none)
+		return (struct inner){ .bypass = true };
 	s->words[0] = argv[0];
-	for (size_t i = o->split; i < argc && n > 1 && n < WORDS_MAX - 1; i++)
+	for (size_t i = o->split; i < argc && n < WORDS_MAX - 1; i++)
 		s->words[n++] = argv[i];
-	if (n == 1)
-		return (struct inner){ 0 };
 	s->words[n] = NULL;
 	again = options(env, s->words, n);
-	if (again.split_text || again.at >= n)
-		return (struct inner){ 0 };
-	return (struct inner){ .argv = s->words + again.at, .argc = n - again.at };
+	if (again.split_text)
+		return (struct inner){ .bypass = true };
+	return again.at < n ? (struct inner){ .argv = s->words + again.at, .argc = n - again.at } : (struct inner){ 0 };
 }
 
 /* watch gives its words to a shell as one line. */
@@ -315,8 +354,6 @@ static struct inner wrapped(const char *name, const char *const *argv, size_t ar
 		in = watched(in.argv, in.argc, s);
 		in.script = false; /* no -c that somebody wrote */
 	}
-	in.bypass = (!strcmp(name, "exec") && is_set(&o, 'a')) ||
-		    (!strcmp(name, "env") && (is_set(&o, 'i') || is_set(&o, 'u') || is_set(&o, 'S')));
 	return in;
 }
 
@@ -325,7 +362,7 @@ struct inner look_inside(const struct policy *p, const struct name *name, const 
 	uint32_t at = 0;
 
 	if (is_shell(name))
-		return shell(argv, argc, &slots[slot]);
+		return shell(name->base, argv, argc, &slots[slot]);
 	if (is_loader(name->base))
 		return loaded(argv, argc);
 	if (index_next(p, &p->exec_index, hash_word(name->base, name->base_len), KIND_WRAPPER, name->base, name->base_len, &at))

@@ -63,9 +63,11 @@ for p in good bad; do
 	printf 'x:\n\t/workspace/bin/%s\n' $p >"$W/$p.mk"
 	printf 'sh -c "sh -c /workspace/bin/%s"\n' $p >"$W/nest-$p.sh"
 done
-X bash -c "exec -a good /workspace/bin/good" >"$T/out" 2>&1
-check "a script that only hides a name is refused" [ $? = 126 ]
-check "by its own rule" grep -q 'rule=shellc-wrapper-bypass' "$T/out"
+for hides in 'bash -pc /workspace/bin/good' 'sh +c /workspace/bin/good' "sh -c \"env -S '/workspace/bin/good \\\${HOME}'\""; do
+	eval "X $hides" >"$T/out" 2>&1
+	check "what is not understood before a command is refused: $hides" is $? 126
+	check "by its own rule: $hides" grep -q 'rule=shellc-wrapper-bypass' "$T/out"
+done
 # @ stands for the program's name.
 cat >"$T/ways" <<'P'
 /workspace/bin/@
@@ -74,6 +76,12 @@ sh -c "cd bin && ./@"
 sh -c "PATH=/workspace/bin:$PATH; @"
 sh -c "true; (true && /workspace/bin/@) | cat"
 bash -c "true; exec -a good /workspace/bin/@"
+bash -c "exec -a good /workspace/bin/@"
+bash -c "exec -cl /workspace/bin/@"
+bash --noprofile --norc -eo pipefail -c /workspace/bin/@
+bash --login --posix --rcfile /dev/null -O extglob +O extglob +o noglob -c "time -p /workspace/bin/@"
+sh -eu -o noglob -c "env -i A=1 /workspace/bin/@"
+sh -c "env -u HOME -C / -S '/workspace/bin/@ fine'"
 sh /workspace/nest-@.sh
 make -f @.mk
 find /workspace/way.py -exec /workspace/bin/@ ;

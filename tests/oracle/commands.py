@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a command line runs besides itself: shells with -c and programs that start another one. Words are bytes."""
 import re
+import shlex
 
 SHELLS = set(b"sh bash dash ash mksh ksh zsh".split())
 WRAPPERS = set(b"env nice nohup timeout xargs setsid stdbuf busybox sudo doas time command exec chroot ionice taskset watch".split())
@@ -8,7 +9,7 @@ LOADER = re.compile(rb"ld(-.*)?\.so(\.[0-9]+)*|ld-.*\.so(\..*)?")
 DEPTH = 4
 # Options with a value of their own: short letters, long names; then how many words stand before the command.
 GRAMMAR = {
-    b"env": (b"uCS", [b"unset", b"chdir", b"split-string"], 0),
+    b"env": (b"uCSa", [b"unset", b"chdir", b"split-string", b"argv0"], 0),
     b"nice": (b"n", [b"adjustment"], 0),
     b"nohup": (b"", [], 0),
     b"timeout": (b"sk", [b"signal", b"kill-after"], 1),
@@ -27,7 +28,10 @@ GRAMMAR = {
     b"watch": (b"n", [b"interval"], 0),
 }
 LOADER_VALUES = [b"library-path", b"preload", b"audit", b"argv0", b"inhibit-rpath", b"glibc-hwcaps-prepend", b"glibc-hwcaps-mask"]
-SAFE_SHELL = b"eufxlivBHs"
+SET_LETTERS = b"abCefhmnuvx"    # of POSIX's set
+SAFE_SHELL = {b"zsh": b"eufxlivBHs"}
+SAFE_LONG = {b"--" + n for n in b"norc noprofile posix login noediting restricted verbose rcfile init-file".split()}
+SPLIT = (b"S", b"split-string")
 ASSIGNMENT = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -36,26 +40,31 @@ def base(name):
     return name[:-5] if name.endswith(b".real") and len(name) > 5 else name
 
 
-def options(words, short, long):
-    """Index of the first operand, and the options seen: one byte each, or the long name."""
-    i, seen = 1, []
-    while i < len(words) and words[i].startswith(b"-") and words[i] != b"-":
+def options(words, short, long, last=()):
+    """Index of the first operand, and the options seen, one byte each or the long name, with their values. It ends behind one of last."""
+    i, seen = 1, {}
+    while i < len(words) and words[i].startswith(b"-") and words[i] != b"-" and not any(name in seen for name in last):
         word = words[i]
         i += 1
         if word == b"--":
             break
         if word.startswith(b"--"):
-            name = word[2:].split(b"=")[0]
-            seen.append(name)
-            if name in long and b"=" not in word:
+            name, equals, value = word[2:].partition(b"=")
+            if name in long and not equals:
+                value = words[i] if i < len(words) else None
                 i += 1
+            seen[name] = value
             continue
         for k in range(1, len(word)):
-            seen.append(word[k:k + 1])
-            if word[k:k + 1] in [bytes([c]) for c in short]:
-                if k + 1 == len(word):
-                    i += 1
-                break
+            name, value = word[k:k + 1], word[k + 1:]
+            if name not in [bytes([c]) for c in short]:
+                seen[name] = b""
+                continue
+            if not value:
+                value = words[i] if i < len(words) else None
+                i += 1
+            seen[name] = value
+            break
     return i, seen
 
 
@@ -91,26 +100,37 @@ def simple_words(script):
     return words or None
 
 
-def shell_script(words):
+def shell_script(words, shell):
     """The script of a shell's -c or None, and whether an option before it is not known to be harmless."""
     i, odd, script = 1, False, False
-    while i < len(words) and words[i][:1] in (b"-", b"+") and len(words[i]) > 1:
+    gnu, korn = shell in (b"bash", b"sh"), shell in (b"zsh", b"ksh", b"mksh")
+    while i < len(words) and words[i][:1] in (b"-", b"+"):
         word = words[i]
         i += 1
-        if word == b"--":
+        if word in (b"--", b"-"):
             break
-        if word.startswith(b"--") or word.startswith(b"+"):
+        if word == b"+":
+            i -= 1
+            break
+        full = word if word.startswith(b"--") else b"-" + word if word.startswith(b"-") else b""
+        if gnu and full in SAFE_LONG:
+            odd = odd or full != word
+            i += full in (b"--rcfile", b"--init-file")
+            continue
+        if word.startswith(b"--"):
             odd = True
             continue
         for k in range(1, len(word)):
             c = word[k:k + 1]
             if c == b"c":
                 script = True
-            elif c in (b"o", b"O"):
-                odd = True
-                if k + 1 == len(word):
-                    i += 1
-            elif c not in [bytes([x]) for x in SAFE_SHELL]:
+                odd = odd or word.startswith(b"+")
+            elif c == b"o" or (c == b"O" and gnu):
+                if korn and k + 1 < len(word):    # the rest is the name
+                    odd = True
+                    break
+                i += 1
+            elif c not in SAFE_SHELL.get(shell, SET_LETTERS + b"ilBHs"):
                 odd = True
     return (words[i], odd) if script and i < len(words) else (None, False)
 
@@ -118,7 +138,7 @@ def shell_script(words):
 def inner(words, name, wrappers, in_script):
     """(words of the command that a program of this base name runs with these words or None, they are a script's, the script hides it)."""
     if name in SHELLS:
-        script, odd = shell_script(words)
+        script, odd = shell_script(words, name)
         found = simple_words(script) if script is not None else None
         while found and ASSIGNMENT.match(found[0]):
             found = found[1:]
@@ -128,20 +148,24 @@ def inner(words, name, wrappers, in_script):
     if name not in wrappers:
         return None, in_script, False
     short, long, before = GRAMMAR.get(name, (b"", [], 0))
-    i, seen = options(words, short, long)
+    i, seen = options(words, short, long, SPLIT if name == b"env" else ())
     if name == b"nice" and len(words) > 1 and re.fullmatch(rb"-[0-9]+", words[1]):
-        seen = []
-    odd = in_script and ((name == b"exec" and b"a" in seen) or
-                         (name == b"env" and any(s in seen for s in (b"i", b"u", b"S", b"unset", b"ignore-environment", b"split-string"))))
+        seen = {}
+    odd = False
     if (name == b"command" and (b"v" in seen or b"V" in seen)) or (name in (b"ionice", b"taskset") and b"p" in seen):
         return None, in_script, odd
     rest = words[i + before:]
-    if name == b"env":
-        for k, word in enumerate(words[1:i], 1):
-            if word.startswith(b"-S") or word.startswith(b"--split-string"):
-                text = word[2:] if word.startswith(b"-S") else word.partition(b"=")[2]
-                rest = (text or words[k + 1]).split() + rest
-                break
+    texts = [seen[k] for k in SPLIT if seen.get(k) is not None]
+    if texts and name == b"env":    # its words stand in its place; with another such text among them it is not understood
+        plain = re.sub(rb"'[^']*'", b"", texts[0])
+        try:
+            new = None if re.search(rb"[\\\n\v\f\r]", texts[0]) or re.search(rb"[#$]", plain) else shlex.split(texts[0].decode("latin-1"))
+        except ValueError:
+            new = None
+        new = None if new is None else words[:1] + [w.encode("latin-1") for w in new] + rest
+        if new is None or any(options(new, short, long, SPLIT)[1].get(k) is not None for k in SPLIT):
+            return None, in_script, in_script
+        return inner(new, name, wrappers, in_script)
     if name == b"watch" and not any(s in seen for s in (b"x", b"exec")):
         return simple_words(b" ".join(rest)), in_script, odd    # it gives its words to sh -c
     while name in (b"env", b"sudo") and rest and (ASSIGNMENT.match(rest[0]) or (name == b"env" and b"=" in rest[0])):

@@ -32,6 +32,7 @@ static struct policy *with(struct strs add, struct strs remove)
 
 	m.execs = RULES({ .name = "no-rm", .commands = STRS("rm", "/opt/Bad/tool"), .decision = POL_DENY, .max_depth = -1 },
 			{ .name = "ask", .commands = STRS("cur?"), .decision = POL_APPROVE, .max_depth = -1 },
+			{ .name = "ask-tool", .commands = STRS("tool"), .decision = POL_APPROVE, .max_depth = -1 },
 			{ .name = "all", .decision = POL_ALLOW, .max_depth = -1 });
 	return gen_open(&m);
 }
@@ -127,8 +128,17 @@ static void test_transparent(void **state UNUSED)
 static void test_scripts(void **state UNUSED)
 {
 	static const char *const bypass[][6] = {
-		{ "sh", "-c", "exec -a x ls" }, { "sh", "-c", "env -i ls" }, { "sh", "-c", "env -u A ls" }, { "sh", "-c", "env -S ls" }, { "sh", "-c", "env --ignore-env ls" }, { "sh", "-c", "env - ls" },
-		{ "sh", "-c", "nice env -i ls" }, { "sh", "-p", "-c", "ls" }, { "bash", "-o", "pipefail", "-c", "ls" }, { "bash", "--norc", "-c", "ls" }, { "bash", "-eo", "pipefail", "-c", "ls" }, { "sh", "+x", "-c", "ls" }, { "bash", "--rcfile", "f", "-c", "ls" }, { "bash", "--init-file", "f", "-c", "ls" }, { "sh", "-c", "env -uA ls" }, { "nice", "sh", "-c", "env -i" },
+		{ "sh", "-p", "-c", "ls" }, { "sh", "-epc", "ls" }, { "sh", "+c", "ls" }, { "sh", "+pc", "ls" }, { "bash", "-norc", "-c", "ls" }, { "bash", "-rcfile", "f", "-c", "ls" },
+		{ "bash", "--frob", "-c", "ls" }, { "bash", "--rcfile=f", "-c", "ls" }, { "dash", "--norc", "-c", "ls" }, { "dash", "-O", "-c", "ls" }, { "zsh", "--posix", "-c", "ls" },
+		{ "zsh", "-O", "-c", "ls" }, { "zsh", "-bc", "ls" }, { "zsh", "-oerrexit", "-c", "ls" }, { "mksh", "-onoclobber", "-c", "ls" }, { "ksh", "-oc", "-c", "ls" },
+		{ "sh", "-c", "env -S 'ls $A'" }, { "sh", "-c", "env -S 'ls \\_x'" }, { "sh", "-c", "env -S '-S ls'" }, { "sh", "-c", "nice env -iS '\"ls'" }, { "sh", "-pc", "env -S" }, { "nice", "sh", "-pc", "a; b" },
+	};
+	static const char *const understood[][9] = {
+		{ "sh", "-c", "exec -a x tool" }, { "sh", "-c", "exec -cla x tool" }, { "sh", "-c", "exec -l -c tool" }, { "sh", "-c", "env -i tool" }, { "sh", "-c", "env -u A tool" }, { "sh", "-c", "env -S tool" }, { "sh", "-c", "env -iS 'A=b tool' x" }, { "sh", "-c", "env --ignore-env tool" },
+		{ "sh", "-c", "env - tool" }, { "sh", "-c", "env -C / -a x A=b tool" }, { "sh", "-c", "env --argv0 x tool" }, { "sh", "-c", "nice env -i tool" }, { "sh", "-c", "time -p tool" }, { "sh", "-c", "env -S ' ' tool" },
+		{ "bash", "-o", "pipefail", "-c", "tool" }, { "bash", "-eo", "pipefail", "-c", "tool" }, { "bash", "-oe", "pipefail", "-c", "tool" }, { "bash", "-ceo", "pipefail", "tool" }, { "bash", "-oO", "a", "b", "-c", "tool" },
+		{ "bash", "--norc", "--noprofile", "--posix", "--login", "--noediting", "--restricted", "-c", "tool" }, { "bash", "--verbose", "--rcfile", "f", "--init-file", "f", "-c", "tool" }, { "sh", "--login", "-c", "tool" },
+		{ "bash", "-O", "extglob", "+O", "x", "+o", "y", "-c", "tool" }, { "sh", "-abCefhmnuvxc", "tool" }, { "sh", "+ex", "-c", "tool" }, { "dash", "-o", "errexit", "-c", "tool" }, { "zsh", "-o", "errexit", "-c", "tool" }, { "sh", "-c", "-", "tool" },
 	};
 	struct model m = { .name = "n" };
 	struct policy *keep = p;
@@ -136,8 +146,13 @@ static void test_scripts(void **state UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(bypass); i++)
 		if (strcmp(run(bypass[i]).rule, "shellc-wrapper-bypass") != 0 || run(bypass[i]).decision != POL_DENY)
 			fail_msg("case %zu: %s ... got %s", i, bypass[i][2], run(bypass[i]).rule);
-	assert_verdict(RUN("env", "-i", "ls"), POL_ALLOW, "all");
-	assert_verdict(RUN("exec", "-a", "x", "ls"), POL_ALLOW, "all");
+	for (size_t i = 0; i < ARRAY_LEN(understood); i++)
+		if (strcmp(run(understood[i]).rule, "ask-tool") != 0)
+			fail_msg("case %zu: %s %s ... got %s", i, understood[i][0], understood[i][1], run(understood[i]).rule);
+	/* no script: nobody who wrote one could hide in it */
+	assert_verdict(RUN("env", "-S", "ls $A"), POL_ALLOW, "all");
+	assert_verdict(RUN("bash", "-init-file", "-c", "x", "-c"), POL_ALLOW, "all");
+	assert_verdict(RUN("zsh", "-onoclobber", "x", "rm"), POL_ALLOW, "all");
 	assert_verdict(RUN("sh", "-exc", "env A=b ls"), POL_ALLOW, "all");
 	assert_verdict(RUN("sh", "-c", "env -i ls; x"), POL_ALLOW, "all");
 	/* four deep is looked at, what is deeper is refused in a script only */
@@ -150,7 +165,7 @@ static void test_scripts(void **state UNUSED)
 	/* without a command rule that restricts there is nothing to get around */
 	m.execs = RULES({ .name = "all", .decision = POL_ALLOW, .max_depth = -1 }, { .name = "audit", .decision = POL_AUDIT, .max_depth = -1 });
 	p = gen_open(&m);
-	assert_verdict(RUN("sh", "-c", "env -i ls"), POL_ALLOW, "all");
+	assert_verdict(RUN("sh", "-pc", "ls"), POL_ALLOW, "all");
 	assert_verdict(RUN("sh", "-c", "nice nice nice nice ls"), POL_ALLOW, "all");
 	policy_close(p);
 	p = keep;
