@@ -19,7 +19,7 @@ struct line {
 	const char *given, *resolved; const char *const *argv; size_t argc;
 	uint32_t depth;
 	const char *text; size_t len;   /* its arguments joined, when asked for */
-	bool own, script;
+	bool own, script, loaded;
 };
 
 static const char *base(const char *s)
@@ -73,7 +73,8 @@ static bool restricts(enum pol_decision d)
 	return d != POL_ALLOW && d != POL_AUDIT;
 }
 
-/* A digest is that of the file asked about; of what is looked ahead to there is none. */
+/* A digest is that of the file asked about. What is looked ahead to is judged with its own when it is run; of what a loader loads, which is
+ * not, it cannot be known. */
 static bool has_digest(struct asked *a, const struct img_exec *u, const struct line *l, enum pol_decision d)
 {
 	uint8_t bytes[32];
@@ -82,12 +83,14 @@ static bool has_digest(struct asked *a, const struct img_exec *u, const struct l
 
 	if (!n)
 		return true;
-	if (l->own && !a->digest) {
+	if (!l->own)
+		return l->loaded && restricts(d);
+	if (!a->digest) {
 		a->digest = a->q->sha256 && a->q->sha256(a->q->sha256_arg, bytes) >= 0 ? 1 : -1;
 		if (a->digest > 0)
 			hex_encode(bytes, sizeof(bytes), a->hex);
 	}
-	if (!l->own || a->digest < 0)
+	if (a->digest < 0)
 		return restricts(d);
 	for (uint32_t i = 0; i < n; i++)
 		if (!strcmp(a->p->pool + v[i], a->hex))
@@ -216,11 +219,17 @@ static struct pol_verdict to_verdict(const struct asked *a, uint32_t no, const s
 	return v;
 }
 
-static void stricter(struct pol_verdict *v, const struct pol_verdict *other)
+static bool implicit(const struct pol_verdict *v)
 {
-	bool implicit = other->rule_no == POL_NO_RULE && !strcmp(other->rule, "default-deny-commands");
+	return v->rule_no == POL_NO_RULE && !strcmp(v->rule, "default-deny-commands");
+}
 
-	if (!implicit && rank(other->decision) > rank(v->decision))
+/* v is l's. Of a command that is looked ahead to, the implicit end counts for nothing, nor may it hide what lies below it. */
+static void stricter(const struct line *l, struct pol_verdict *v, const struct pol_verdict *other)
+{
+	bool nothing = !l->own && implicit(v);
+
+	if (!implicit(other) && (nothing || rank(other->decision) > rank(v->decision)))
 		*v = *other;
 }
 
@@ -230,7 +239,7 @@ static void synthesise(const struct asked *a, struct pol_verdict *v, const char 
 
 	s.rule = rule;
 	if (a->p->h->flags & IMG_RESTRICTIVE)
-		stricter(v, &s);
+		stricter(l, v, &s);
 }
 
 static struct pol_verdict look(struct asked *a, struct line *l, int left);
@@ -238,7 +247,7 @@ static struct pol_verdict look(struct asked *a, struct line *l, int left);
 static void through(struct asked *a, struct pol_verdict *v, const struct name *name, const struct line *l, int left)
 {
 	struct inner in = look_inside(a->p, name, l->argv, l->argc, left);
-	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script,
+	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script, .loaded = in.loaded,
 			     .depth = l->depth + (!in.loaded && l->depth < UINT32_MAX) };
 	struct pol_verdict w;
 
@@ -253,7 +262,7 @@ static void through(struct asked *a, struct pol_verdict *v, const struct name *n
 	}
 	next.given = in.argv[0];
 	w = look(a, &next, left - 1);
-	stricter(v, &w);
+	stricter(l, v, &w);
 }
 
 static struct pol_verdict look(struct asked *a, struct line *l, int left)
@@ -274,7 +283,7 @@ static struct pol_verdict look(struct asked *a, struct line *l, int left)
 	if (x != NO_RULE && y != NO_RULE) {
 		struct pol_verdict w = to_verdict(a, y, l);
 
-		stricter(&v, &w);
+		stricter(l, &v, &w);
 	}
 	through(a, &v, given, l, left);
 	if (two && strcmp(given->base, file->base) != 0)
@@ -296,7 +305,7 @@ struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 	if (by_file) {
 		own.given = q->given;
 		w = look(&a, &own, LOOK_DEPTH);
-		stricter(&v, &w);
+		stricter(&own, &v, &w);
 	}
 	/* A multi-call program does what argv[0] says. The name there can make a verdict stricter, never milder. */
 	if (!zero || !strcmp(base(zero), base(q->given)) || (q->resolved && !strcmp(base(zero), base(q->resolved))))
@@ -304,7 +313,7 @@ struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 	own.given = zero[0] == '-' ? zero + 1 : zero;
 	own.text = NULL;
 	w = look(&a, &own, LOOK_DEPTH);
-	stricter(&v, &w);
+	stricter(&own, &v, &w);
 	return v;
 }
 

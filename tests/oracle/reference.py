@@ -252,7 +252,9 @@ class Policy:
             if r.get("args_patterns") and not any(self.regex(a).search(joined) for a in r["args_patterns"]):
                 continue
             if "sha256" in r:
-                known = q.get("sha256")
+                if q.get("ahead"):
+                    continue
+                known = q.get("sha256") if depth == q.get("depth", 0) else None
                 if known is None and self.word(r) in ("allow", "audit", "soft_delete"):
                     continue
                 if known is not None and known not in [h.lower() for h in as_list(r["sha256"])]:
@@ -280,7 +282,9 @@ class Policy:
                 yield "shellc-wrapper-bypass"
             if found and level < commands.DEPTH:
                 same = commands.LOADER.fullmatch(name)    # a loader runs its program without another exec
-                yield from self.chain(found, None, level + 1, depth if same else depth + 1, in_script, q)
+                # What a loader loads has no exec of its own that would be judged.
+                ahead = {**q, "ahead": not same}
+                yield from self.chain(found, None, level + 1, depth if same else depth + 1, in_script, ahead)
             elif found and in_script and self.restrictive:
                 yield "shellc-depth-exceeded"
 

@@ -202,6 +202,29 @@ static void test_depths(void **state UNUSED)
 	p = keep;
 }
 
+/* A command in the middle that no rule speaks of neither decides nor hides what lies below it. */
+static void test_middle(void **state UNUSED)
+{
+	struct model m = { .name = "n" };
+	struct policy *keep = p;
+
+	m.execs = RULES({ .name = "no-rm", .commands = STRS("rm"), .decision = POL_DENY, .max_depth = -1 },
+			{ .name = "env", .commands = STRS("env"), .decision = POL_ALLOW, .max_depth = -1 },
+			{ .name = "ask", .commands = STRS("curl"), .decision = POL_APPROVE, .max_depth = -1 });
+	p = gen_open(&m);
+	assert_verdict(RUN("env", "nice", "rm"), POL_DENY, "no-rm");
+	assert_verdict(RUN("env", "sh", "-c", "nice rm x"), POL_DENY, "no-rm");
+	assert_verdict(RUN("env", "nice", "curl"), POL_APPROVE, "ask");
+	assert_verdict(RUN("env", "sh", "-pc", "ls"), POL_DENY, "shellc-wrapper-bypass");
+	assert_verdict(RUN("env", "nice", "ls"), POL_ALLOW, "env");
+	assert_verdict(RUN("env", "nice", "env", "ls"), POL_ALLOW, "env");
+	/* the submitted one's own end stays */
+	assert_verdict(RUN("nice", "env", "ls"), POL_DENY, "default-deny-commands");
+	assert_verdict(RUN("nice", "curl"), POL_DENY, "default-deny-commands");
+	policy_close(p);
+	p = keep;
+}
+
 /* argv[0], the name given and the file each count; one that the caller may have made can only forbid. */
 static void test_three_names(void **state UNUSED)
 {
@@ -309,6 +332,15 @@ static void test_digests(void **state UNUSED)
 	assert_verdict(RUN("git"), POL_DENY, "bad");
 	more.sha256 = NULL;
 	assert_verdict(RUN("git"), POL_DENY, "bad");
+	/* below it they wait for the exec, but for a loader's */
+	assert_verdict(RUN("sh", "-c", "git"), POL_AUDIT, "rest");
+	assert_verdict(RUN("env", "git"), POL_AUDIT, "rest");
+	assert_verdict(RUN("ld.so", "git"), POL_DENY, "bad");
+	assert_verdict(RUN("ld.so", "env", "git"), POL_AUDIT, "rest");
+	more.sha256 = digest;
+	byte = 0x0c;
+	more.sha256_arg = &byte;
+	assert_verdict(RUN("env", "git"), POL_AUDIT, "rest");
 	more = (struct pol_exec){ 0 };
 	policy_close(p);
 	p = keep;
@@ -390,7 +422,7 @@ static void test_many(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_wrappers), cmocka_unit_test(test_long_words), cmocka_unit_test(test_transparent), cmocka_unit_test(test_scripts),
-					    cmocka_unit_test(test_depths), cmocka_unit_test(test_three_names), cmocka_unit_test(test_pattern_not_opened), cmocka_unit_test(test_digests), cmocka_unit_test(test_processes), cmocka_unit_test(test_many) };
+					    cmocka_unit_test(test_depths), cmocka_unit_test(test_middle), cmocka_unit_test(test_three_names), cmocka_unit_test(test_pattern_not_opened), cmocka_unit_test(test_digests), cmocka_unit_test(test_processes), cmocka_unit_test(test_many) };
 
 	return cmocka_run_group_tests(tests, open_it, close_it);
 }
