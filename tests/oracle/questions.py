@@ -163,15 +163,19 @@ class Generator(Rules):
         if self.chance(0.45):
             flags = d.choice([["-c"], ["-c"], ["-ec"], ["-e", "-c"], ["-lc"], ["-euxc"], ["-e"]])
             if "synthesised" in self.have and self.chance(0.15):
-                flags = d.choice([["-o", "pipefail", "-c"], ["-pc"], ["--norc", "-c"]])
+                flags = d.choice([["-o", "pipefail", "-c"], ["-pc"], ["--norc", "-c"], ["--login", "--rcfile", "f", "-c"], ["-eo", "pipefail", "-c"], ["-oe", "x", "-c"],
+                                  ["-O", "extglob", "-c"], ["+o", "x", "+e", "-c"], ["-abCefhmnuvxc"], ["+c"], ["-c", "-"], ["-norc", "-c"], ["--norc=", "-c"]])
             script = self.script(under)
             return [d.choice(["", "/bin/", ""]) + d.choice(["sh", "bash", "dash", "zsh", "ash"])] + flags + [script] + self.some(OPERANDS[:3], 0, 1)
-        head = d.choice([["env"], ["env", "A=1"], ["env", "-i"], ["env", "-u", "X"], ["env", "-uX", "B=2"], ["env", "--", "A=1"], ["/usr/bin/env"], ["nice"],
+        if self.chance(0.05):
+            text = self.script(under)
+            return ["env"] + d.choice([["-S", text], ["-iS" + text], ["--split-string=-u A " + text], ["-uA", "-S", text, "x"], ["-S", " "] + under, ["-S", "-S " + text]])
+        head = d.choice([["env"], ["env", "A=1"], ["env", "-i"], ["env", "-a", "x", "-C", "/"], ["env", "-u", "X"], ["env", "-uX", "B=2"], ["env", "--", "A=1"], ["/usr/bin/env"], ["nice"],
                          ["nice", "-n", "5"], ["nice", "-5"], ["nice", "-n5"], ["nohup"], ["timeout", "5"], ["timeout", "-s", "KILL", "5s"],
                          ["timeout", "--signal=KILL", "-k", "3", "1m"], ["timeout", "--preserve-status", "5"], ["xargs"], ["xargs", "-0", "-n", "1"],
                          ["xargs", "-I", "{}"], ["xargs", "-n1", "-P", "4"], ["setsid"], ["setsid", "-w"], ["stdbuf", "-oL"], ["stdbuf", "-o", "L"], ["busybox"],
                          ["/bin/busybox"], ["sudo"], ["sudo", "-u", "root"], ["sudo", "-n", "--"], ["sudo", "A=1"], ["doas"], ["doas", "-u", "root"], ["time"],
-                         ["time", "-p"], ["command"], ["command", "-v"], ["command", "-p"], ["exec"], ["exec", "-a", "x"], ["chroot", "/x"], ["ionice", "-c", "3"],
+                         ["time", "-p"], ["command"], ["command", "-v"], ["command", "-p"], ["exec"], ["exec", "-a", "x"], ["exec", "-cla", "x"], ["chroot", "/x"], ["ionice", "-c", "3"],
                          ["ionice", "-c3", "-n", "1"], ["taskset", "1"], ["taskset", "-c", "0"], ["watch"], ["watch", "-n", "1"], ["strace"],
                          ["/lib64/ld-linux-x86-64.so.2"], ["/lib64/ld-linux-x86-64.so.2", "--library-path", "/x"], ["ld.so", "--argv0", "y"]])
         return head + under
