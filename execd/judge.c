@@ -46,10 +46,11 @@ struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const
 		return v;
 	q.untrusted_name = judge_could_make(gen->policy, f->place);
 	v = policy_exec(gen->policy, &q);
-	/* What a person approved or a rule put in place of another program is not asked about again, only refused. Another policy's word
-	 * counts for nothing here. */
+	/* What a person approved by this rule, or a rule put in place of another program, is not asked about again, only refused. Before it
+	 * was started its file was not known: another rule may ask about that. Another policy's word counts for nothing here. */
 	if (first && c->judged == gen->number &&
-	    ((v.decision == POL_APPROVE && c->approved) || (v.decision == POL_REDIRECT && c->redirected)))
+	    ((v.decision == POL_APPROVE && c->approved && v.rule_no == c->verdict.rule_no) ||
+	     (v.decision == POL_REDIRECT && c->redirected)))
 		v.decision = POL_ALLOW;
 	return v;
 }

@@ -6,7 +6,7 @@ set -u
 . "$(dirname "$0")/../lib/check.sh"
 W=$T/ws
 mkdir -p "$W/bin"
-for p in tool other; do gcc -O1 -DDIR='"/workspace"' -DMARK="\"$p\\n\"" -o "$W/bin/$p" "$top/tests/integration/mark.c"; done
+for p in tool other named; do gcc -O1 -DDIR='"/workspace"' -DMARK="\"$p\\n\"" -o "$W/bin/$p" "$top/tests/integration/mark.c"; done
 cat >"$T/p.yaml" <<'P2'
 version: 1
 name: approve
@@ -14,7 +14,8 @@ file_rules:
   - {name: ask-file, paths: ["**/held"], operations: [create], decision: approve, timeout: 20s}
   - {name: all, paths: ["/**"], decision: allow}
 command_rules:
-  - {name: ask, commands: [tool], decision: approve, timeout: 20s}
+  - {name: ask-here, commands: [/workspace/bin/named], decision: approve, timeout: 20s}
+  - {name: ask, commands: [tool, named], decision: approve, timeout: 20s}
   - {name: all, decision: allow}
 P2
 SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
@@ -61,6 +62,24 @@ check "and how much is left out" is "$((${#shown} - ${#words} + left_out))" $((2
 check "refused, it does not run" test ! -e "$W/marks"
 asked yes sh /workspace/long.sh >/dev/null
 check "control: allowed, it runs" is "$(cat "$W/marks")" tool
+
+# A bare name is asked about before it is known which file it leads to. A rule about that file asks for itself.
+rm "$W/marks"
+asks() { [ "$("$A" approve list | jq -r '.[0].rule // empty')" = "$1" ]; }
+resolve() { "$A" approve resolve "$("$A" approve list | jq -r '.[0].id')" "$1" >/dev/null; }
+for said in deny allow; do
+	PATH=/workspace/bin:$PATH timeout 60 "$A" exec "$SID" -- named >/dev/null 2>"$T/err" &
+	runs=$!
+	check "a bare name is asked about" soon asks ask
+	resolve --allow
+	check "then its file, by the file's rule" soon asks ask-here
+	resolve --$said
+	wait $runs
+	echo $? >"$T/code-$said"
+	[ $said = allow ] || check "refused there, it does not run" test ! -e "$W/marks"
+done
+check "it is 126" is "$(cat "$T/code-deny")" 126
+check "control: allowed, it runs" is "$(cat "$W/marks")" named
 
 # A creation that waits for a person keeps its directory locked: no other program waits for that.
 mkdir "$W/d"
