@@ -24,6 +24,14 @@ static void put_value(struct buf *b, const char *s, size_t n, bool quote)
 	}
 }
 
+/* How much of a value goes in: no slashes at its end where one follows, or "${PROJECT_ROOT}/x" would be "//x" for the root. */
+static size_t value_len(const char *s, size_t n, const char *next)
+{
+	while (*next == '/' && n && s[n - 1] == '/')
+		n--;
+	return n;
+}
+
 static bool name_ok(const char *s, size_t n)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
@@ -52,9 +60,9 @@ static bool put_var(struct parse *p, const struct node *n, const char *s, const 
 	value = var_value(p, name, len);
 	root = b->len == 0 && (!*end[0] || *end[0] == '/');
 	if (value && value[0]) {
-		put_value(b, value, strlen(value), quote);
+		put_value(b, value, value_len(value, strlen(value), *end), quote);
 	} else if (dash) {
-		put_value(b, dash + 2, (size_t)(close - dash - 2), quote);
+		put_value(b, dash + 2, value_len(dash + 2, (size_t)(close - dash - 2), *end), quote);
 	} else if (p->vars_may_miss) { /* stands for any value: a root where a path begins */
 		put_value(b, root ? "/-" : "-", root ? 2 : 1, quote);
 	} else {

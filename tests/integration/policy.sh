@@ -57,6 +57,7 @@ check "validate --json: places, levels, ids" is "$(jq -c '[.[] | [.line, .level,
 	'[[4,"error",null],[8,"warning","shadowed-rule"],[5,"warning","unreachable-approve"],[1,"error","unreadable"]]'
 check "validate --json: files" is "$(jq -r '.[0].file' "$T/said")" "$T/policies/bad.yaml"
 check "validate --json: nothing found" is "$("$A" policy validate --json clean | jq -c .)" '[]'
+check "validate: from the root" is "$(cd / && "$A" policy validate --strict clean)" ok
 check "validate: an unknown option" status 1 "$A" policy validate --loud clean
 check "validate: nothing to validate" status 1 "$A" policy validate --strict
 

@@ -11,6 +11,7 @@
 
 #include "policy/lint.h"
 #include "policy/lint_glob.h"
+#include "policy/parse.h"
 #include "tests/unit/policy/pol.h"
 
 #define F "version: 1\nname: n\nfile_rules:\n"
@@ -191,6 +192,30 @@ static void test_words(void **state UNUSED)
 	expect(F "- {name: a, paths: ['/x/**'], operations: [delete, write], decision: soft_delete}\n", "");
 	expect(F "- {name: a, paths: ['/x/**'], operations: [stat]" Q, "4 not-enforceable");
 	expect(F "- {name: a, paths: ['/x/**'], operations: [stat, open]" Q, "");
+}
+
+/* A value that ends in slashes, as the root does, doubles none that follows. */
+static void test_roots(void **state UNUSED)
+{
+	static const char *const t[][2] = { { "${R}/**", "/**" },     { "${R}", "/" },		  { "${S}/x", "/a/b/x" }, { "${S}", "/a/b//" },
+					    { "/x/${S}", "/x//a/b//" }, { "${NO:-/}/x", "/x" }, { "${R}x/${R}", "/x//" } };
+	static const struct pol_var vars[] = { { "R", "/" }, { "S", "/a/b//" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct buf diag = BUF_INIT(1u << 16), text = BUF_INIT(1u << 16);
+		struct pol_source src = { .file = "f", .vars = vars, .n_vars = 2 };
+		struct diag d = { .file = "f", .out = &diag };
+		struct model m = { 0 };
+
+		buf_printf(&text, F "- {name: a, paths: ['%s']" A, t[i][0]);
+		src.text = (const char *)text.data;
+		src.len = text.len;
+		assert_int_equal(parse_source(&src, &d, false, &m), 0);
+		assert_string_equal(m.files.v[0].paths.v[0], t[i][1]);
+		model_fini(&m);
+		buf_fini(&text);
+		buf_fini(&diag);
+	}
 }
 
 #define SIG(...) { .name = (char[]){ "s" }, .line = 1, __VA_ARGS__ }
@@ -393,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_files), cmocka_unit_test(test_trees),	  cmocka_unit_test(test_nets),
 		cmocka_unit_test(test_execs), cmocka_unit_test(test_words),	  cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_conditions), cmocka_unit_test(test_walks),
+		cmocka_unit_test(test_roots),
 		cmocka_unit_test(test_many), cmocka_unit_test(test_large),
 	};
 
