@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Globs to positions, and a walk over all texts that one of them matches, by sets of positions. */
+/* Globs to places in them, and to texts that they match. */
 #include "policy/lint_glob.h"
 
 #include <ctype.h>
@@ -7,16 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "policy/model.h"
 
 #define NODES 2000000u
-#define SETS_WALKED 30000u       /* of one walk */
-#define PLACES_WALKED 4000000u   /* in all of them */
 #define NO 0xffffffffu
-#define BYTES 256u               /* sets before this one are one byte each */
-
-enum { G_SET, G_SPLIT, G_ACCEPT };
+#define TEXT_STEPS 8192
+#define ODD 1                    /* a byte that nobody writes */
 
 static void *grown(void *v, uint32_t n, uint32_t *cap, size_t size)
 {
@@ -38,7 +34,7 @@ static uint32_t node(struct globs *g, uint8_t kind, uint32_t set, uint32_t a, ui
 	if (!v)
 		return NO;
 	g->v = v;
-	v[g->n] = (struct gnode){ kind, set, a, b };
+	v[g->n] = (struct gnode){ kind, false, set, a, b, g->n_globs };
 	return g->n++;
 }
 
@@ -56,7 +52,7 @@ static uint32_t set_node(struct globs *g, const uint8_t set[32], uint32_t to)
 		g->sets = v;
 		memcpy(v[g->n_sets++], set, 32);
 	}
-	return node(g, G_SET, BYTES + k, to, NO);
+	return node(g, G_SET, G_BYTES + k, to, NO);
 }
 
 static uint32_t any_node(struct globs *g, bool cross, uint32_t to)
@@ -172,6 +168,7 @@ static uint32_t build(struct globs *g, const char *s, size_t n, uint32_t to)
 		if (any == NO)
 			return NO;
 		g->v[loop].a = any;
+		g->v[any].ever = (k > 1 || !g->sep) && g->v[rest].kind == G_ACCEPT;
 		return loop;
 	}
 	if (s[0] == '?')
@@ -193,6 +190,7 @@ int globs_add(struct globs *g, const char *glob)
 	if (!v)
 		return -ENOMEM;
 	g->globs = v;
+	globs_room_free(g);
 	at = n > 4096 ? NO : node(g, G_ACCEPT, g->n_globs, NO, NO);
 	if (at != NO)
 		at = build(g, glob, n, at);
@@ -204,233 +202,92 @@ int globs_add(struct globs *g, const char *glob)
 
 void globs_fini(struct globs *g)
 {
+	globs_room_free(g);
 	free(g->v);
 	free(g->sets);
 	free(g->globs);
 	*g = (struct globs){ 0 };
 }
 
-/* Places of one set: rising numbers. slash: the text so far ends in one, and begin: it is empty or only that one. */
-struct places { uint32_t *v; uint32_t n, hash; bool slash, begin; };
-struct walk {
-	const struct globs *g;
-	uint32_t must;
-	struct places *sets;
-	uint32_t n_sets, n_places, table_cap, *table;
-	uint32_t *mark, stamp, *list, list_n, *hit;
-	uint8_t one[256];               /* a byte of each class */
-	unsigned n_classes;
-	uint64_t *left;
-};
-
-static void enter(struct walk *w, uint32_t x)
+bool globs_has(const struct globs *g, const struct gnode *x, unsigned c)
 {
-	while (w->mark[x] != w->stamp) {
-		w->mark[x] = w->stamp;
-		if (w->g->v[x].kind != G_SPLIT) {
-			w->list[w->list_n++] = x;
-			return;
-		}
-		enter(w, w->g->v[x].a);
-		x = w->g->v[x].b;
-	}
+	return x->set < G_BYTES ? x->set == c : g->sets[x->set - G_BYTES][c >> 3] >> (c & 7) & 1;
 }
 
-static bool has(const struct globs *g, const struct gnode *x, unsigned c)
+struct making { const struct globs *g; char *out; size_t n, cap; unsigned variant; const char *below; };
+
+static bool put(struct making *k, char c)
 {
-	return x->set < BYTES ? x->set == c : g->sets[x->set - BYTES][c >> 3] >> (c & 7) & 1;
+	if (k->n + 1 >= k->cap)
+		return false;
+	k->out[k->n++] = c;
+	return true;
 }
 
-static int by_number(const void *a, const void *b)
+static bool put_one_of(struct making *k, const struct gnode *x)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
+	if (x->set < G_BYTES)
+		return put(k, (char)x->set);
+	if (globs_has(k->g, x, ODD))
+		return put(k, ODD);
+	for (unsigned c = 2; c < 256; c++)
+		if (globs_has(k->g, x, c))
+			return put(k, (char)c);
+	return false;
 }
 
-LEAKS_UNSEEN_BEGIN /* the sets belong to the walk: globs_walk */
-/* The places listed become a set, or are found to be one that is known: its number, or NO. */
-static uint32_t intern(struct walk *w, bool slash, bool begin)
+/* What stands for a star: nothing, a byte, or two parts. */
+static bool put_star(struct making *k, const struct gnode *any)
 {
-	struct places *p;
-	uint32_t hash = 2166136261u + slash + 2 * begin, at;
+	bool deep = k->g->sep && globs_has(k->g, any, (unsigned char)k->g->sep);
+	bool begins = k->g->paths && k->n == 0;
+	size_t n = k->below ? strlen(k->below) - 1 : 0;
 
-	qsort(w->list, w->list_n, sizeof(uint32_t), by_number);
-	for (uint32_t i = 0; i < w->list_n; i++)
-		hash = (hash ^ w->list[i]) * 16777619u;
-	for (at = hash & (w->table_cap - 1); w->table[at]; at = (at + 1) & (w->table_cap - 1)) {
-		p = &w->sets[w->table[at] - 1];
-		if (p->hash == hash && p->n == w->list_n && p->slash == slash && p->begin == begin &&
-		    !memcmp(p->v, w->list, w->list_n * sizeof(uint32_t)))
-			return w->table[at] - 1;
-	}
-	if (w->n_sets == SETS_WALKED || w->n_places + w->list_n > PLACES_WALKED)
-		return NO;
-	p = &w->sets[w->n_sets];
-	*p = (struct places){ malloc((w->list_n + 1) * sizeof(uint32_t)), w->list_n, hash, slash, begin };
-	if (!p->v)
-		return NO;
-	memcpy(p->v, w->list, w->list_n * sizeof(uint32_t));
-	w->n_places += w->list_n;
-	w->table[at] = ++w->n_sets;
-	return w->n_sets - 1;
-}
-LEAKS_UNSEEN_END
-
-/* Bytes that no place tells apart are one class. sign: which of the sets hold the byte, as a hash. */
-static void classes(struct walk *w, const uint64_t sign[256])
-{
-	uint64_t of[256];
-
-	w->n_classes = 0;
-	for (unsigned c = 1; c < 256; c++) {
-		unsigned k = 0;
-
-		if (w->g->fold && isupper((int)c))
-			continue;
-		while (k < w->n_classes && of[k] != sign[c])
-			k++;
-		if (k < w->n_classes)
-			continue;
-		of[k] = sign[c];
-		w->one[k] = (uint8_t)c;
-		w->n_classes++;
-	}
-}
-
-static int look_at_bytes(struct walk *w, const uint32_t *v, size_t n)
-{
-	const struct globs *g = w->g;
-	uint64_t sign[256] = { 0 };
-	bool *used = calloc(g->n_sets + 1, 1);
-
-	if (!used)
-		return -ENOMEM;
-	if (g->paths)
-		sign['/'] = '/';
-	for (size_t i = 0; i <= n; i++) {
-		const struct gone *o = &g->globs[i < n ? v[i] : w->must];
-
-		for (uint32_t x = o->from; x < o->to; x++)
-			if (g->v[x].kind == G_SET && g->v[x].set < BYTES)
-				sign[g->v[x].set] = g->v[x].set;
-			else if (g->v[x].kind == G_SET)
-				used[g->v[x].set - BYTES] = true;
-	}
-	for (uint32_t k = 0; k < g->n_sets; k++)
-		for (unsigned c = 1; used[k] && c < 256; c++)
-			sign[c] = (sign[c] ^ (uint64_t)(g->sets[k][c >> 3] >> (c & 7) & 1) << 60 ^ (uint64_t)k << 32) * 1099511628211ull;
-	free(used);
-	classes(w, sign);
-	return 0;
-}
-
-/* From set s over byte c: the number of the set, or NO with *dead set when must cannot match any more. */
-static uint32_t step(struct walk *w, uint32_t s, uint8_t c, bool *dead)
-{
-	const struct gone *must = &w->g->globs[w->must];
-	bool slash = w->g->paths && c == '/', alive = false, begin = w->sets[s].begin && slash;
-	uint32_t n = w->sets[s].n;
-
-	*dead = slash && w->sets[s].slash;
-	if (w->g->paths && w->sets[s].begin && !w->sets[s].slash && !slash)
-		*dead = true; /* a path begins with one */
-	if (*dead)
-		return NO;
-	w->stamp++;
-	w->list_n = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct gnode *x = &w->g->v[w->sets[s].v[i]];
-
-		if (x->kind == G_SET && has(w->g, x, c))
-			enter(w, x->a);
-	}
-	for (uint32_t i = 0; i < w->list_n; i++)
-		alive |= w->list[i] >= must->from && w->list[i] < must->to;
-	*dead = !alive;
-	return alive ? intern(w, slash, begin) : NO;
-}
-
-/* What the texts that end in set s match, when must is among it. False: fn wants no more. */
-static bool report(struct walk *w, uint32_t s, globs_fn fn, void *arg)
-{
-	const struct places *p = &w->sets[s];
-	bool must = false;
-	size_t n = 0;
-
-	if (w->g->paths && p->slash)
-		return true; /* no path ends in one: the root's text is empty */
-	for (uint32_t i = 0; i < p->n; i++) {
-		const struct gnode *x = &w->g->v[p->v[i]];
-
-		if (x->kind == G_ACCEPT && x->set == w->must)
-			must = true;
-		else if (x->kind == G_ACCEPT)
-			w->hit[n++] = x->set;
-	}
-	return !must || fn(arg, w->hit, n);
-}
-
-static int explore(struct walk *w, const char *below, globs_fn fn, void *arg)
-{
-	bool dead = false;
-	uint32_t s = intern(w, false, true), first;
-
-	for (; s != NO && below && *below; below++)
-		s = step(w, s, (uint8_t)*below, &dead);
-	if (s == NO)
-		return dead ? 0 : -ETIME;
-	/* Sets made on the way are of no text below, unless they are met again. */
-	memset(w->table, 0, w->table_cap * sizeof(uint32_t));
-	w->list_n = w->sets[s].n;
-	memcpy(w->list, w->sets[s].v, w->list_n * sizeof(uint32_t));
-	first = intern(w, w->sets[s].slash, w->sets[s].begin);
-	if (first == NO)
-		return -ETIME;
-	for (uint32_t at = first; at < w->n_sets; at++) {
-		if (!report(w, at, fn, arg))
-			return 0;
-		for (unsigned k = 0; k < w->n_classes; k++) {
-			uint64_t cost = w->sets[at].n + 1;
-
-			if (*w->left < cost)
-				return -ETIME;
-			*w->left -= cost;
-			if (step(w, at, w->one[k], &dead) == NO && !dead)
-				return -ETIME;
-		}
-	}
-	return 0;
-}
-
-int globs_walk(const struct globs *g, uint32_t must, const uint32_t *others, size_t n, const char *below, globs_fn fn, void *arg,
-	       uint64_t *left)
-{
-	struct walk w = { .g = g, .must = must, .left = left, .table_cap = SETS_WALKED * 2 };
-	int r = -ENOMEM;
-
-	while (w.table_cap & (w.table_cap - 1))
-		w.table_cap += w.table_cap & -w.table_cap;
-	w.sets = malloc(SETS_WALKED * sizeof(*w.sets));
-	w.table = calloc(w.table_cap, sizeof(uint32_t));
-	w.mark = calloc((size_t)g->n + 1, sizeof(uint32_t));
-	w.list = malloc(((size_t)g->n + 1) * sizeof(uint32_t));
-	w.hit = malloc((n + 1) * sizeof(uint32_t));
-	if (w.sets && w.table && w.mark && w.list && w.hit) {
-		r = look_at_bytes(&w, others, n);
-		w.stamp = 1;
-		enter(&w, g->globs[must].start);
+	if (k->below) { /* as far as its last slash, which is the glob's next byte or begins another part */
 		for (size_t i = 0; i < n; i++)
-			enter(&w, g->globs[others[i]].start);
-		if (r == 0)
-			r = explore(&w, below, fn, arg);
+			if (!put(k, k->below[i]))
+				return false;
+		k->below = NULL;
+		begins = true;
 	}
-	for (uint32_t i = 0; i < w.n_sets; i++)
-		free(w.sets[i].v);
-	free(w.sets);
-	free(w.table);
-	free(w.mark);
-	free(w.list);
-	free(w.hit);
-	return r;
+	if (k->variant % 3 == 1)
+		return true;
+	if (deep && begins && !put(k, '/'))
+		return false;
+	return put(k, ODD) && (!deep || k->variant % 3 != 2 || (put(k, k->g->sep) && put(k, ODD)));
+}
+
+static bool fits(const struct making *k, const char *below)
+{
+	if (!k->n || (below && (strncmp(k->out, below, strlen(below)) != 0 || !k->out[strlen(below)])))
+		return false;
+	return !k->g->paths || (k->out[0] == '/' && k->out[k->n - 1] != '/' && !strstr(k->out, "//"));
+}
+
+bool globs_text(const struct globs *g, uint32_t must, unsigned variant, const char *below, char *out, size_t cap)
+{
+	struct making k = { .g = g, .out = out, .cap = cap, .variant = variant, .below = below };
+	uint32_t at = g->globs[must].start, turn = variant * 2654435761u;
+
+	for (unsigned step = 0; step < TEXT_STEPS; step++) {
+		const struct gnode *x = &g->v[at];
+
+		if (x->kind == G_ACCEPT) {
+			out[k.n] = 0;
+			return fits(&k, below);
+		}
+		if (x->kind == G_SET) {
+			if (!put_one_of(&k, x))
+				return false;
+			at = x->a;
+		} else if (g->v[x->a].kind == G_SET && g->v[x->a].a == at) {
+			if (!put_star(&k, &g->v[x->a]))
+				return false;
+			at = x->b;
+		} else { /* alternatives: the last, the first, and what comes */
+			turn = turn * 1103515245u + 12345u;
+			at = variant == 0 || (variant > 1 && turn >> 16 & 1) ? x->a : x->b;
+		}
+	}
+	return false;
 }

@@ -7,7 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct gnode { uint8_t kind; uint32_t set, a, b; };
+enum { G_SET, G_SPLIT, G_ACCEPT };
+#define G_BYTES 256u                             /* sets before this one are one byte each */
+/* of: the glob's number. ever: from here on every text matches. */
+struct gnode { uint8_t kind; bool ever; uint32_t set, a, b, of; };
+struct grank { uint32_t rank, mask; };
+struct walk;
 struct gone { uint32_t start, from, to; };       /* its nodes */
 struct globs {
 	struct gnode *v; uint32_t n, cap;            /* owned, as the rest */
@@ -16,15 +21,29 @@ struct globs {
 	char sep;                                    /* as of wild_match */
 	bool fold;                                   /* texts are lower case and case does not count */
 	bool paths;                                  /* texts are clean absolute paths */
+	/* By glob number, or NULL: what of others is passed over, as the caller would not look at it. It is a glob of which every bit of
+	 * mask & care is among those of globs of no higher rank that match, however the text goes on. Ranks rise with the numbers, and one
+	 * rank has one mask. Not owned. */
+	const struct grank *ranks;
+	uint32_t care;
+	struct walk *room;                           /* of the last walk */
 };
 /* Number of the glob, from 0 in the order they are added; -E2BIG: too many, -ENOMEM. */
 int globs_add(struct globs *g, const char *glob);
 void globs_fini(struct globs *g);
+void globs_room_free(struct globs *g);
+/* Whether this place goes on over byte c. */
+bool globs_has(const struct globs *g, const struct gnode *x, unsigned c);
 /* Gives fn each set of `others` (n numbers, rising) that some text matches which glob `must` matches too, and that begins with `below` when
  * that is not NULL: hit, rising. The same set may come more than once. fn returns false to end the walk. *left counts down by what is
  * looked at. 0; -ETIME: *left is used up, or too many sets; -ENOMEM. */
 typedef bool (*globs_fn)(void *arg, const uint32_t *hit, size_t n);
-int globs_walk(const struct globs *g, uint32_t must, const uint32_t *others, size_t n, const char *below, globs_fn fn, void *arg,
+int globs_walk(struct globs *g, uint32_t must, const uint32_t *others, size_t n, const char *below, globs_fn fn, void *arg,
 	       uint64_t *left);
+
+/* A text that glob `must` matches and that is unlike what others ask for; variants, from 0 on, differ where the glob leaves
+ * room. below: as above, for a glob that begins with "**" alone. False: none was found, which says nothing. */
+#define TEXT_VARIANTS 8
+bool globs_text(const struct globs *g, uint32_t must, unsigned variant, const char *below, char *out, size_t cap);
 
 #endif
