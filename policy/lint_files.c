@@ -1,145 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lints of rules that select by path and operation. Exact: each entry's texts are walked together with the earlier rules' globs. */
+/* Lints of rules that select by path and operation, from what earlier rules leave to each entry. */
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/str.h"
 #include "policy/lint.h"
-#include "policy/lint_glob.h"
+#include "policy/lint_fate.h"
 
 #define ENTRIES_MAX 200000
 #define SHOWN 8                      /* entries named in one warning */
 #define BELOW "/workspace/"
-
-struct entry { const char *glob; uint32_t rule, plain; };   /* plain: bytes before the first special one */
-/* Operations left to an entry, and those that some rule before it decides and does not permit. met: it has texts. */
-struct fate { uint32_t alive, barred; bool met; struct takers takers, permitting; };
-struct paths {
-	struct lint *l;
-	const struct rules *r;
-	bool unixes;
-	struct globs g;
-	struct entry *entries;           /* by glob number */
-	uint32_t *order;                 /* glob numbers by what is plain at the beginning */
-	uint32_t *others;
-	size_t n_others;
-	const struct rule *u;            /* whose entry is walked */
-	struct fate *fate;
-};
+/* What a rule is there for: an entry that loses neither lost what somebody excepted. */
+#define CONTENTS (1u << POL_OP_READ | 1u << POL_OP_WRITE)
+#define NOT_ASKED (1u << POL_OP_STAT | 1u << POL_OP_ACCESS)
 
 static bool conditional(const struct rule *u)
 {
 	return u->more && (u->more->processes.n || u->more->sha256.n);
-}
-
-/* Texts of the entry that these earlier globs match too: who decides each operation. */
-static bool one_set(void *arg, const uint32_t *hit, size_t n)
-{
-	struct paths *p = arg;
-	uint32_t open = p->u->ops;
-
-	for (size_t i = 0; i < n && open; i++) {
-		uint32_t by = p->entries[hit[i]].rule, ops = p->r->v[by].ops & open;
-
-		if (!ops)
-			continue;
-		takers_add(&p->fate->takers, by);
-		if (lint_permits(p->r->v[by].decision))
-			takers_add(&p->fate->permitting, by);
-		else
-			p->fate->barred |= ops;
-		open &= ~ops;
-	}
-	p->fate->alive |= open;
-	p->fate->met = true;
-	return p->fate->alive != p->u->ops;
-}
-
-/* The plain beginning of an entry against n bytes of text. */
-static int compare(const struct entry *e, const char *text, size_t n)
-{
-	int r = memcmp(e->glob, text, e->plain < n ? e->plain : n);
-
-	return r ? r : (e->plain > n) - (e->plain < n);
-}
-
-/* Where in the order those begin that begin with these n bytes. */
-static size_t place_of(const struct paths *p, const char *text, size_t n)
-{
-	size_t lo = 0, hi = p->g.n_globs;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (compare(&p->entries[p->order[mid]], text, n) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-typedef void (*near_fn)(struct paths *p, void *arg, uint32_t entry);
-
-/* Entries that begin plainly as the text does, as far as both are plain. longer: those too that go on where its plain part of n bytes ends.
- */
-static int near(struct paths *p, const char *text, size_t n, bool longer, near_fn fn, void *arg)
-{
-	size_t all = p->g.n_globs;
-
-	for (size_t len = 0; len <= n; len++)
-		for (size_t i = place_of(p, text, len); i < all; i++) {
-			const struct entry *e = &p->entries[p->order[i]];
-
-			if (p->l->left < 2)
-				return -ETIME;
-			p->l->left -= 2;
-			if (compare(e, text, len) != 0 && (len < n || !longer || e->plain < n || memcmp(e->glob, text, n) != 0))
-				break;
-			fn(p, arg, p->order[i]);
-		}
-	return 0;
-}
-
-static void collect(struct paths *p, void *arg, uint32_t entry)
-{
-	const struct rule *u = arg, *e = &p->r->v[p->entries[entry].rule];
-
-	if (e < u && (e->ops & u->ops) && lint_takes_who(e, u))
-		p->others[p->n_others++] = entry;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* What is left to glob number at, an entry of rule i, by the rules before it. 0, -ETIME, -ENOMEM. */
-static int fate_of(struct paths *p, uint32_t i, uint32_t at, const char *below, struct fate *ret)
-{
-	const struct rule *u = &p->r->v[i];
-	const struct entry *own = &p->entries[at];
-	int r;
-
-	*ret = (struct fate){ 0 };
-	p->n_others = 0;
-	r = near(p, own->glob, own->plain, own->glob[own->plain] != 0, collect, (void *)(uintptr_t)u);
-	if (r < 0)
-		return r;
-	if (!p->n_others && !below) {
-		ret->alive = u->ops;
-		ret->met = true;
-		return 0;
-	}
-	qsort(p->others, p->n_others, sizeof(*p->others), by_number);
-	p->u = u;
-	p->fate = ret;
-	return globs_walk(&p->g, at, p->others, p->n_others, below, one_set, p, &p->l->left);
 }
 
 static const char *ops_words(const struct paths *p, uint32_t ops, char *out, size_t cap)
@@ -190,6 +69,28 @@ static bool anywhere(const char *glob)
 	return !strncmp(glob, "**/", 3) && (isalnum((unsigned char)glob[3]) || glob[3] == '.' || glob[3] == '_');
 }
 
+/* Operations that an entry loses, and not as exceptions are lost: to a rule that permits and that names more than this one does. others:
+ * those that the rule holds other entries to. */
+static int lost_to_wider(struct paths *p, uint32_t i, uint32_t at, const char *below, uint32_t others, struct fate *f, uint32_t *ret)
+{
+	const struct rule *u = &p->r->v[i];
+	uint32_t asks = u->decision == POL_APPROVE && !p->unixes ? u->ops & ~NOT_ASKED : 0;
+
+	*ret = 0;
+	for (int again = 0; again < 2; again++) {
+		uint32_t lost = u->ops & ~f->alive & ~f->barred, matters = lost & others & (p->unixes ? 1u << POL_UNIX_CONNECT : CONTENTS);
+		int r;
+
+		if (!f->met || (!matters && !(asks && (lost & asks) == asks)))
+			return 0;
+		*ret = matters ? lost & others : lost;
+		r = again ? 0 : fate_of(p, i, at, below, true, f);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int lint_rule(struct paths *p, uint32_t i, uint32_t first, struct fate *fates)
 {
 	const struct rule *u = &p->r->v[i];
@@ -199,7 +100,7 @@ static int lint_rule(struct paths *p, uint32_t i, uint32_t first, struct fate *f
 	bool restricts = u->decision == POL_DENY || u->decision == POL_APPROVE || u->decision == POL_REDIRECT;
 
 	for (size_t k = 0; k < u->paths.n; k++) {
-		int r = fate_of(p, i, first + (uint32_t)k, NULL, &fates[k]);
+		int r = fate_of(p, i, first + (uint32_t)k, NULL, false, &fates[k]);
 
 		if (r < 0)
 			return r;
@@ -214,25 +115,28 @@ static int lint_rule(struct paths *p, uint32_t i, uint32_t first, struct fate *f
 	}
 	for (size_t k = 0; k < u->paths.n; k++) {
 		const char *entry = u->paths.v[k];
-		/* Operations that the rule holds other entries to, and not this one. */
-		uint32_t lost = any & ~fates[k].alive & ~fates[k].barred;
-		struct fate below;
-		int r;
+		uint32_t at = first + (uint32_t)k, lost = 0;
+		struct fate below = { 0 };
+		int r = 0;
 
 		if (!fates[k].met) {
 			continue; /* it matches no path at all: the parser's to say */
 		} else if (!fates[k].alive) {
 			fault_add(p->l, &dead, entry, u->ops, &fates[k].takers);
-		} else if (restricts && lost) {
-			fault_add(p->l, &part, entry, lost, &fates[k].permitting);
-		} else if (restricts && !p->unixes && anywhere(entry)) {
-			r = fate_of(p, i, first + (uint32_t)k, BELOW, &below);
-			if (r < 0)
-				return r;
-			lost = u->ops & ~below.alive & ~below.barred;
-			if (below.met && lost)
-				fault_add(p->l, &here, entry, lost, &below.permitting);
+		} else if (restricts) {
+			r = lost_to_wider(p, i, at, NULL, any, &fates[k], &lost);
+			if (lost) {
+				fault_add(p->l, &part, entry, lost, &fates[k].permitting);
+			} else if (r == 0 && !p->unixes && anywhere(entry)) {
+				r = fate_of(p, i, at, BELOW, false, &below);
+				if (r == 0)
+					r = lost_to_wider(p, i, at, BELOW, u->ops, &below, &lost);
+				if (lost)
+					fault_add(p->l, &here, entry, lost, &below.permitting);
+			}
 		}
+		if (r < 0)
+			return r;
 	}
 	fault_warn(p, u, &dead, "can never decide", "shadowed-entry");
 	fault_warn(p, u, &part, "never decides", "shadowed-entry");
@@ -267,7 +171,7 @@ static int deciders(struct paths *p, const char *path, uint32_t ops, struct deci
 {
 	*ret = (struct deciding){ .path = path, .ops = ops };
 	memset(ret->rule, 0xff, sizeof(ret->rule)); /* NO_RULE */
-	return near(p, path, strlen(path), false, decide, ret);
+	return paths_near(p, path, strlen(path), false, decide, ret);
 }
 
 /* A tree that is opened, or closed, without its own directory: it cannot be listed, or it can be listed and moved. */
@@ -309,37 +213,9 @@ static void lint_tree(struct paths *p, uint32_t i)
 		   "tree-without-root");
 }
 
-static int by_beginning(const void *a, const void *b, void *arg)
-{
-	const struct entry *v = arg, *y = &v[*(const uint32_t *)b];
-
-	return compare(&v[*(const uint32_t *)a], y->glob, y->plain);
-}
-
-static int compile(struct paths *p, size_t n)
-{
-	p->entries = malloc((n + 1) * sizeof(*p->entries));
-	p->order = malloc((n + 1) * sizeof(*p->order));
-	p->others = malloc((n + 1) * sizeof(*p->others));
-	if (!p->entries || !p->order || !p->others)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < p->r->n; i++)
-		for (size_t k = 0; k < p->r->v[i].paths.n; k++) {
-			const char *glob = p->r->v[i].paths.v[k];
-			int at = globs_add(&p->g, glob);
-
-			if (at < 0)
-				return at;
-			p->entries[at] = (struct entry){ glob, i, (uint32_t)strcspn(glob, "*?[{\\") };
-			p->order[at] = (uint32_t)at;
-		}
-	qsort_r(p->order, n, sizeof(*p->order), by_beginning, p->entries);
-	return 0;
-}
-
 void lint_files(struct lint *l, const struct rules *r, bool unixes)
 {
-	struct paths p = { .l = l, .r = r, .unixes = unixes, .g = { .sep = '/', .paths = !unixes } };
+	struct paths p = { 0 };
 	const char *what = unixes ? "unix socket rules" : "file rules";
 	size_t n = 0, most = 0;
 	uint32_t first = 0, i = 0;
@@ -351,7 +227,7 @@ void lint_files(struct lint *l, const struct rules *r, bool unixes)
 	}
 	l->left = LINT_WORK;
 	fates = calloc(most + 1, sizeof(*fates));
-	if (r->n && (!fates || n > ENTRIES_MAX || compile(&p, n) < 0))
+	if (r->n && (!fates || n > ENTRIES_MAX || paths_make(&p, l, r, unixes) < 0))
 		lint_too_large(l, r, what, 0);
 	else
 		for (; i < r->n; first += (uint32_t)r->v[i].paths.n, i++) {
@@ -363,8 +239,5 @@ void lint_files(struct lint *l, const struct rules *r, bool unixes)
 				lint_tree(&p, i);
 		}
 	free(fates);
-	free(p.entries);
-	free(p.order);
-	free(p.others);
-	globs_fini(&p.g);
+	paths_fini(&p);
 }
