@@ -98,9 +98,13 @@ void lint_shadowed(struct lint *l, const struct rules *r, uint32_t i, const stru
 
 void lint_too_large(struct lint *l, const struct rules *r, const char *section, size_t i)
 {
+	size_t n = l->n;
+
+	l->n = 0; /* however many findings there are: what follows was not looked at */
 	lint_warn(l, lint_at(&r->v[i]),
 		  "%s are too many to compare: from rule \"%.64s\" on none was looked at for what comes before it [not-looked-at]", section,
 		  r->v[i].name);
+	l->n = n < LINTS_MAX ? n + 1 : n;
 }
 
 bool lint_covers(const struct strs *e, const struct strs *u)

@@ -14,6 +14,7 @@
 #define BELOW "/workspace/"
 /* What a rule is there for: an entry that loses neither lost what somebody excepted. */
 #define CONTENTS (1u << POL_OP_READ | 1u << POL_OP_WRITE)
+#define LOOKS (1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
 #define NOT_ASKED (1u << POL_OP_STAT | 1u << POL_OP_ACCESS)
 
 static bool conditional(const struct rule *u)
@@ -76,11 +77,11 @@ static int lost_to_wider(struct paths *p, uint32_t i, uint32_t at, const char *b
 	const struct rule *u = &p->r->v[i];
 	uint32_t asks = u->decision == POL_APPROVE && !p->unixes ? u->ops & ~NOT_ASKED : 0;
 
-	*ret = 0;
 	for (int again = 0; again < 2; again++) {
 		uint32_t lost = u->ops & ~f->alive & ~f->barred, matters = lost & others & (p->unixes ? 1u << POL_UNIX_CONNECT : CONTENTS);
 		int r;
 
+		*ret = 0;
 		if (!f->met || (!matters && !(asks && (lost & asks) == asks)))
 			return 0;
 		*ret = matters ? lost & others : lost;
@@ -199,8 +200,8 @@ static void lint_tree(struct paths *p, uint32_t i)
 		for (int op = 0; op < POL_OP__COUNT; op++) {
 			const struct rule *d = &p->r->v[at.rule[op] < p->r->n ? at.rule[op] : i];
 
-			/* Another rule decides at the directory, and not as this one does within it. */
-			if (in.rule[op] == i && d != u && (allow ? d->decision == POL_DENY : lint_permits(d->decision))) {
+			/* Another rule decides at the directory, and not as this one does within it. One that opens looking alone means it. */
+			if (in.rule[op] == i && d != u && (allow || d->ops & ~LOOKS) && (allow ? d->decision == POL_DENY : lint_permits(d->decision))) {
 				struct takers t = { { at.rule[op] }, 1, 0 };
 
 				fault_add(p->l, &f, u->paths.v[k], 1u << op, &t);

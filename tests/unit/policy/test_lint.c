@@ -85,6 +85,26 @@ static void test_files(void **state UNUSED)
 	expect(F "- {name: a, paths: [/x/b]" A "- {name: b, paths: [/x/a]" A, "");
 }
 
+#define GIT "'**/.git/hooks', '**/.git/hooks/**'"
+/* What is excepted from a rule is no fault of it; what a wider one takes of reading and writing is. */
+static void test_exceptions(void **state UNUSED)
+{
+	expect(F "- {name: a, paths: ['**/.git/hooks'], operations: [mkdir]" A "- {name: b, paths: [" GIT "]" D, "");
+	expect(F "- {name: a, paths: ['**/.git/hooks'], operations: [read, write]" A "- {name: b, paths: [" GIT "]" D, "");
+	expect(F "- {name: a, paths: ['**/hooks'], operations: [read]" A "- {name: b, paths: [" GIT "]" D, "5 shadowed-entry");
+	expect(F "- {name: a, paths: ['**/hooks'], operations: [chmod, delete]" A "- {name: b, paths: [" GIT "]" D, "");
+	expect(F "- {name: a, paths: ['**/.git/hooks', '/y'], operations: [read]" A "- {name: b, paths: [" GIT "]" D, "5 shadowed-entry");
+	expect(F "- {name: a, paths: ['**/.git/hooks']" A "- {name: b, paths: [" GIT "]" D, "5 shadowed-entry");
+	/* Of what the exception leaves, a wider rule takes something all the same. */
+	expect(F "- {name: w, paths: ['/workspace/**'], operations: [read, open]" A "- {name: a, paths: ['**/.git/hooks/x'], operations: [read]" A
+		"- {name: b, paths: [" GIT "]" D, "6 shadowed-in-workspace");
+	expect(F "- {name: a, paths: ['/workspace/**/.env'], operations: [read]" A "- {name: b, paths: ['**/.env']" D, "");
+	/* Nobody is asked at stat: that is nothing left to an entry of a rule that asks. */
+	expect(F "- {name: a, paths: ['/x/**'], operations: [open, chmod]" A "- {name: b, paths: ['/x/y', '/z'], operations: [open, stat]" Q, "5 shadowed-entry");
+	expect(F "- {name: a, paths: ['/x/**'], operations: [open, chmod]" A "- {name: b, paths: ['/x/y', '/z'], operations: [open, list]" Q, "");
+	expect(F "- {name: a, paths: ['/workspace/**'], operations: [read, open, write]" A "- {name: b, paths: ['**/.env']" Q, "5 shadowed-in-workspace");
+}
+
 static void test_trees(void **state UNUSED)
 {
 	expect(F "- {name: a, paths: ['/x/**']" A "- {name: b, paths: ['**']" D, "4 tree-without-root");
@@ -93,6 +113,8 @@ static void test_trees(void **state UNUSED)
 	expect(F "- {name: a, paths: ['/x/**'], operations: [read, stat]" A "- {name: b, paths: ['**']" D, "");
 	expect(F "- {name: a, paths: ['/x/y/**']" D "- {name: b, paths: ['/x/**']" A, "4 tree-without-root");
 	expect(F "- {name: a, paths: ['/x/y', '/x/y/**']" D "- {name: b, paths: ['/x/**']" A, "");
+	expect(F "- {name: a, paths: ['/x/y/**'], operations: [list, read]" D "- {name: b, paths: ['/x/*'], operations: [list, stat]" A, "");
+	expect(F "- {name: a, paths: ['/x/y/**'], operations: [list, read]" D "- {name: b, paths: ['/x/*']" A, "4 tree-without-root");
 	lint(F "- {name: a, paths: ['${HOME}/x/**']" A "- {name: b, paths: ['**']" D);
 	assert_non_null(strstr((const char *)found.data, "\"${HOME}/x/**\" of rule \"a\""));
 }
@@ -415,7 +437,7 @@ static void test_large(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files), cmocka_unit_test(test_trees),	  cmocka_unit_test(test_nets),
+		cmocka_unit_test(test_files), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_trees),	  cmocka_unit_test(test_nets),
 		cmocka_unit_test(test_execs), cmocka_unit_test(test_words),	  cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_conditions), cmocka_unit_test(test_walks),
 		cmocka_unit_test(test_roots),
