@@ -9,9 +9,9 @@
 
 #define TEXT_BYTES 1000
 #define MATCH_WORK 4                 /* of one text and one glob */
-#define RULE_WORK 100000ull          /* of a walk over one rule's globs */
-#define UNION_WORK 300000ull         /* over those of all */
-#define UNIONS_WORK 2500000ull       /* of all these walks of a section */
+#define RULE_WORK 50000ull           /* of a walk over one rule's globs */
+#define UNION_WORK 100000ull         /* over those of all */
+#define UNIONS_WORK 1000000ull       /* of all these walks of a section */
 
 static void taken(struct paths *p, uint32_t by, uint32_t ops)
 {
