@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What earlier rules leave to an entry. First by texts of it that no earlier glob matches, which most entries have; then by the rules one by
- * one; then by a walk over all its texts together with all earlier globs that can meet them, as long as that is not too dear. */
+/* What earlier rules leave to an entry. First by texts of it that no earlier glob matches, which most entries have; then by the rules one
+ * by one; then by a walk over all its texts together with all earlier globs that can meet them, as long as that is not too dear. */
 #include "policy/lint_fate.h"
 
 #include <errno.h>

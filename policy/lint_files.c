@@ -200,8 +200,10 @@ static void lint_tree(struct paths *p, uint32_t i)
 		for (int op = 0; op < POL_OP__COUNT; op++) {
 			const struct rule *d = &p->r->v[at.rule[op] < p->r->n ? at.rule[op] : i];
 
-			/* Another rule decides at the directory, and not as this one does within it. One that opens looking alone means it. */
-			if (in.rule[op] == i && d != u && (allow || d->ops & ~LOOKS) && (allow ? d->decision == POL_DENY : lint_permits(d->decision))) {
+			/* Another rule decides at the directory, and not as this one does within it. One that opens looking alone means
+			 * it. */
+			if (in.rule[op] == i && d != u &&
+			    (allow ? d->decision == POL_DENY : lint_permits(d->decision) && d->ops & ~LOOKS)) {
 				struct takers t = { { at.rule[op] }, 1, 0 };
 
 				fault_add(p->l, &f, u->paths.v[k], 1u << op, &t);

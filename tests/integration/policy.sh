@@ -58,6 +58,10 @@ check "validate --json: places, levels, ids" is "$(jq -c '[.[] | [.line, .level,
 check "validate --json: files" is "$(jq -r '.[0].file' "$T/said")" "$T/policies/bad.yaml"
 check "validate --json: nothing found" is "$("$A" policy validate --json clean | jq -c .)" '[]'
 check "validate: from the root" is "$(cd / && "$A" policy validate --strict clean)" ok
+for p in "$top"/policies/*.yaml; do
+	"$A" policy validate "$p" >"$T/said" 2>&1
+	check "validate: the pack ${p##*/}" is "$(grep -cv -e '^ok' -e 'not enforced by any daemon yet$' "$T/said")" 0
+done
 check "validate: an unknown option" status 1 "$A" policy validate --loud clean
 check "validate: nothing to validate" status 1 "$A" policy validate --strict
 

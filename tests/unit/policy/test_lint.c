@@ -96,13 +96,17 @@ static void test_exceptions(void **state UNUSED)
 	expect(F "- {name: a, paths: ['**/.git/hooks', '/y'], operations: [read]" A "- {name: b, paths: [" GIT "]" D, "5 shadowed-entry");
 	expect(F "- {name: a, paths: ['**/.git/hooks']" A "- {name: b, paths: [" GIT "]" D, "5 shadowed-entry");
 	/* Of what the exception leaves, a wider rule takes something all the same. */
-	expect(F "- {name: w, paths: ['/workspace/**'], operations: [read, open]" A "- {name: a, paths: ['**/.git/hooks/x'], operations: [read]" A
+	expect(F "- {name: w, paths: ['/workspace/**'], operations: [read, open]" A
+	       "- {name: a, paths: ['**/.git/hooks/x'], operations: [read]" A
 		"- {name: b, paths: [" GIT "]" D, "6 shadowed-in-workspace");
 	expect(F "- {name: a, paths: ['/workspace/**/.env'], operations: [read]" A "- {name: b, paths: ['**/.env']" D, "");
 	/* Nobody is asked at stat: that is nothing left to an entry of a rule that asks. */
-	expect(F "- {name: a, paths: ['/x/**'], operations: [open, chmod]" A "- {name: b, paths: ['/x/y', '/z'], operations: [open, stat]" Q, "5 shadowed-entry");
-	expect(F "- {name: a, paths: ['/x/**'], operations: [open, chmod]" A "- {name: b, paths: ['/x/y', '/z'], operations: [open, list]" Q, "");
-	expect(F "- {name: a, paths: ['/workspace/**'], operations: [read, open, write]" A "- {name: b, paths: ['**/.env']" Q, "5 shadowed-in-workspace");
+	expect(F "- {name: a, paths: ['/x/**'], operations: [open, chmod]" A
+	       "- {name: b, paths: ['/x/y', '/z'], operations: [open, stat]" Q, "5 shadowed-entry");
+	expect(F "- {name: a, paths: ['/x/**'], operations: [open, chmod]" A
+	       "- {name: b, paths: ['/x/y', '/z'], operations: [open, list]" Q, "");
+	expect(F "- {name: a, paths: ['/workspace/**'], operations: [read, open, write]" A
+	       "- {name: b, paths: ['**/.env']" Q, "5 shadowed-in-workspace");
 }
 
 static void test_trees(void **state UNUSED)
@@ -113,7 +117,8 @@ static void test_trees(void **state UNUSED)
 	expect(F "- {name: a, paths: ['/x/**'], operations: [read, stat]" A "- {name: b, paths: ['**']" D, "");
 	expect(F "- {name: a, paths: ['/x/y/**']" D "- {name: b, paths: ['/x/**']" A, "4 tree-without-root");
 	expect(F "- {name: a, paths: ['/x/y', '/x/y/**']" D "- {name: b, paths: ['/x/**']" A, "");
-	expect(F "- {name: a, paths: ['/x/y/**'], operations: [list, read]" D "- {name: b, paths: ['/x/*'], operations: [list, stat]" A, "");
+	expect(F "- {name: a, paths: ['/x/y/**'], operations: [list, read]" D
+	       "- {name: b, paths: ['/x/*'], operations: [list, stat]" A, "");
 	expect(F "- {name: a, paths: ['/x/y/**'], operations: [list, read]" D "- {name: b, paths: ['/x/*']" A, "4 tree-without-root");
 	lint(F "- {name: a, paths: ['${HOME}/x/**']" A "- {name: b, paths: ['**']" D);
 	assert_non_null(strstr((const char *)found.data, "\"${HOME}/x/**\" of rule \"a\""));
@@ -219,7 +224,7 @@ static void test_words(void **state UNUSED)
 /* A value that ends in slashes, as the root does, doubles none that follows. */
 static void test_roots(void **state UNUSED)
 {
-	static const char *const t[][2] = { { "${R}/**", "/**" },     { "${R}", "/" },		  { "${S}/x", "/a/b/x" }, { "${S}", "/a/b//" },
+	static const char *const t[][2] = { { "${R}/**", "/**" }, { "${R}", "/" }, { "${S}/x", "/a/b/x" }, { "${S}", "/a/b//" },
 					    { "/x/${S}", "/x//a/b//" }, { "${NO:-/}/x", "/x" }, { "${R}x/${R}", "/x//" } };
 	static const struct pol_var vars[] = { { "R", "/" }, { "S", "/a/b//" } };
 
@@ -392,6 +397,54 @@ static void test_walks(void **state UNUSED)
 	globs_fini(&g);
 }
 
+static bool first_one(void *arg, const uint32_t *hit, size_t n)
+{
+	*(uint32_t *)arg |= 1u << (n ? hit[0] : 31);
+	return true;
+}
+
+/* What ranks let a walk pass over changes nothing of who is first, and is not walked. */
+static void test_ranks(void **state UNUSED)
+{
+	static const char *const v[] = { "/a/*", "**/a/**", "**/b/**", "**/c/**", "**/d/**", "**/e/**", "**/f/**", "**/g/**", "**/x" };
+	struct grank ranks[ARRAY_LEN(v)];
+	uint32_t others[ARRAY_LEN(v)], plain = 0, ranked = 0, must = ARRAY_LEN(v) - 1;
+	struct globs g = { .sep = '/', .paths = true };
+	uint64_t left = 100000000, was = left, cost;
+
+	for (uint32_t i = 0; i < ARRAY_LEN(v); i++) {
+		assert_int_equal(globs_add(&g, v[i]), i);
+		ranks[i] = (struct grank){ i, 1 };
+		others[i] = i;
+	}
+	assert_int_equal(globs_walk(&g, must, others, must, NULL, first_one, &plain, &left), 0);
+	cost = was - left;
+	g.ranks = ranks;
+	g.care = 1;
+	was = left;
+	assert_int_equal(globs_walk(&g, must, others, must, NULL, first_one, &ranked, &left), 0);
+	assert_int_equal(plain, ranked);
+	assert_int_equal(plain, 1u << 31 | 0xff);
+	assert_true((was - left) * 8 < cost);
+	globs_fini(&g);
+}
+
+/* What people write is looked at as a whole: a hundred rules, five hundred globs, and trees that can lie within each other. */
+static void test_usual(void **state UNUSED)
+{
+	struct buf text = BUF_INIT(1u << 20);
+
+	buf_puts(&text, F);
+	for (int i = 0; i < 100; i++)
+		buf_printf(&text, "- {name: f%d, paths: ['**/.a%d%s', '**/b%d_*', '**/*.c%d', '/h/*/d%d/**', '/e/f%d/*'], decision: %s}\n",
+			   i, i, i % 5 ? "" : "/**", i, i, i, i, i % 3 ? "deny" : "approve");
+	buf_puts(&text, "- {name: all, paths: ['/**'], decision: allow}\n- {name: last, paths: ['**/.a5/x', '/y']" D);
+	lint((const char *)text.data);
+	buf_fini(&text);
+	assert_null(strstr((const char *)found.data, "not-looked-at"));
+	assert_non_null(strstr((const char *)found.data, "rule \"last\" can never decide"));
+}
+
 /* Paths that begin in their own ways are all compared, however many there are. */
 static void test_many(void **state UNUSED)
 {
@@ -437,11 +490,10 @@ static void test_large(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_trees),	  cmocka_unit_test(test_nets),
-		cmocka_unit_test(test_execs), cmocka_unit_test(test_words),	  cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_others), cmocka_unit_test(test_conditions), cmocka_unit_test(test_walks),
-		cmocka_unit_test(test_roots),
-		cmocka_unit_test(test_many), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_files), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_trees), cmocka_unit_test(test_nets),
+		cmocka_unit_test(test_execs), cmocka_unit_test(test_words), cmocka_unit_test(test_signals), cmocka_unit_test(test_others),
+		cmocka_unit_test(test_conditions), cmocka_unit_test(test_walks), cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_ranks), cmocka_unit_test(test_usual), cmocka_unit_test(test_many), cmocka_unit_test(test_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
