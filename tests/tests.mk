@@ -15,4 +15,8 @@ $(O)/unit/%: tests/unit/%.c $(call objs,common) $(comp_o) $(eval_o)
 	$(call say,UNIT $*)
 	$(Q)$(CC) $(CF) $(LINK) -o $@ $(filter %.c %.o,$^) -lcmocka -lyaml -lcjson $(LIBS_all)
 unit: $(UNIT_BIN)
+.PHONY: coverage
+coverage: ## how much of policy/ its units reach, as a table; fails below 95 % of the evaluator
+	$(Q)$(MAKE) --no-print-directory B=cov CC=gcc EXTRA_CFLAGS='--coverage -U_FORTIFY_SOURCE -O0' $(patsubst $(O)/%,build/cov/%,$(filter $(O)/unit/policy/%,$(UNIT_BIN)))
+	$(Q)tests/coverage build/cov $(patsubst $(O)/%.o,%.c,$(eval_o))
 include tests/demo/demo.mk tests/bench/bench.mk tests/fuzz/fuzz.mk tests/lint/lint.mk
