@@ -106,8 +106,11 @@ int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, 
 {
 	int fd = -1, r = make(src, diag, false, &fd);
 
-	if (r == 0)
+	if (r == 0) {
 		r = sha256_fd(fd, hash);
+		if (r < 0)
+			buf_printf(diag, "%s:1:1: error: reading the generation: %s\n", src->file, strerror(-r));
+	}
 	if (r < 0 && fd >= 0)
 		close(fd);
 	if (r == 0)
@@ -120,31 +123,38 @@ int policy_validate(const struct pol_source *src, struct buf *diag)
 	return make(src, diag, true, NULL);
 }
 
+/* Negative errno: not all of it is there. */
+static int copy_file(int from, int to)
+{
+	uint8_t part[65536];
+	ssize_t n, put = 0;
+
+	for (off_t at = 0; (n = pread(from, part, sizeof(part), at)) > 0; at += n)
+		for (ssize_t done = 0; done < n; done += put) {
+			put = write(to, part + done, (size_t)(n - done));
+			if (put <= 0)
+				return put < 0 ? -errno : -EIO;
+		}
+	return n < 0 ? -errno : 0;
+}
+
 int policy_store(int gen_fd, int dirfd, const char *name, struct err *err)
 {
 	char tmp[300], final[300];
-	uint8_t part[65536];
 	auto_fd fd = -1;
-	off_t at = 0;
-	ssize_t n;
+	int r;
 
 	if (str_format(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid()) < 0 || str_format(final, sizeof(final), "%s.mdb", name) < 0)
 		return err_set(err, -ENAMETOOLONG, "policy name is too long");
 	fd = openat(dirfd, tmp, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_set(err, -errno, "writing %s: %s", tmp, strerror(errno));
-	while ((n = pread(gen_fd, part, sizeof(part), at)) > 0) {
-		if (write(fd, part, (size_t)n) != n)
-			n = -1;
-		if (n < 0)
-			break;
-		at += n;
-	}
-	if (n < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, final) < 0) {
-		int e = errno;
-
+	r = copy_file(gen_fd, fd);
+	if (r == 0 && (fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, final) < 0))
+		r = -errno;
+	if (r < 0) {
 		unlinkat(dirfd, tmp, 0);
-		return err_set(err, -e, "writing %s: %s", final, strerror(e));
+		return err_set(err, r, "writing %s: %s", final, strerror(-r));
 	}
 	return 0;
 }

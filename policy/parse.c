@@ -249,6 +249,8 @@ int parse_source(const struct pol_source *src, struct diag *d, bool vars_may_mis
 	m->audit = (struct pol_audit){ .log_allowed = true, .log_denied = true, .log_approved = true, .include_stdout = true,
 		.include_stderr = true };
 	m->file = strdup(src->file);
+	if (!m->file)
+		diag_at(d, 1, 1, "error", "out of memory");
 	if (!m->file || !parse_put(&p, &place, &m->sources, strdup(src->file)))
 		return -ENOMEM;
 	read_file(&p, src->text, src->len, NULL, &at, 1);

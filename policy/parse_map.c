@@ -316,10 +316,12 @@ void read_texts(struct at *c, const struct key *k, const struct node *v)
 {
 	struct strs *out = key_at(c, k);
 
-	if (!parse_is_list(c->p, k, v))
+	if (!out)
+		parse_no_memory(c->p, v);
+	if (!out || !parse_is_list(c->p, k, v))
 		return;
 	for (size_t i = 0; i < v->n; i++)
-		if (parse_is_text(c->p, v->v[i]) && (!out || !parse_put(c->p, v->v[i], out, strdup(v->v[i]->text))))
+		if (parse_is_text(c->p, v->v[i]) && !parse_put(c->p, v->v[i], out, strdup(v->v[i]->text)))
 			return;
 }
 LEAKS_UNSEEN_END

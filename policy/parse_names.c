@@ -419,4 +419,6 @@ void read_env_globs(struct at *c, const struct key *k, const struct node *v)
 	read_globs(c, k, v);
 	if (more)
 		*(k->offset == offsetof(struct rule_more, env_allow) ? &more->has_env_allow : &more->has_env_deny) = true;
+	else
+		parse_no_memory(c->p, v);
 }

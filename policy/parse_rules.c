@@ -175,6 +175,8 @@ static void read_env_limit(struct at *c, const struct key *k, const struct node 
 	(k->type == T_BOOL ? read_bool : read_u64)(c, k, v);
 	if (more)
 		more->has_env_limits = true;
+	else
+		parse_no_memory(c->p, v);
 }
 
 #define AT(field) .offset = offsetof(struct rule, field)
