@@ -78,7 +78,8 @@ static void read_map(struct settings *s, const char *prefix, const struct node *
 			diag_error(&s->d, key, "this is no key");
 			continue;
 		}
-		for (size_t k = 0; k < s->n && !found; k++) {
+		/* A dot in a key stands for no map: one setting could be written in two places. */
+		for (size_t k = 0; k < s->n && !found && !strchr(key->text, '.'); k++) {
 			size_t len = strlen(path);
 
 			if (!strcmp(s->known[k].key, path))
