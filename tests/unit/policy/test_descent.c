@@ -45,9 +45,33 @@ static void test_depths(void **state UNUSED)
 	assert_false(same(HEAD RUNS(", context: {min_depth: 3}"), HEAD RUNS(", context: {min_depth: 2}")));
 }
 
+static uint64_t id_of(const char *text)
+{
+	struct policy *p = pol_open(text);
+	uint64_t id = policy_labels_id(p);
+
+	policy_close(p);
+	assert_int_not_equal(id, 0);
+	return id;
+}
+
+/* One number for one numbering: entries, their order, and where one ends. */
+static void test_id(void **state UNUSED)
+{
+	uint64_t npm = id_of(HEAD "file_rules:\n" FILES("a", ", processes: [npm]")), two = id_of(HEAD "file_rules:\n" FILES("a", ", processes: [npm, go]"));
+
+	assert_int_equal(npm, id_of(HEAD "file_rules:\n" FILES("b", "") FILES("c", ", processes: [npm]")));
+	assert_int_equal(id_of(HEAD RUNS("")), id_of(HEAD "file_rules:\n" FILES("b", "")));
+	assert_int_not_equal(npm, id_of(HEAD RUNS("")));
+	assert_int_not_equal(npm, two);
+	assert_int_not_equal(two, id_of(HEAD "file_rules:\n" FILES("a", ", processes: [go, npm]")));
+	assert_int_not_equal(two, id_of(HEAD "file_rules:\n" FILES("a", ", processes: [npmg, o]")));
+	assert_int_not_equal(two, id_of(HEAD "file_rules:\n" FILES("a", ", processes: [npmgo]")));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_labels), cmocka_unit_test(test_depths) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_labels), cmocka_unit_test(test_depths), cmocka_unit_test(test_id) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,9 @@ static void test_in_order(void **state UNUSED)
 	generation_unref(now);
 	now = next;
 	assert_int_equal(lease(IPC_W_SWITCH, 2, hash_b, &next), -EPROTO); /* once */
+	assert_int_equal(lease(IPC_OK, 2, hash_b, &next), -EPROTO); /* nothing that execd says here */
+	assert_null(next);
+	assert_int_equal(got(), -1);
 }
 
 static void test_not_the_same(void **state UNUSED)
@@ -147,6 +150,8 @@ static void test_gone(void **state UNUSED)
 {
 	struct generation *next;
 
+	update_gone(&u, pair[0]);
+	assert_null(u.next);
 	assert_int_equal(prepare(hash_b, 2, fd_b, pair[0], NULL), 0);
 	update_gone(&u, pair[0] + 1000);
 	assert_non_null(u.next);
@@ -169,6 +174,11 @@ static int no(const struct generation *next UNUSED, struct err *err)
 	return err_set(err, -EXDEV, "no");
 }
 
+static int no_words(const struct generation *next UNUSED, struct err *err UNUSED)
+{
+	return -EXDEV;
+}
+
 static void test_refused(void **state UNUSED)
 {
 	struct generation *was = now;
@@ -178,6 +188,7 @@ static void test_refused(void **state UNUSED)
 	assert_int_equal(prepare(hash_b, 3, fd_b, pair[0], NULL), ESTALE);
 	assert_int_equal(prepare(hash_a, 2, fd_b, pair[0], NULL), EBADMSG); /* another's hash */
 	assert_int_equal(prepare(hash_b, 2, fd_b, pair[0], no), EXDEV);
+	assert_int_equal(prepare(hash_b, 2, fd_b, pair[0], no_words), EXDEV);
 	assert_null(u.next);
 	now = NULL;
 	assert_int_equal(prepare(hash_b, 1, fd_b, pair[0], NULL), EINVAL);
@@ -194,6 +205,44 @@ static void test_refused(void **state UNUSED)
 	assert_int_equal(got(), EPROTO);
 }
 
+/* What judges is what was there before, and there is nothing that could take its place. */
+static void still_in_force(void)
+{
+	struct pol_verdict v = policy_file(now->policy, policy_file_path(now->policy, "/w/x"), POL_OP_READ, (struct pol_who){ 0 });
+
+	assert_null(u.next);
+	assert_int_equal(now->number, 1);
+	assert_memory_equal(now->sha256, hash_a, 32);
+	assert_string_equal(policy_name(now->policy), "a");
+	assert_int_equal(v.decision, POL_DENY);
+	assert_string_equal(v.rule, "r");
+}
+
+/* Cut at each page, and within one; and longer than it was. */
+static void test_every_length(void **state UNUSED)
+{
+	size_t n = (size_t)lseek(fd_b, 0, SEEK_END);
+	uint8_t *p = calloc(1, n + 4096), own[32];
+	int fd;
+
+	assert_int_equal(pread(fd_b, p, n, 0), n);
+	for (size_t len = 0; len <= n + 4096; len += 2048) {
+		if (len == n)
+			continue;
+		assert_int_equal(memfd_sealed("t", p, len, &fd), 0);
+		assert_int_equal(prepare(hash_b, 2, fd, pair[0], NULL), EBADMSG);
+		still_in_force();
+		sha256(p, len, own);
+		/* By its own hash: not without its pages. */
+		if (len % 4096 || len < 3 * (size_t)4096) {
+			assert_int_equal(prepare(own, 2, fd, pair[0], NULL), EBADMSG);
+			still_in_force();
+		}
+		close(fd);
+	}
+	free(p);
+}
+
 /* Every bit of the generation: with one turned over it is never prepared, whatever its hash is said to be of. */
 static void test_every_bit(void **state UNUSED)
 {
@@ -206,7 +255,7 @@ static void test_every_bit(void **state UNUSED)
 		p[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		assert_int_equal(memfd_sealed("t", p, n, &fd), 0);
 		assert_int_equal(prepare(hash_b, 2, fd, pair[0], NULL), EBADMSG);
-		assert_null(u.next);
+		still_in_force();
 		close(fd);
 		p[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
@@ -253,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_references, begin, finish), cmocka_unit_test_setup_teardown(test_in_order, begin, finish),
 		cmocka_unit_test_setup_teardown(test_not_the_same, begin, finish), cmocka_unit_test_setup_teardown(test_gone, begin, finish),
 		cmocka_unit_test_setup_teardown(test_refused, begin, finish), cmocka_unit_test_setup_teardown(test_every_bit, begin, finish),
+		cmocka_unit_test_setup_teardown(test_every_length, begin, finish),
 		cmocka_unit_test(test_events),
 	};
 
