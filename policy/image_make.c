@@ -140,6 +140,8 @@ static void put_net(struct make *k, enum region r, const struct rule *u, uint32_
 	for (size_t i = 0; i < u->domains.n; i++)
 		if (!strcmp(u->domains.v[i], "*"))
 			o.flags |= NET_ANY;
+	/* A rule of which some entries were left out would be another rule. */
+	k->bad |= u->domains.n > STRINGS_MAX;
 	for (size_t i = 0; i < u->domains.n && i < STRINGS_MAX && !(o.flags & NET_ANY); i++)
 		if (r == R_NETS && !make_index_domain(k, u->domains.v[i], no)) {
 			globs[n++] = make_str(k, u->domains.v[i]);
@@ -182,6 +184,7 @@ static void put_exec(struct make *k, const struct rule *u, uint32_t no)
 	bool rest = !u->commands.n;
 	uint32_t n = 0;
 
+	k->bad |= u->commands.n > STRINGS_MAX;
 	for (size_t i = 0; i < u->commands.n && i < STRINGS_MAX; i++) {
 		const char *s = u->commands.v[i];
 		bool path = strchr(s, '/');
@@ -222,6 +225,8 @@ static void put_wrappers(struct make *k)
 	for (size_t i = 0; i < m->transparent_add.n; i++)
 		if (strlen(m->transparent_add.v[i]) <= WILD_MAX)
 			make_index_word(k, &k->exec, KIND_WRAPPER, m->transparent_add.v[i], 0);
+		else
+			k->bad = true;
 }
 
 void make_requests(struct make *k, const struct rules *r, uint32_t *ret_first)
