@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A client that replaces a session's policy by the bare protocol, wrongly. reload.py RUN SESSION NEXT.mdb OTHER.mdb: prints "ok NAME" or
-# "not ok NAME". reload.py RUN SESSION NEXT.mdb commit: prepares everywhere, waits for a line, commits; prints the answer.
-import array, errno, hashlib, os, socket, struct, sys, time
+# "not ok NAME". reload.py RUN SESSION NEXT.mdb damage: brings it damaged in every way that its hash must show. reload.py RUN SESSION NEXT.mdb commit: prepares everywhere, waits for a line, commits; prints the answer.
+import array, errno, hashlib, os, random, socket, struct, sys, time
 
 run, session, next_file, other_file = sys.argv[1:5]
 failed = 0
@@ -93,6 +93,33 @@ if other_file == "commit":
     sys.stdin.readline()
     print(commit(socks, good, n), flush=True)
     sys.exit(0)
+
+if other_file == "damage":
+    page, sha = struct.unpack("<I", good[40:44])[0], hashlib.sha256(good).digest()
+    random.seed(1)
+    # What stands on the two first pages, each byte; a thousand others; the length.
+    bytes_ = [p + i for p in (0, page) for i in range(160)] + random.sample(range(len(good)), min(1000, len(good)))
+    for d in DAEMONS:
+        socks = attach()
+        n = generation(socks)
+        bad = []
+        for at in bytes_:
+            turned = bytearray(good)
+            turned[at] ^= random.randrange(1, 256)
+            r = prepare(socks[d], bytes(turned), n + 1, sha)
+            if r == 0 or r[0] != errno.EBADMSG:
+                bad.append((at, r))
+        say(not bad, "%s opens none with one of %d bytes changed" % (d, len(bytes_)), bad[:5])
+        bad = []
+        for size in list(range(0, len(good), page)) + [len(good) - 1, len(good) + page]:
+            r = prepare(socks[d], (good + b"\0" * page)[:size], n + 1, sha)
+            if r == 0 or r[0] != errno.EBADMSG:
+                bad.append((size, r))
+        say(not bad, d + " opens none that ends at another page", bad)
+        r = commit(socks, good, n + 1)
+        say(r != 0 and generation(socks) == n, d + ": the generation in force is the one before", r)
+        close(socks)
+    sys.exit(failed)
 
 other = open(other_file, "rb").read()
 socks = attach()

@@ -189,10 +189,35 @@ policy descent /workspace/open uname other.test '- {name: by, paths: [/workspace
 unchanged "labels that this session has not followed" "processes or contexts follow other programs .*make a new session" to descent
 unchanged "from inside a session" 'inside a session' env AGENTSH_IN_SESSION=1 "$A" session update "$SID" --policy "$T/a.yaml"
 unchanged "no policy named" 'usage: agentsh session update' "$A" session update "$SID"
+# What vouches for policies, of another owner or writable by others.
+config=$HOME/.config/agentsh/config.yaml
+mkdir -p "$(dirname "$config")" "$T/trust" "$T/keys"
+vouched() { "$A" policy compile "$T/a.yaml" >"$T/out" 2>&1 || { cat "$T/out"; false; }; }
+"$A" policy manifest "$T/a.yaml" >"$T/manifest"
+printf 'policies: {manifest_path: %s}\n' "$T/manifest" >"$config"
+check "control: the manifest vouches for it" vouched
+chmod 666 "$T/manifest"
+unchanged "a manifest of a wrong mode" 'manifest may be written by others' to a
+chmod 644 "$T/manifest" && chown 65534 "$T/manifest"
+unchanged "a manifest of a wrong owner" 'manifest belongs to user 65534' to a
+"$A" policy keygen --out "$T/keys" >/dev/null && "$A" policy sign --key "$T/keys/policy.key" "$T/a.yaml" >/dev/null
+cp "$T/keys/policy.pub" "$T/trust"
+printf 'policies: {signing: {mode: enforce, trust_store: %s}}\n' "$T/trust" >"$config"
+check "control: the signature does" vouched
+chmod 777 "$T/trust"
+unchanged "a trust store of a wrong mode" 'trust may be written by others' to a
+chmod 755 "$T/trust" && chown 65534 "$T/trust/policy.pub"
+unchanged "a key of a wrong owner" 'policy.pub belongs to user 65534' to a
+chown 0 "$T/trust/policy.pub" && chmod 666 "$config"
+unchanged "a configuration of a wrong mode" 'config.yaml may be written by everybody' to a
+rm "$config"
 X "$A" session update "$SID" --policy "$T/a.yaml" >/dev/null 2>&1
 check "really from inside: refused" test $? -ne 0
 check "and nothing has changed" is "$(info generation)" 4
 (cd "$W" && "$A" policy compile "$T/a.yaml" && "$A" policy compile "$T/b.yaml") >/dev/null 2>&1
+python3 "$top/tests/integration/reload.py" "$T/run" "$SID" "$T/data/policy/a.mdb" damage || failed=1
+when="after what was damaged"
+under_b
 python3 "$top/tests/integration/reload.py" "$T/run" "$SID" "$T/data/policy/a.mdb" "$T/data/policy/b.mdb" || failed=1
 when="after all that, generation 5"
 under_a
