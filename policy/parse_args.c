@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Regular expressions: args_patterns and the match of redirects. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,10 +83,11 @@ static void compile(struct at *c, const struct key *k, struct node *const *at, c
 			struct strs one = { &all.v[i], 1 };
 			uint8_t *alone = NULL;
 			size_t n;
+			int r = regex_compile(&one, &alone, &n, why, sizeof(why), &which);
 
-			if (regex_compile(&one, &alone, &n, why, sizeof(why), &which) < 0)
-				diag_error(c->p->d, at[i], "%s: not a regular expression: %s%s", k->name, why,
-					   patterns->v[i][0] == '*' ? " (a glob's * is .* here)" : "");
+			if (r < 0)
+				diag_error(c->p->d, at[i], "%s: %s%s%s", k->name, r == -EINVAL ? "not a regular expression: " : "", why,
+					   r == -EINVAL && patterns->v[i][0] == '*' ? " (a glob's * is .* here)" : "");
 			free(alone);
 		}
 		if (c->p->d->errors == before)

@@ -70,9 +70,10 @@ int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, c
 	char *bytes = NULL;
 	int r = -ENOMEM;
 
+	snprintf(why, cap, "out of memory");
+	*ret_which = 0;
 	if (!l) {
-		snprintf(why, cap, "args_patterns need libhs.so.5 (package libvectorscan5)");
-		*ret_which = 0;
+		snprintf(why, cap, "patterns need libhs.so.5 (package libvectorscan5)");
 		r = -ENOENT;
 	}
 	for (size_t i = 0; flags && ids && i < patterns->n; i++) {

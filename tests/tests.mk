@@ -10,8 +10,8 @@ $(patsubst %,$(O)/unit/%,$(basename $(patsubst tests/unit/%,%,$(wildcard tests/u
 $(O)/unit/policy/test_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(O)/unit/policy/test_open: private LINK += $(foreach f,malloc calloc realloc mmap hs_alloc_scratch hs_open_stream hs_scan_stream \
 	hs_reset_stream,-Wl,--wrap=$(f))
-$(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc strdup memfd_create fcntl write mdb_env_create \
-	mdb_env_set_mapsize mdb_env_open mdb_txn_begin mdb_dbi_open mdb_put mdb_txn_commit,-Wl,--wrap=$(f))
+$(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc strdup strndup asprintf dlopen memfd_create fcntl \
+	write mdb_env_create mdb_env_set_mapsize mdb_env_open mdb_txn_begin mdb_dbi_open mdb_put mdb_txn_commit,-Wl,--wrap=$(f))
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/%: tests/unit/%.c $(call objs,common) $(comp_o) $(eval_o)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compiling and storing where memory, the kernel or LMDB fails at each place in turn: an error with a place and words, nothing is kept or
  * leaks; what succeeds answers alike. Links with what it makes fail wrapped (tests/tests.mk). */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -39,6 +40,7 @@ WRAP(void *, malloc, NULL, (size_t n), n)
 WRAP(void *, calloc, NULL, (size_t n, size_t size), n, size)
 WRAP(void *, realloc, NULL, (void *p, size_t n), p, n)
 WRAP(char *, strdup, NULL, (const char *s), s)
+WRAP(char *, strndup, NULL, (const char *s, size_t n), s, n)
 WRAP(int, memfd_create, -1, (const char *name, unsigned flags), name, flags)
 WRAP(int, mdb_env_create, ENOMEM, (MDB_env **e), e)
 WRAP(int, mdb_env_set_mapsize, EINVAL, (MDB_env *e, size_t n), e, n)
@@ -47,12 +49,22 @@ WRAP(int, mdb_txn_begin, MDB_PANIC, (MDB_env *e, MDB_txn *parent, unsigned flags
 WRAP(int, mdb_dbi_open, MDB_DBS_FULL, (MDB_txn *t, const char *name, unsigned flags, MDB_dbi *ret), t, name, flags, ret)
 WRAP(int, mdb_put, MDB_MAP_FULL, (MDB_txn *t, MDB_dbi d, MDB_val *k, MDB_val *v, unsigned flags), t, d, k, v, flags)
 
+void *__real_dlopen(const char *name, int flags);
+void *__wrap_dlopen(const char *name, int flags);
 int __real_mdb_txn_commit(MDB_txn *t);
 int __wrap_mdb_txn_commit(MDB_txn *t);
+int __wrap_asprintf(char **ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int __real_fcntl(int fd, int what, ...);
 int __wrap_fcntl(int fd, int what, ...);
 ssize_t __real_write(int fd, const void *p, size_t n);
 ssize_t __wrap_write(int fd, const void *p, size_t n);
+
+static bool no_library;
+
+void *__wrap_dlopen(const char *name, int flags)
+{
+	return no_library ? NULL : __real_dlopen(name, flags);
+}
 
 /* It lets go of the transaction also when it fails. */
 int __wrap_mdb_txn_commit(MDB_txn *t)
@@ -61,6 +73,19 @@ int __wrap_mdb_txn_commit(MDB_txn *t)
 		return __real_mdb_txn_commit(t);
 	mdb_txn_abort(t);
 	return EIO;
+}
+
+int __wrap_asprintf(char **ret, const char *fmt, ...)
+{
+	va_list more;
+	int r;
+
+	if (fails())
+		return -1;
+	va_start(more, fmt);
+	r = vasprintf(ret, fmt, more);
+	va_end(more);
+	return r;
 }
 
 int __wrap_fcntl(int fd, int what, ...)
@@ -89,16 +114,21 @@ ssize_t __wrap_write(int fd, const void *p, size_t n)
 
 static const char text[] = HEAD
 	"file_rules:\n"
+	"- {name: u, decision: allow, paths: [/u], undo: keep}\n"
 	"- {name: f, decision: redirect, redirect_to: /q, paths: [/a, '/b/*'], processes: [npm, sh]}\n"
 	"- {name: g, decision: allow, paths: ['/w/**'], message: m}\n"
 	"network_rules:\n"
 	"- {name: n, decision: deny, domains: ['*.x.org', '**.y.org', 'a?b'], ports: [2, 1], methods: [get], paths: [/v1], dlp: d}\n"
 	"- {name: c, decision: allow, cidrs: ['::/0', 10.0.0.0/8]}\n"
+	"- {name: p, decision: deny, paths: [/v1]}\n"
+	"- {name: i, decision: allow, tls: inspect}\n"
+	"- {name: w, decision: allow, dlp: d}\n"
 	"command_rules:\n"
 	"- {name: e, decision: deny, commands: [a, 'b*', /c], args_patterns: ['x'], env_allow: [A*], env_max_keys: 3}\n"
 	"- {name: t, decision: redirect, commands: [vi], redirect_to: {command: ed, args: [a], environment: {A: b}}}\n"
 	"- {name: k, decision: allow, commands: [k], env_max_keys: 7}\n"
 	"- {name: z, decision: allow, commands: [z], env_deny: [Z]}\n"
+	"- {name: h, decision: allow, commands: [h], sha256: 1111111111111111111111111111111111111111111111111111111111111111}\n"
 	"unix_socket_rules: [{name: u, decision: deny, paths: ['@x', /run/*]}]\n"
 	"signal_rules: [{name: s, decision: deny, target: {type: process, pattern: n*}}]\n"
 	"dns_redirects: [{name: d, match: '^x$', resolve_to: 192.0.2.1}]\n"
@@ -106,6 +136,23 @@ static const char text[] = HEAD
 	"http_services: [{name: h, upstream: 'https://a.b/c', rules: [{name: r, methods: [get], decision: allow}]}]\n"
 	"llm_budgets: [{name: l, models: [g*], max_usd: 1.5}]\n";
 static const struct pol_source src = { .file = "f", .text = text, .len = sizeof(text) - 1, .workspace = "/w" };
+
+/* The library that compiles patterns is loaded when it is needed: without it no policy with a pattern. Comes
+ * first. */
+static void test_no_library(void **state UNUSED)
+{
+	struct pol_source one = { .file = "f", .text = HEAD "command_rules: [{name: e, decision: deny, args_patterns: [x]}]\n" };
+	struct buf diag = { .max = 1u << 16 };
+
+	one.len = strlen(one.text);
+	no_library = true;
+	assert_int_equal(policy_validate(&one, &diag), -EINVAL);
+	no_library = false;
+	assert_non_null(strstr((char *)diag.data, "f:3:59: error: args_patterns: patterns need libhs.so.5"));
+	buf_reset(&diag);
+	assert_int_equal(policy_validate(&one, &diag), 0);
+	buf_fini(&diag);
+}
 
 /* The words that came of it, and what was made: a descriptor, or none. */
 static int compile(long at, struct buf *diag, int *fd, uint8_t hash[32], bool *ret_over)
@@ -136,6 +183,13 @@ static void same_answers(int fd, const uint8_t hash[32])
 	assert_verdict(policy_file(p, policy_file_path(p, "/a"), POL_OP_WRITE, npm), POL_REDIRECT, "f");
 	assert_verdict(policy_file(p, policy_file_path(p, "/a"), POL_OP_WRITE, nobody), POL_DENY, "default-deny-files");
 	assert_verdict(policy_file(p, policy_file_path(p, "/workspace/c"), POL_OP_WRITE, nobody), POL_ALLOW, "g");
+	assert_true(policy_file(p, policy_file_path(p, "/u"), POL_OP_WRITE, nobody).undo_keep);
+	v = policy_net(p, &(struct pol_net){ .addr = (const uint8_t[]){ 10, 1, 1, 1 }, .addr_len = 4, .port = 9 });
+	assert_verdict(v, POL_ALLOW, "c");
+	v = policy_net(p, &(struct pol_net){ .domain = "q", .port = 9, .inspected = true });
+	assert_verdict(v, POL_ALLOW, "i");
+	assert_int_equal(v.tls, POL_TLS_INSPECT);
+	assert_verdict(policy_exec(p, &(struct pol_exec){ .given = "h", .argv = vi, .argc = 2 }), POL_DENY, "default-deny-commands");
 	assert_verdict(policy_exec(p, &(struct pol_exec){ .given = "b1", .argv = x, .argc = 2 }), POL_DENY, "e");
 	v = policy_exec(p, &(struct pol_exec){ .given = "vi", .argv = vi, .argc = 2 });
 	assert_verdict(v, POL_REDIRECT, "t");
@@ -302,7 +356,7 @@ static void test_no_room(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_place), cmocka_unit_test(test_validate), cmocka_unit_test(test_store), cmocka_unit_test(test_no_room) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_no_library), cmocka_unit_test(test_each_place), cmocka_unit_test(test_validate), cmocka_unit_test(test_store), cmocka_unit_test(test_no_room) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,9 +150,56 @@ static void test_compat(void **state UNUSED)
 	assert_int_equal(read_files(globs, false), -EINVAL);
 }
 
+/* "./a" and "a" are one file: neither read twice, nor a circle that is not seen. */
+static void test_same_file(void **state UNUSED)
+{
+	static const struct file circle[] = { { "./a", HEAD "extends: ././a\n" }, { "././a", HEAD }, { 0 } },
+		twice[] = { { "a", HEAD "extends: [b/x, ./b/x]\n" }, { "b/x", HEAD "file_rules: [{name: x, decision: deny, paths: [/a]}]\n" }, { "./b/x", HEAD "x: 1\n" }, { 0 } };
+
+	refused(circle, "./a:3:10: error: extends \"././a\": a policy that extends itself (./a -> ././a)\n");
+	assert_int_equal(read_files(twice, false), 0);
+	assert_int_equal(m.files.n, 1);
+	assert_int_equal(m.sources.n, 2);
+}
+
+/* What each file may have, and all of them together may not. */
+static void test_sums(void **state UNUSED)
+{
+	struct buf own = BUF_INIT(1u << 20), other = BUF_INIT(1u << 20), list = BUF_INIT(1u << 16);
+	struct file files[] = { { "a", NULL }, { "b", NULL }, { 0 } }, many[] = { { "a", NULL }, { 0 } };
+
+	buf_puts(&own, HEAD "extends: b\ntransparent_commands: {add: [");
+	buf_puts(&other, HEAD "transparent_commands: {add: [");
+	for (int i = 0; i < STRINGS_MAX / 2; i++) {
+		buf_printf(&own, "a%d,", i);
+		buf_printf(&other, "b%d,", i);
+	}
+	buf_puts(&own, "]}\n");
+	buf_printf(&other, "]}\n");
+	files[0].text = (char *)own.data;
+	files[1].text = (char *)other.data;
+	assert_int_equal(read_files(files, false), 0);
+	assert_int_equal(m.transparent_add.n, STRINGS_MAX);
+	other.len -= 3;
+	buf_puts(&other, "c]}\n");
+	files[1].text = (char *)other.data;
+	refused(files, "a:1:1: error: transparent_commands.add has 4097 entries with those of the policies it extends; 4096 are the most\n");
+	buf_puts(&list, HEAD "extends: [");
+	for (int i = 0; i < 33; i++)
+		buf_printf(&list, "wide%d,", i);
+	buf_puts(&list, "]\n");
+	many[0].text = (char *)list.data;
+	assert_int_equal(read_files(many, false), -EINVAL);
+	assert_non_null(strstr((char *)words.data, "error: extends has more than 32 entries\n"));
+	buf_fini(&own);
+	buf_fini(&other);
+	buf_fini(&list);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_order), cmocka_unit_test(test_refused), cmocka_unit_test(test_compat) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_order), cmocka_unit_test(test_refused), cmocka_unit_test(test_compat),
+		cmocka_unit_test(test_same_file), cmocka_unit_test(test_sums) };
 
 	return cmocka_run_group_tests(tests, NULL, done);
 }
