@@ -129,9 +129,37 @@ static void test_messages(void **state UNUSED)
 	assert_string_equal(pol_message("x", &f, one, 1), "");
 }
 
+/* Rules in a row that say the same share it; each still says its own. */
+static void test_shared_messages(void **state UNUSED)
+{
+	static const char *const want[] = { "one", "one", NULL, "one", "two", "two", "on" };
+	struct policy *p = pol_open(HEAD "file_rules:\n"
+		"- {name: a, paths: [/0], decision: deny, message: one}\n- {name: b, paths: [/1], decision: deny, message: one}\n"
+		"- {name: c, paths: [/2], decision: deny}\n- {name: d, paths: [/3], decision: deny, message: one}\n"
+		"- {name: e, paths: [/4], decision: deny, message: two}\n- {name: f, paths: [/5], decision: deny, message: two}\n"
+		"- {name: g, paths: [/6], decision: deny, message: on}\n"
+		"unix_socket_rules: [{name: u, paths: [/x], decision: deny, message: on}]\n");
+	struct pol_verdict v;
+
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		const char path[] = { '/', (char)('0' + i), 0 };
+
+		v = policy_file(p, policy_file_path(p, path), POL_OP_READ, (struct pol_who){ 0 });
+		assert_int_equal(v.decision, POL_DENY);
+		if (want[i])
+			assert_string_equal(v.message, want[i]);
+		else
+			assert_null(v.message);
+	}
+	v = policy_unix(p, "/x", POL_UNIX_CONNECT, (struct pol_who){ 0 });
+	assert_string_equal(v.message, "on");
+	policy_close(p);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_digests), cmocka_unit_test(test_paths), cmocka_unit_test(test_ranges), cmocka_unit_test(test_messages) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_digests), cmocka_unit_test(test_paths), cmocka_unit_test(test_ranges), cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_shared_messages) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
