@@ -1,39 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Positions (nfa.h) to one automaton, by subset construction; sets are sorted lists. */
-#include "policy/dfa.h"
+#include "policy/dfa_work.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "policy/nfa.h"
-
-#define MEMORY_MAX (19u << 20)   /* bytes in use while one automaton is made */
-#define INSERTION_MAX 64         /* longer lists are sorted by qsort */
-
-struct set { uint32_t at, n, hash; };  /* at: in places */
-struct work {
-	const struct dfa_input *in;
-	struct nfa nfa;
-	struct automaton *a;
-	struct set *sets;
-	uint32_t n_sets, cap_sets, *table, table_cap;
-	uint32_t *places, n_places, cap_places;
-	uint32_t *mark, stamp, *list, list_n, *stack;
-	uint32_t *link, *others, n_others, head[256]; /* places of a set by class of their one byte, and nodes with more */
-	uint32_t *forever; /* per rule: the node that stands for all of its globs that have matched for good */
-	uint64_t looked, *left; /* places looked at and not yet taken from what is left */
-	uint8_t first[256]; /* a byte of each class */
-};
-
-/* Takes what was looked at, and n more; false when nothing is left. */
-static bool spend(struct work *w, uint64_t n)
-{
-	n += w->looked;
-	w->looked = 0;
-	*w->left -= *w->left < n ? *w->left : n;
-	return *w->left > 0;
-}
 
 /* Adds the list of nodes that begins at x and what they lead to without a byte. Each node is marked once, so the stack has room. */
 static void enter(struct work *w, uint32_t x)
@@ -67,169 +38,6 @@ static void take(struct work *w, uint32_t x)
 	}
 	if (v->a != NONE)
 		enter(w, v->a);
-}
-
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Nearly in order already: each glob's nodes come together. */
-static void sort(struct work *w, uint32_t *v, uint32_t n)
-{
-	if (n > INSERTION_MAX) {
-		qsort(v, n, sizeof(*v), by_number);
-		w->looked += 8 * (uint64_t)n;
-		return;
-	}
-	for (uint32_t i = 1; i < n; i++) {
-		uint32_t x = v[i], k = i;
-
-		for (; k && v[k - 1] > x; k--)
-			v[k] = v[k - 1];
-		v[k] = x;
-		w->looked += 1 + (i - k) / 4;
-	}
-}
-
-struct covered { uint32_t forever, here; };  /* operations that earlier rules decide: for good; in this state */
-
-/* The nodes [i, end) of the list are one rule's: those that can still decide something go to n, which is returned behind them. */
-static uint32_t keep(struct work *w, uint32_t i, uint32_t end, uint32_t n, struct covered *c)
-{
-	uint32_t rule = w->nfa.v[w->list[i]].rule, ops = w->in->rules->v[rule].ops, sticky = NONE, after = c->forever;
-	bool accepts = false;
-
-	for (uint32_t k = i; k < end && sticky == NONE; k++)
-		if (w->nfa.v[w->list[k]].kind == N_FOREVER)
-			sticky = w->list[k];
-	if (sticky != NONE && !rule_asks(w->in, rule))
-		after |= ops;
-	for (uint32_t k = i; k < end; k++) {
-		const struct nnode *x = &w->nfa.v[w->list[k]];
-		bool stays;
-
-		if (x->shared)
-			stays = x->ops & ~after;
-		else if (x->kind == N_ACCEPT)
-			stays = sticky == NONE && !accepts && (ops & ~c->here);
-		else
-			stays = sticky == NONE && (ops & ~c->forever);
-		accepts |= stays && x->kind == N_ACCEPT;
-		if (stays)
-			w->list[n++] = w->list[k];
-	}
-	if (sticky != NONE && (ops & ~c->forever)) {
-		if (w->forever[rule] == NONE)
-			w->forever[rule] = sticky;
-		w->list[n++] = w->forever[rule];
-	}
-	c->forever = after;
-	c->here |= after | (accepts && !rule_asks(w->in, rule) ? ops : 0);
-	return n;
-}
-
-/*
- * First match decides, so what can decide nothing below is dropped, which keeps the sets few: of a rule that has matched for good, all
- * but one node (the same one whichever glob it was); of a later rule, all nodes once such rules cover its operations. A rule with
- * processes covers nothing. Nodes are numbered in the order of their rules.
- */
-static void prune(struct work *w)
-{
-	struct covered c = { 0 };
-	uint32_t n = 0;
-
-	for (uint32_t i = 0, end; i < w->list_n; i = end) {
-		uint32_t rule = w->nfa.v[w->list[i]].rule;
-
-		for (end = i; end < w->list_n && w->nfa.v[w->list[end]].rule == rule; end++)
-			;
-		w->looked += end - i;
-		n = keep(w, i, end, n, &c);
-	}
-	w->list_n = n;
-}
-
-LEAKS_UNSEEN_BEGIN /* dfa_build frees both */
-static bool set_room(struct work *w)
-{
-	if (w->n_sets == w->cap_sets) {
-		struct set *v = realloc(w->sets, (w->cap_sets + w->cap_sets / 2 + 1024) * sizeof(*v));
-
-		if (!v)
-			return false;
-		w->sets = v;
-		w->cap_sets += w->cap_sets / 2 + 1024;
-	}
-	if (w->n_places + w->list_n >= w->cap_places) {
-		uint32_t cap = w->n_places + w->list_n + w->cap_places / 2 + 4096, *v = realloc(w->places, cap * sizeof(*v));
-
-		if (!v)
-			return false;
-		w->places = v;
-		w->cap_places = cap;
-	}
-	return true;
-}
-LEAKS_UNSEEN_END
-
-static bool room(const struct work *w)
-{
-	size_t state = sizeof(*w->sets) + sizeof(*w->a->states) + 3 * sizeof(*w->table);
-
-	return w->n_sets < STATES_MAX && w->nfa.n * (sizeof(*w->nfa.v) + sizeof(*w->mark)) + w->n_sets * state +
-		       (size_t)(w->n_places + w->list_n) * sizeof(*w->places) + w->a->used * sizeof(*w->a->slots) < MEMORY_MAX;
-}
-
-/* At most half of the table is taken. */
-static bool table_room(struct work *w)
-{
-	uint32_t cap = 2 * w->table_cap + 256, *v;
-
-	if (2 * w->n_sets < w->table_cap)
-		return true;
-	v = calloc(cap, sizeof(*v));
-	if (!v)
-		return false;
-	for (uint32_t i = 0; i < w->n_sets; i++) {
-		uint32_t at = w->sets[i].hash % cap;
-
-		while (v[at])
-			at = (at + 1) % cap;
-		v[at] = i + 1;
-	}
-	free(w->table);
-	w->table = v;
-	w->table_cap = cap;
-	return true;
-}
-
-/* The state of the set in w->list; a new one when it was not met before. NONE: too many. */
-static uint32_t intern(struct work *w)
-{
-	uint32_t hash = 2166136261u, at;
-
-	sort(w, w->list, w->list_n);
-	prune(w);
-	if (!table_room(w))
-		return NONE;
-	for (uint32_t i = 0; i < w->list_n; i++)
-		hash = (hash ^ w->list[i]) * 16777619u;
-	for (at = hash % w->table_cap; w->table[at]; at = (at + 1) % w->table_cap) {
-		const struct set *s = &w->sets[w->table[at] - 1];
-
-		if (s->hash == hash && s->n == w->list_n && !memcmp(w->places + s->at, w->list, s->n * sizeof(uint32_t)))
-			return w->table[at] - 1;
-	}
-	if (!room(w) || !set_room(w))
-		return NONE;
-	memcpy(w->places + w->n_places, w->list, w->list_n * sizeof(uint32_t));
-	w->sets[w->n_sets] = (struct set){ .at = w->n_places, .n = w->list_n, .hash = hash };
-	w->n_places += w->list_n;
-	w->table[at] = ++w->n_sets;
-	return w->n_sets - 1;
 }
 
 /* Bytes that no glob tells apart share a class. */
@@ -290,9 +98,57 @@ static bool tell_apart(struct work *w, const struct set *s, bool told[256])
 	return few && n + 1 < w->a->d.n_classes;
 }
 
-/* Where class k leads from s, whose nodes are told apart; with NONE for k, where all classes that are not told apart do. */
-static uint32_t target(struct work *w, const struct set *s, uint32_t k)
+/* A state whose others are the same nodes as those of s, which are told apart: the first one found, or s itself. */
+static uint32_t twin(struct work *w, uint32_t s)
 {
+	uint32_t hash = 2166136261u, *t, n = 0;
+	const struct set *set;
+
+	for (uint32_t i = 0; i < w->n_others; i++)
+		hash = (hash ^ w->others[i]) * 16777619u;
+	t = &w->twins[(hash ^ hash >> 15) & (TWINS - 1)];
+	set = *t ? &w->sets[*t - 1] : NULL;
+	for (uint32_t i = 0; set && i < set->n; i++) {
+		uint32_t v = w->places[set->at + i];
+
+		if (w->nfa.v[v].kind == N_ACCEPT || w->nfa.v[v].set < NSET_BYTES)
+			continue;
+		if (n == w->n_others || w->others[n++] != v)
+			set = NULL;
+	}
+	if (!set || n != w->n_others)
+		*t = s + 1;
+	return *t - 1;
+}
+
+/* What is remembered of class k of a state with this twin, or where to remember it; NULL: its nodes are too many. */
+static struct memo *recall(struct work *w, const struct set *s, uint32_t twin, uint32_t k, bool *ret_known)
+{
+	struct memo m = { .twin = twin, .class = k, .used = 1 }, *found;
+	uint32_t hash = (2166136261u ^ twin) * 0x9e3779b1u ^ k;
+
+	for (uint32_t i = k == NONE ? NONE : w->head[k]; i != NONE; i = w->link[i]) {
+		if (m.used > MEMO_NODES)
+			return NULL;
+		m.node[m.used++ - 1] = w->places[s->at + i];
+		hash = (hash ^ m.node[m.used - 2]) * 0x85ebca6bu;
+	}
+	w->looked += 2;
+	found = &w->memos[(hash ^ hash >> 15) & (MEMOS - 1)];
+	*ret_known = !memcmp(found, &m, offsetof(struct memo, to));
+	if (!*ret_known)
+		*found = m;
+	return found;
+}
+
+/* Where class k leads from s, whose nodes are told apart; with NONE for k, where all classes that are not told apart do. */
+static uint32_t target(struct work *w, const struct set *s, uint32_t twin, uint32_t k)
+{
+	bool known = false;
+	struct memo *memo = recall(w, s, twin, k, &known);
+
+	if (known)
+		return memo->to;
 	w->stamp++;
 	w->list_n = 0;
 	w->looked += 8 + w->n_others;
@@ -301,7 +157,10 @@ static uint32_t target(struct work *w, const struct set *s, uint32_t k)
 			take(w, w->others[i]);
 	for (uint32_t i = k == NONE ? NONE : w->head[k]; i != NONE; i = w->link[i])
 		take(w, w->places[s->at + i]);
-	return intern(w);
+	k = work_intern(w);
+	if (memo)
+		memo->to = k;
+	return k;
 }
 
 /* The class of NUL, which is in no name, is never told apart. */
@@ -309,15 +168,16 @@ static int expand_one(struct work *w, uint32_t s)
 {
 	const struct set set = w->sets[s];
 	struct dfa_edge e[256];
-	uint32_t n = 0, kept = 0, other = NONE;
+	uint32_t n = 0, kept = 0, other = NONE, same;
 	int votes = 0;
 	bool told[256];
 	bool few = tell_apart(w, &set, told);
 
+	same = twin(w, s);
 	for (uint32_t k = 0; k < w->a->d.n_classes; k++) {
 		if (k == w->a->class[0] || (few && !told[k]))
 			continue;
-		e[n] = (struct dfa_edge){ k, target(w, &set, k) };
+		e[n] = (struct dfa_edge){ k, target(w, &set, same, k) };
 		if (e[n++].to == NONE)
 			return -E2BIG;
 		if (!few && votes == 0)
@@ -325,13 +185,13 @@ static int expand_one(struct work *w, uint32_t s)
 		votes += e[n - 1].to == other ? 1 : -1;
 	}
 	if (few)
-		other = target(w, &set, NONE);
+		other = target(w, &set, same, NONE);
 	if (other == NONE)
 		return -E2BIG;
 	for (uint32_t i = 0; i < n; i++)
 		if (e[i].to != other)
 			e[kept++] = e[i];
-	if (!spend(w, 8))
+	if (!work_spend(w, 8))
 		return -ETIME;
 	return automaton_state(w->a, other, e, kept);
 }
@@ -354,7 +214,7 @@ static int walk(struct work *w, const char *path)
 				take(w, now[i]);
 		n = w->list_n - kept;
 		memcpy(now, w->list + kept, n * sizeof(uint32_t));
-		r = spend(w, n) ? 0 : -ETIME;
+		r = work_spend(w, n) ? 0 : -ETIME;
 	}
 	w->list_n = kept;
 	for (uint32_t i = 0; r == 0 && i < n; i++)
@@ -382,7 +242,7 @@ static int workspace_state(struct work *w)
 			w->list[n++] = w->list[i];
 		}
 	w->list_n = n;
-	w->a->d.workspace = intern(w);
+	w->a->d.workspace = work_intern(w);
 	return w->a->d.workspace == NONE ? -E2BIG : 0;
 }
 
@@ -406,8 +266,8 @@ static int run(struct work *w)
 
 	w->stamp++;
 	enter(w, 0);
-	w->a->d.root = intern(w);
-	if (!spend(w, 0))
+	w->a->d.root = work_intern(w);
+	if (!work_spend(w, 0))
 		return -ETIME;
 	r = w->a->d.root == NONE ? -E2BIG : workspace_state(w);
 	for (uint32_t s = 0; r == 0 && s < w->n_sets; s++)
@@ -433,8 +293,8 @@ static int build(struct work *w)
 	size_t n = w->nfa.n + 1, rules = w->in->rules->n;
 
 	if (w->nfa.full)
-		return spend(w, n) ? -E2BIG : -ETIME;
-	if (!spend(w, n + 256 * (uint64_t)w->nfa.n_sets))
+		return work_spend(w, n) ? -E2BIG : -ETIME;
+	if (!work_spend(w, n + 256 * (uint64_t)w->nfa.n_sets))
 		return -ETIME;
 	w->mark = calloc(n, sizeof(uint32_t));
 	w->list = malloc(2 * n * sizeof(uint32_t)); /* the workspace's two names */
@@ -442,7 +302,10 @@ static int build(struct work *w)
 	w->link = malloc(n * sizeof(uint32_t));
 	w->others = malloc(n * sizeof(uint32_t));
 	w->forever = malloc((rules + 1) * sizeof(uint32_t));
-	if (!w->mark || !w->list || !w->stack || !w->link || !w->others || !w->forever)
+	w->map = calloc(n / 64 + 1, sizeof(uint64_t));
+	w->memos = calloc(MEMOS, sizeof(*w->memos));
+	w->twins = calloc(TWINS, sizeof(*w->twins));
+	if (!w->mark || !w->list || !w->stack || !w->link || !w->others || !w->forever || !w->map || !w->memos || !w->twins)
 		return -ENOMEM;
 	memset(w->forever, 0xff, rules * sizeof(uint32_t)); /* NONE */
 	classes(w);
@@ -467,6 +330,9 @@ int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left)
 	free(w.link);
 	free(w.others);
 	free(w.forever);
+	free(w.map);
+	free(w.memos);
+	free(w.twins);
 	nfa_fini(&w.nfa);
 	return r;
 }

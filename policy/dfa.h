@@ -16,7 +16,7 @@ struct automaton {
 	uint8_t class[256], *tree;
 	struct dfa_state *states;
 	struct dfa_slot *slots;
-	struct dfa_entry *entries;
+	struct dfa_entry *entries, *found;   /* found: room for one list */
 	uint32_t *table;
 	char *pool;
 	uint32_t cap_states, cap_slots, cap_entries, cap_pool;

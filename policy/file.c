@@ -9,7 +9,7 @@
 #define READ_OPS \
 	(1u << POL_OP_READ | 1u << POL_OP_OPEN | 1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
 /* What a path at or below a state can meet. */
-enum { TREE_READ_ALLOW = 1, TREE_READ_OTHER = 2, TREE_WRITE_ALLOW = 4, TREE_WRITE_DENY = 8, TREE_WRITE_OTHER = 16, TREE_READ_DENY = 32 };
+enum { TREE_READ_ALLOW = 1, TREE_READ_OTHER = 2, TREE_WRITE_ALLOW = 4, TREE_WRITE_DENY = 8, TREE_WRITE_OTHER = 16, TREE_READ_DENY = 32, TREE_ALL = 63 };
 #define MAKE_OPS \
 	(1u << POL_OP_CREATE | 1u << POL_OP_WRITE | 1u << POL_OP_MKDIR | 1u << POL_OP_LINK | 1u << POL_OP_SYMLINK | 1u << POL_OP_MKNOD)
 #define PAIRS_MAX ((size_t)20000)
@@ -125,7 +125,7 @@ void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree)
 		for (uint32_t s = d->n_states; s-- > 0;) {
 			uint8_t m = tree[s] | tree[d->states[s].other];
 
-			for (uint32_t k = 0; k < d->n_classes; k++)
+			for (uint32_t k = 0; k < d->n_classes && m != TREE_ALL; k++)
 				m |= tree[dfa_go(d, s, k)];
 			more |= m != tree[s];
 			tree[s] = m;

@@ -21,6 +21,7 @@ void automaton_fini(struct automaton *a)
 	free(a->tree);
 	free(a->table);
 	free(a->pool);
+	free(a->found);
 	*a = (struct automaton){ 0 };
 }
 
@@ -175,10 +176,13 @@ static int share(struct automaton *a, uint32_t state, const struct dfa_entry *v,
 int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, uint32_t *table,
 		    uint32_t cap)
 {
-	struct dfa_entry v[MATCH_MAX];
+	struct dfa_entry *v = a->found ? a->found : malloc(MATCH_MAX * sizeof(*v));
 	struct decided d = { 0 };
 	uint32_t k = 0;
 
+	a->found = v;
+	if (!v)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < n && d.done != ALL_OPS; i++) {
 		if (i && rules[i] == rules[i - 1])
 			continue;

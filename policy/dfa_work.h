@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the files that make one automaton of positions. */
+#ifndef POLICY_DFA_WORK_H
+#define POLICY_DFA_WORK_H
+
+#include "policy/dfa.h"
+#include "policy/nfa.h"
+
+struct set { uint32_t at, n, hash; };  /* at: in places */
+#define MEMO_NODES 5
+#define MEMOS 8192u              /* a power of two */
+#define TWINS 1024u              /* a power of two */
+/* Where a class leads is known from the state's nodes with more than one byte, which are those of state twin, and its nodes of that class.
+ * Most globs can begin anywhere, so that states by the thousand have these in common. used 0: nothing is remembered here. */
+struct memo { uint32_t twin, class, used, node[MEMO_NODES], to; };
+struct work {
+	const struct dfa_input *in;
+	struct nfa nfa;
+	struct automaton *a;
+	struct set *sets;
+	uint32_t n_sets, cap_sets, *table, table_cap;
+	uint32_t *places, n_places, cap_places;
+	uint32_t *mark, stamp, *list, list_n, *stack;
+	uint32_t *link, *others, n_others, head[256]; /* places of a set by class of their one byte, and nodes with more */
+	uint32_t *forever; /* per rule: the node that stands for all of its globs that have matched for good */
+	uint64_t looked, *left; /* places looked at and not yet taken from what is left */
+	uint8_t first[256]; /* a byte of each class */
+	struct memo *memos;
+	uint32_t *twins; /* states by what their others are, plus one */
+	uint64_t *map; /* a bit a node, all clear between uses */
+};
+
+/* Takes what was looked at, and n more; false when nothing is left. */
+static inline bool work_spend(struct work *w, uint64_t n)
+{
+	n += w->looked;
+	w->looked = 0;
+	*w->left -= *w->left < n ? *w->left : n;
+	return *w->left > 0;
+}
+
+/* dfa_sets.c. The state of the nodes in w->list, which has none twice; a new one when it was not met before. NONE: too many, or no memory. */
+uint32_t work_intern(struct work *w);
+
+#endif
