@@ -124,21 +124,13 @@ static uint32_t twin(struct work *w, uint32_t s)
 /* What is remembered of class k of a state with this twin, or where to remember it; NULL: its nodes are too many. */
 static struct memo *recall(struct work *w, const struct set *s, uint32_t twin, uint32_t k, bool *ret_known)
 {
-	struct memo m = { .twin = twin, .class = k, .used = 1 }, *found;
-	uint32_t hash = (2166136261u ^ twin) * 0x9e3779b1u ^ k;
+	struct memo key = memo_key(twin, k);
 
-	for (uint32_t i = k == NONE ? NONE : w->head[k]; i != NONE; i = w->link[i]) {
-		if (m.used > MEMO_NODES)
+	for (uint32_t i = k == NONE ? NONE : w->head[k]; i != NONE; i = w->link[i])
+		if (!memo_node(&key, w->places[s->at + i]))
 			return NULL;
-		m.node[m.used++ - 1] = w->places[s->at + i];
-		hash = (hash ^ m.node[m.used - 2]) * 0x85ebca6bu;
-	}
 	w->looked += 2;
-	found = &w->memos[(hash ^ hash >> 15) & (MEMOS - 1)];
-	*ret_known = !memcmp(found, &m, offsetof(struct memo, to));
-	if (!*ret_known)
-		*found = m;
-	return found;
+	return memo_find(w->memos, &key, ret_known);
 }
 
 /* Where class k leads from s, whose nodes are told apart; with NONE for k, where all classes that are not told apart do. */

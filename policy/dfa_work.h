@@ -4,15 +4,10 @@
 #define POLICY_DFA_WORK_H
 
 #include "policy/dfa.h"
+#include "policy/memo.h"
 #include "policy/nfa.h"
 
 struct set { uint32_t at, n, hash; };  /* at: in places */
-#define MEMO_NODES 5
-#define MEMOS 8192u              /* a power of two */
-#define TWINS 1024u              /* a power of two */
-/* Where a class leads is known from the state's nodes with more than one byte, which are those of state twin, and its nodes of that class.
- * Most globs can begin anywhere, so that states by the thousand have these in common. used 0: nothing is remembered here. */
-struct memo { uint32_t twin, class, used, node[MEMO_NODES], to; };
 struct work {
 	const struct dfa_input *in;
 	struct nfa nfa;
@@ -39,7 +34,8 @@ static inline bool work_spend(struct work *w, uint64_t n)
 	return *w->left > 0;
 }
 
-/* dfa_sets.c. The state of the nodes in w->list, which has none twice; a new one when it was not met before. NONE: too many, or no memory. */
+/* dfa_sets.c. The state of the nodes in w->list, which has none twice; a new one when it was not met before. NONE: too many, or no memory.
+ */
 uint32_t work_intern(struct work *w);
 
 #endif
