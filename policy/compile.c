@@ -37,15 +37,19 @@ struct making {
 static int put_dfa(void *arg, const struct dfa *d)
 {
 	struct making *k = arg;
-	size_t cap = dfa_size(d);
-	auto_free uint8_t *bytes = k->store ? malloc(cap) : NULL;
-	struct wr w = wr_init(bytes, bytes ? cap : 0);
+	struct wr w;
 	char key[32];
+	void *room;
+	int r;
 
 	snprintf(key, sizeof(key), "dfa%u", k->n++);
 	if (!k->store)
 		return 0;
-	return dfa_write(&w, d) < 0 ? -ENOMEM : store_put(k->store, key, bytes, wr_len(&w), k->err);
+	r = store_room(k->store, key, dfa_size(d), &room, k->err);
+	if (r < 0)
+		return r;
+	w = wr_init(room, dfa_size(d));
+	return dfa_write(&w, d) < 0 || wr_len(&w) != dfa_size(d) ? -EPROTO : store_done(k->store, k->err);
 }
 
 /* The automata stand for the paths now: a large policy's are worth giving back. */
@@ -57,16 +61,19 @@ static void drop_paths(struct model *m)
 		malloc_trim(0);
 }
 
+static void *rules_room(void *arg, size_t n, struct err *err)
+{
+	struct making *k = arg;
+	void *room;
+
+	return store_room(k->store, "rule", n, &room, err) < 0 ? NULL : room;
+}
+
 static int put_rules(struct making *k)
 {
-	void *bytes = NULL;
-	size_t n = 0;
-	int r = image_make(k->m, k->workspace, k->n, &bytes, &n, k->err);
+	int r = image_fill(k->m, k->workspace, k->n, rules_room, k, k->err);
 
-	if (r == 0)
-		r = store_put(k->store, "rule", bytes, n, k->err);
-	free(bytes);
-	return r;
+	return r < 0 ? r : store_done(k->store, k->err);
 }
 
 static const char *words_for(int r, const struct err *err)

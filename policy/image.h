@@ -144,6 +144,9 @@ int image_map(struct policy *p, const void *data, size_t n);
 int settings_load(struct policy *p);
 /* The image of a model as one block, caller frees. */
 int image_make(const struct model *m, const char *workspace, uint32_t n_dfa, void **ret, size_t *ret_len, struct err *err);
+/* The same to where room says, which gives n bytes, any content, or NULL with words in err. Called once at most. */
+typedef void *(*image_room)(void *arg, size_t n, struct err *err);
+int image_fill(const struct model *m, const char *workspace, uint32_t n_dfa, image_room room, void *arg, struct err *err);
 
 /* Rule `no` of a section: its verdict, without what only the section's own record has. */
 struct pol_verdict verdict_of(const struct policy *p, enum section s, uint32_t no);

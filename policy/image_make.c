@@ -322,7 +322,7 @@ static void walk(struct make *k)
 	put_all(k);
 }
 
-int image_make(const struct model *m, const char *workspace, uint32_t n_dfa, void **ret, size_t *ret_len, struct err *err)
+int image_fill(const struct model *m, const char *workspace, uint32_t n_dfa, image_room room, void *arg, struct err *err)
 {
 	struct make k = { .m = m, .workspace = workspace, .head.n_dfa = n_dfa, .net = { R_NET_HEADS, R_NET_ENTRIES, R_NET_REST },
 			  .exec = { R_EXEC_HEADS, R_EXEC_ENTRIES, R_EXEC_REST } };
@@ -342,25 +342,44 @@ int image_make(const struct model *m, const char *workspace, uint32_t n_dfa, voi
 	make_count_heads(&k, &k.exec);
 	if (!k.bad)
 		size = lay_out(&k);
-	k.base = size ? calloc(1, size) : NULL;
+	k.base = size ? room(arg, size, err) : NULL;
 	if (k.base) {
+		memset(k.base, 0, size);
 		walk(&k);
 		put_head(&k, size);
 		r = make_sort_index(&k, &k.net);
 		if (r == 0)
 			r = make_sort_index(&k, &k.exec);
+	} else {
+		r = -ENOMEM;
 	}
 	strs_fini(&k.labels);
 	free(k.seen);
 	if (!size || k.bad)
-		r = err_set(err, -EFBIG, "the policy is too large when compiled");
-	else if (!k.base || r < 0)
-		r = err_set(err, -ENOMEM, "out of memory");
+		return err_set(err, -EFBIG, "the policy is too large when compiled");
+	return r < 0 && !err->msg[0] ? err_set(err, r, "out of memory") : r;
+}
+
+struct block { void *v; size_t n; };
+
+static void *heap(void *arg, size_t n, struct err *err UNUSED)
+{
+	struct block *b = arg;
+
+	*b = (struct block){ malloc(n), n };
+	return b->v;
+}
+
+int image_make(const struct model *m, const char *workspace, uint32_t n_dfa, void **ret, size_t *ret_len, struct err *err)
+{
+	struct block b = { 0 };
+	int r = image_fill(m, workspace, n_dfa, heap, &b, err);
+
 	if (r < 0) {
-		free(k.base);
+		free(b.v);
 		return r;
 	}
-	*ret = k.base;
-	*ret_len = size;
+	*ret = b.v;
+	*ret_len = b.n;
 	return 0;
 }

@@ -166,6 +166,9 @@ struct record { const char *key; const void *data; size_t len; };
 struct store;
 int store_begin(struct store **ret, struct err *err);
 int store_put(struct store *s, const char *key, const void *data, size_t len, struct err *err);
+/* The same in two steps: room for len bytes, any content, which is to be filled before the record is done; none other meanwhile. */
+int store_room(struct store *s, const char *key, size_t len, void **ret, struct err *err);
+int store_done(struct store *s, struct err *err);
 int store_end(struct store *s, int *ret_fd, struct err *err);   /* sealed memfd */
 void store_drop(struct store *s);                               /* takes NULL */
 /* Finds the named records in the bytes of a generation: v[i].data points into them, NULL where there is none. Bad pages: -EBADMSG. Keys

@@ -12,9 +12,10 @@
 #include "common/cleanup.h"
 #include "policy/model.h"
 
-struct store { int fd; MDB_env *env; };
+struct store { int fd; MDB_env *env; MDB_txn *txn; };   /* txn: a record is being filled */
 
-/* LMDB writes into the memory file itself: no directory to make, no journal to wait for, nothing to copy. */
+/* LMDB writes into the memory file itself: no directory to make, no journal to wait for, nothing to copy: records are filled where
+ * they will lie. */
 int store_begin(struct store **ret, struct err *err)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -34,7 +35,7 @@ int store_begin(struct store **ret, struct err *err)
 	if (r == 0)
 		r = mdb_env_set_mapsize(s->env, GENERATION_MAX);
 	if (r == 0)
-		r = mdb_env_open(s->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
+		r = mdb_env_open(s->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC | MDB_WRITEMAP, 0600);
 	if (r) {
 		store_drop(s);
 		return err_set(err, -EIO, "opening the generation: %s", mdb_strerror(r));
@@ -43,32 +44,65 @@ int store_begin(struct store **ret, struct err *err)
 	return 0;
 }
 
-/* A transaction for each: what is written is not held. */
-int store_put(struct store *s, const char *key, const void *data, size_t len, struct err *err)
+int store_room(struct store *s, const char *key, size_t len, void **ret, struct err *err)
 {
-	MDB_val k = { strlen(key), (void *)(uintptr_t)key }, v = { len, (void *)(uintptr_t)data };
-	MDB_txn *txn = NULL;
+	MDB_val k = { strlen(key), (void *)(uintptr_t)key }, v = { len, NULL };
 	MDB_dbi dbi;
-	int r = mdb_txn_begin(s->env, NULL, 0, &txn);
+	int r = mdb_txn_begin(s->env, NULL, 0, &s->txn);
 
 	if (r == 0)
-		r = mdb_dbi_open(txn, NULL, 0, &dbi);
+		r = mdb_dbi_open(s->txn, NULL, 0, &dbi);
 	if (r == 0)
-		r = mdb_put(txn, dbi, &k, &v, 0);
-	if (r == 0)
-		r = mdb_txn_commit(txn);
-	else if (txn)
-		mdb_txn_abort(txn);
+		r = mdb_put(s->txn, dbi, &k, &v, MDB_RESERVE);
+	if (r) {
+		mdb_txn_abort(s->txn);
+		s->txn = NULL;
+		return err_set(err, -EFBIG, "writing the generation: %s", mdb_strerror(r));
+	}
+	*ret = v.mv_data;
+	return 0;
+}
+
+/* A transaction for each: what is written is not held. */
+int store_done(struct store *s, struct err *err)
+{
+	int r = mdb_txn_commit(s->txn);
+
+	s->txn = NULL;
 	return r ? err_set(err, -EFBIG, "writing the generation: %s", mdb_strerror(r)) : 0;
+}
+
+int store_put(struct store *s, const char *key, const void *data, size_t len, struct err *err)
+{
+	void *room;
+	int r = store_room(s, key, len, &room, err);
+
+	if (r < 0)
+		return r;
+	memcpy(room, data, len);
+	return store_done(s, err);
+}
+
+/* The file as long as what is in it: it was made as long as any may be. */
+static int cut(const struct store *s)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+
+	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &stat))
+		return -EIO;
+	return ftruncate(s->fd, (off_t)((info.me_last_pgno + 1) * stat.ms_psize)) < 0 ? -errno : 0;
 }
 
 int store_end(struct store *s, int *ret_fd, struct err *err)
 {
-	int r = 0;
+	int r = cut(s);
 
 	mdb_env_close(s->env);
 	s->env = NULL;
-	if (fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+	if (r < 0)
+		err_set(err, r, "writing the generation: %s", strerror(-r));
+	else if (fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		r = err_set(err, -errno, "sealing the generation: %s", strerror(errno));
 	else
 		*ret_fd = move_fd(&s->fd);
@@ -80,6 +114,8 @@ void store_drop(struct store *s)
 {
 	if (!s)
 		return;
+	if (s->txn)
+		mdb_txn_abort(s->txn);
 	if (s->env)
 		mdb_env_close(s->env);
 	if (s->fd >= 0)
