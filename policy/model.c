@@ -15,8 +15,11 @@ void strs_fini(struct strs *s)
 
 static void more_fini(struct rule_more *m)
 {
-	if (!m)
+	if (!m || m->sharers) {
+		if (m)
+			m->sharers--;
 		return;
+	}
 	struct strs *lists[] = { &m->redirect_args, &m->redirect_append, &m->redirect_env, &m->processes, &m->methods, &m->url_paths,
 				 &m->sha256,
 				 &m->env_allow, &m->env_deny };
@@ -32,6 +35,47 @@ struct rule_more *rule_more(struct rule *r)
 	if (!r->more)
 		r->more = calloc(1, sizeof(*r->more));
 	return r->more;
+}
+
+static bool only_processes(const struct rule_more *m)
+{
+	static const struct rule_more none;
+	struct rule_more rest;
+
+	memcpy(&rest, m, sizeof(rest));
+	rest.processes = none.processes;
+	rest.sharers = 0;
+	return m->processes.n && !memcmp(&rest, &none, sizeof(rest));
+}
+
+static bool same(const struct strs *a, const struct strs *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return true;
+}
+
+void rule_share(struct rule *r, struct rule_more *recent[MORE_RECENT])
+{
+	struct rule_more *m = r->more, **at;
+	uint32_t hash = 2166136261u;
+
+	if (!m || !only_processes(m))
+		return;
+	for (size_t i = 0; i < m->processes.n; i++)
+		for (const char *s = m->processes.v[i]; *s; s++)
+			hash = (hash ^ (uint8_t)*s) * 16777619u;
+	at = &recent[(hash ^ hash >> 16) % MORE_RECENT];
+	if (*at && same(&(*at)->processes, &m->processes)) {
+		more_fini(m);
+		r->more = *at;
+		r->more->sharers++;
+	} else {
+		*at = m;
+	}
 }
 
 void rules_fini(struct rules *r)

@@ -18,8 +18,9 @@ struct strs { char **v; size_t n; };   /* owned, n strings and a NULL */
 
 struct cidr { uint8_t addr[16], len, bits; }; /* len 4 or 16 */
 
-/* What few rules have: a policy of 100,000 need not pay for it. */
+/* What few rules have: a policy of 100,000 need not pay for it. Rules that have the same processes and nothing else of it share one. */
 struct rule_more {
+	uint32_t sharers;                                           /* rules that have it, but for the first */
 	struct strs redirect_args, redirect_append, redirect_env;   /* commands */
 	struct strs processes;                                      /* any rule; as written */
 	struct strs methods, url_paths;                             /* network, services; methods in upper case */
@@ -46,7 +47,7 @@ struct rule {
 	int32_t min_depth, max_depth;   /* commands; max -1: no end */
 	uint8_t *regex;                 /* serialised vectorscan database, owned */
 	size_t regex_len;
-	struct rule_more *more;         /* owned; NULL: nothing of it given. rule_more() makes it */
+	struct rule_more *more;         /* owned with its sharers; NULL: nothing of it given. rule_more() makes it */
 };
 
 struct rules { struct rule *v; size_t n; };
@@ -102,6 +103,10 @@ struct model {
 };
 /* The rule's more, made when there is none yet; NULL without memory. */
 struct rule_more *rule_more(struct rule *r);
+/* Lets a rule that is read have a more that is there already; it is not to be changed after that. recent: some of those that are, by a
+ * hash; this one is put there. */
+#define MORE_RECENT 256
+void rule_share(struct rule *r, struct rule_more *recent[MORE_RECENT]);
 
 /*
  * One automaton over bytes, as automaton.c reads it out of a generation: it points into the record. In state s, byte c leads to

@@ -25,6 +25,7 @@ struct parse {
 	uint64_t later;                         /* keys that were warned of as not enforced: bits of the table in parse_map.c */
 	uint32_t given_limits, given_audit, given_env;  /* settings that a file read earlier has: the first one counts */
 	struct strs labels;                     /* distinct entries of processes, for their bound */
+	struct rule_more *recent[MORE_RECENT];  /* of rules that were read; not looked at once there is an error, which lets rules go */
 	struct seen *seen;                      /* per section of the file that is read */
 	struct extend *extends;                 /* of the file that is read: what its key extends names */
 	size_t n_extends;

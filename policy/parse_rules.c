@@ -259,6 +259,8 @@ static void read_one(struct parse *p, const struct shape *s, const struct node *
 		return;
 	if (r->decision == POL_REDIRECT && !r->redirect_to)
 		diag_error(p->d, v, "decision redirect needs redirect_to");
+	if (s->in != SERVICES && !p->d->errors)
+		rule_share(r, p->recent);
 	if (s->in != SERVICES)
 		parse_name_twice(p, s->in, v, r->name);
 }

@@ -166,6 +166,27 @@ static void test_sockets_and_signals(void **state UNUSED)
 	assert_true(s[3].signals == UINT64_MAX && s[3].targets == (1u << POL_T__COUNT) - 1 && s[3].fallback == POL_DENY);
 }
 
+/* Rules by the thousand name the same processes: kept once, while what else a rule has stays its own. */
+static void test_shared(void **state UNUSED)
+{
+	read_model(HEAD "file_rules:\n"
+			"- {name: a, decision: allow, paths: [/a], processes: [npm, sh]}\n"
+			"- {name: b, decision: allow, paths: [/b], processes: [npm, sh], undo: keep}\n"
+			"- {name: c, decision: allow, paths: [/c], processes: [npm]}\n"
+			"network_rules:\n- {name: a, decision: deny, processes: [npm, sh]}\n- {name: b, decision: deny, dlp: x}\n"
+			"unix_socket_rules:\n- {name: a, decision: deny, paths: [/a], processes: [npm, sh]}\n");
+	assert_non_null(m.files.v[0].more);
+	assert_ptr_equal(m.nets.v[0].more, m.files.v[0].more);
+	assert_ptr_equal(m.unixes.v[0].more, m.files.v[0].more);
+	assert_ptr_not_equal(m.files.v[1].more, m.files.v[0].more);
+	assert_ptr_not_equal(m.files.v[2].more, m.files.v[0].more);
+	assert_true(m.files.v[1].more->undo_keep && !m.files.v[0].more->undo_keep);
+	assert_strs(&m.nets.v[0].more->processes, "npm sh");
+	assert_strs(&m.files.v[1].more->processes, "npm sh");
+	assert_strs(&m.files.v[2].more->processes, "npm");
+	assert_string_equal(m.nets.v[1].more->dlp, "x");
+}
+
 static void test_redirects(void **state UNUSED)
 {
 	read_model(HEAD "dns_redirects:\n"
@@ -252,7 +273,7 @@ static void test_services_and_budgets(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_files), cmocka_unit_test(test_network), cmocka_unit_test(test_commands),
-					    cmocka_unit_test(test_sockets_and_signals), cmocka_unit_test(test_redirects),
+					    cmocka_unit_test(test_sockets_and_signals), cmocka_unit_test(test_shared), cmocka_unit_test(test_redirects),
 					    cmocka_unit_test(test_settings), cmocka_unit_test(test_services_and_budgets) };
 
 	return cmocka_run_group_tests(tests, NULL, done);
