@@ -20,6 +20,7 @@ struct automaton {
 	uint32_t *table;
 	char *pool;
 	uint32_t cap_states, cap_slots, cap_entries, cap_pool;
+	uint64_t *taken;         /* a bit a slot */
 	uint32_t used, vacant;   /* slots: none from used on is taken, none before vacant is looked at */
 };
 struct dfa_edge { uint32_t class, to; };

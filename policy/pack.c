@@ -17,6 +17,7 @@ void automaton_fini(struct automaton *a)
 {
 	free(a->states);
 	free(a->slots);
+	free(a->taken);
 	free(a->entries);
 	free(a->tree);
 	free(a->table);
@@ -36,28 +37,46 @@ void *array_grow(void *v, uint32_t *cap, uint32_t want, size_t size)
 	return v;
 }
 
-static bool fits(const struct automaton *a, uint32_t base, const struct dfa_edge *e, uint32_t n)
+/* Edges that reach over no more than 64 slots are held against a map of what is taken. */
+#define SPAN_MAX 64u
+
+/* The first place from t on, before end, where the edges fit; end: none. */
+static uint32_t fits(const struct automaton *a, uint32_t t, uint32_t end, const struct dfa_edge *e, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (base + e[i].class < a->used && a->slots[base + e[i].class].state != NO_RULE)
-			return false;
-	return true;
+	uint64_t mask = 0;
+
+	for (uint32_t i = 0; i < n && e[i].class - e[0].class < SPAN_MAX; i++)
+		mask |= 1ull << (e[i].class - e[0].class);
+	for (; t < end; t++) {
+		uint64_t taken = a->taken[t / 64] >> t % 64 | (t % 64 ? a->taken[t / 64 + 1] << (64 - t % 64) : 0);
+		uint32_t i = 0;
+
+		if (taken & mask)
+			continue;
+		while (i < n && (e[i].class - e[0].class < SPAN_MAX || t + e[i].class - e[0].class >= a->used ||
+				 a->slots[t + e[i].class - e[0].class].state == NO_RULE))
+			i++;
+		if (i == n)
+			return t;
+	}
+	return end;
 }
 
 static uint32_t base_for(struct automaton *a, const struct dfa_edge *e, uint32_t n)
 {
-	uint32_t first = n ? e[0].class : 0, t;
+	uint32_t first = n ? e[0].class : 0, t, end, at;
 
 	if (!n)
 		return 0;
 	while (a->vacant < a->used && a->slots[a->vacant].state != NO_RULE)
 		a->vacant++;
 	t = a->vacant > first ? a->vacant : first;
-	for (int probe = 0; probe < PROBES_MAX && t < a->used; probe++, t++)
-		if (fits(a, t - first, e, n))
-			return t - first;
+	end = t < a->used && a->used - t > PROBES_MAX ? t + PROBES_MAX : a->used;
+	at = t < end ? fits(a, t, end, e, n) : end;
+	if (at < end)
+		return at - first;
 	/* Gaps that these do not fit into would not take the next ones either. */
-	if (t < a->used)
+	if (end < a->used)
 		a->vacant += PROBES_MAX / 4;
 	return a->used > first ? a->used - first : 0;
 }
@@ -66,6 +85,7 @@ static int slots_room(struct automaton *a, uint32_t n)
 {
 	uint32_t had = a->cap_slots;
 	struct dfa_slot *v = a->slots;
+	uint64_t *taken;
 
 	if (n * sizeof(*v) + a->d.n_states * sizeof(*a->states) > RECORD_MAX)
 		return -E2BIG;
@@ -74,6 +94,12 @@ static int slots_room(struct automaton *a, uint32_t n)
 		if (!v)
 			return -ENOMEM;
 		a->slots = v;
+		taken = realloc(a->taken, (a->cap_slots / 64 + 2) * sizeof(*taken));
+		if (!taken)
+			return -ENOMEM;
+		a->taken = taken;
+		for (uint32_t i = had ? had / 64 + 2 : 0; i < a->cap_slots / 64 + 2; i++)
+			taken[i] = 0;
 		for (uint32_t i = had; i < a->cap_slots; i++)
 			v[i] = (struct dfa_slot){ NO_RULE, 0 };
 	}
@@ -100,7 +126,10 @@ int automaton_state(struct automaton *a, uint32_t other, const struct dfa_edge *
 	a->d.states = a->states;
 	a->states[s] = (struct dfa_state){ .base = base, .other = other };
 	for (uint32_t i = 0; i < n; i++) {
-		a->slots[base + e[i].class] = (struct dfa_slot){ s, e[i].to };
+		uint32_t at = base + e[i].class;
+
+		a->slots[at] = (struct dfa_slot){ s, e[i].to };
+		a->taken[at / 64] |= 1ull << at % 64;
 		if (base + e[i].class >= a->used)
 			a->used = base + e[i].class + 1;
 	}
