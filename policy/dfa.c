@@ -67,13 +67,13 @@ static void classes(struct work *w)
 }
 
 /* Sorts a set's nodes by the class of the one byte they take. told: classes that lead elsewhere than the rest. False: all of them could. */
-static bool tell_apart(struct work *w, const struct set *s, bool told[256])
+static bool tell_apart(struct work *w, const struct set *s, bool *told)
 {
 	bool few = true;
 	uint32_t n = 0;
 
-	memset(told, 0, 256 * sizeof(*told));
-	memset(w->head, 0xff, sizeof(w->head)); /* NONE */
+	memset(told, 0, w->a->d.n_classes * sizeof(*told));
+	memset(w->head, 0xff, w->a->d.n_classes * sizeof(*w->head)); /* NONE */
 	w->n_others = 0;
 	for (uint32_t i = 0; i < s->n; i++) {
 		uint32_t v = w->places[s->at + i];
@@ -98,34 +98,32 @@ static bool tell_apart(struct work *w, const struct set *s, bool told[256])
 	return few && n + 1 < w->a->d.n_classes;
 }
 
-/* A state whose others are the same nodes as those of s, which are told apart: the first one found, or s itself. */
-static uint32_t twin(struct work *w, uint32_t s)
+/* The number of the list of others of the state that is told apart, equal for equal lists; NONE: nothing is to be remembered of it. */
+static uint32_t twin(struct work *w)
 {
-	uint32_t hash = 2166136261u, *t, n = 0;
-	const struct set *set;
+	uint32_t hash = 2166136261u;
+	struct twin *t;
 
 	for (uint32_t i = 0; i < w->n_others; i++)
 		hash = (hash ^ w->others[i]) * 16777619u;
 	t = &w->twins[(hash ^ hash >> 15) & (TWINS - 1)];
-	set = *t ? &w->sets[*t - 1] : NULL;
-	for (uint32_t i = 0; set && i < set->n; i++) {
-		uint32_t v = w->places[set->at + i];
-
-		if (w->nfa.v[v].kind == N_ACCEPT || w->nfa.v[v].set < NSET_BYTES)
-			continue;
-		if (n == w->n_others || w->others[n++] != v)
-			set = NULL;
-	}
-	if (!set || n != w->n_others)
-		*t = s + 1;
-	return *t - 1;
+	if (t->known && t->n == w->n_others && !memcmp(w->twin_nodes + t->at, w->others, t->n * sizeof(uint32_t)))
+		return t->at;
+	if (w->n_others > TWIN_NODES - 1 - w->n_twin_nodes)
+		return NONE;
+	*t = (struct twin){ w->n_twin_nodes, w->n_others, true };
+	memcpy(w->twin_nodes + t->at, w->others, t->n * sizeof(uint32_t));
+	w->n_twin_nodes += t->n + 1; /* an empty list has a place of its own, too */
+	return t->at;
 }
 
-/* What is remembered of class k of a state with this twin, or where to remember it; NULL: its nodes are too many. */
+/* What is remembered of class k of a state with these others, or where to remember it; NULL: its nodes are too many. */
 static struct memo *recall(struct work *w, const struct set *s, uint32_t twin, uint32_t k, bool *ret_known)
 {
 	struct memo key = memo_key(twin, k);
 
+	if (twin == NONE)
+		return NULL;
 	for (uint32_t i = k == NONE ? NONE : w->head[k]; i != NONE; i = w->link[i])
 		if (!memo_node(&key, w->places[s->at + i]))
 			return NULL;
@@ -159,13 +157,11 @@ static uint32_t target(struct work *w, const struct set *s, uint32_t twin, uint3
 static int expand_one(struct work *w, uint32_t s)
 {
 	const struct set set = w->sets[s];
-	struct dfa_edge e[256];
-	uint32_t n = 0, kept = 0, other = NONE, same;
+	struct dfa_edge *e = w->edges;
+	bool *told = w->told, few = tell_apart(w, &set, told);
+	uint32_t n = 0, kept = 0, other = NONE, same = twin(w);
 	int votes = 0;
-	bool told[256];
-	bool few = tell_apart(w, &set, told);
 
-	same = twin(w, s);
 	for (uint32_t k = 0; k < w->a->d.n_classes; k++) {
 		if (k == w->a->class[0] || (few && !told[k]))
 			continue;
@@ -297,7 +293,9 @@ static int build(struct work *w)
 	w->map = calloc(n / 64 + 1, sizeof(uint64_t));
 	w->memos = calloc(MEMOS, sizeof(*w->memos));
 	w->twins = calloc(TWINS, sizeof(*w->twins));
-	if (!w->mark || !w->list || !w->stack || !w->link || !w->others || !w->forever || !w->map || !w->memos || !w->twins)
+	w->twin_nodes = malloc(TWIN_NODES * sizeof(*w->twin_nodes));
+	if (!w->mark || !w->list || !w->stack || !w->link || !w->others || !w->forever || !w->map || !w->memos || !w->twins ||
+	    !w->twin_nodes)
 		return -ENOMEM;
 	memset(w->forever, 0xff, rules * sizeof(uint32_t)); /* NONE */
 	classes(w);
@@ -325,6 +323,7 @@ int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left)
 	free(w.map);
 	free(w.memos);
 	free(w.twins);
+	free(w.twin_nodes);
 	nfa_fini(&w.nfa);
 	return r;
 }

@@ -8,6 +8,8 @@
 #include "policy/nfa.h"
 
 struct set { uint32_t at, n, hash; };  /* at: in places */
+struct twin { uint32_t at, n; bool known; };   /* at: in twin_nodes */
+#define TWIN_NODES 65536u
 struct work {
 	const struct dfa_input *in;
 	struct nfa nfa;
@@ -21,7 +23,10 @@ struct work {
 	uint64_t looked, *left; /* places looked at and not yet taken from what is left */
 	uint8_t first[256]; /* a byte of each class */
 	struct memo *memos;
-	uint32_t *twins; /* states by what their others are, plus one */
+	struct twin *twins;
+	uint32_t *twin_nodes, n_twin_nodes;
+	struct dfa_edge edges[256]; /* of the state that is looked at, and its classes that lead elsewhere than the rest */
+	bool told[256];
 	uint64_t *map; /* a bit a node, all clear between uses */
 };
 

@@ -126,10 +126,11 @@ void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree)
 	for (int pass = 0; more && pass < PASSES_MAX; pass++) {
 		more = false;
 		for (uint32_t s = d->n_states; s-- > 0;) {
+			const struct dfa_slot *row = d->slots + d->states[s].base;
 			uint8_t m = tree[s] | tree[d->states[s].other];
 
 			for (uint32_t k = 0; k < d->n_classes && m != TREE_ALL; k++)
-				m |= tree[dfa_go(d, s, k)];
+				m |= row[k].state == s ? tree[row[k].to] : 0;
 			more |= m != tree[s];
 			tree[s] = m;
 		}

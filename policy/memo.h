@@ -9,7 +9,7 @@
 #include <string.h>
 
 /*
- * Where a class of bytes leads is known from a set's positions that take more than one byte, which are those of set twin, and from its
+ * Where a class of bytes leads is known from a set's positions that take more than one byte, a list with the number twin, and from its
  * positions that take one of that class. Most globs can begin anywhere, so that sets by the thousand have these in common.
  */
 #define MEMO_NODES 5
