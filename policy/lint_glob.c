@@ -34,7 +34,7 @@ static uint32_t node(struct globs *g, uint8_t kind, uint32_t set, uint32_t a, ui
 	if (!v)
 		return NO;
 	g->v = v;
-	v[g->n] = (struct gnode){ kind, false, set, a, b, g->n_globs };
+	v[g->n] = (struct gnode){ kind, false, set, a, b, g->building };
 	return g->n++;
 }
 
@@ -183,21 +183,45 @@ static uint32_t build(struct globs *g, const char *s, size_t n, uint32_t to)
 
 int globs_add(struct globs *g, const char *glob)
 {
-	struct gone *v = grown(g->globs, g->n_globs, &g->cap_globs, sizeof(*v));
-	uint32_t from = g->n, at;
-	size_t n = strlen(glob);
+	struct gone *v = strlen(glob) > 4096 ? NULL : grown(g->globs, g->n_globs, &g->cap_globs, sizeof(*v));
 
 	if (!v)
-		return -ENOMEM;
+		return strlen(glob) > 4096 ? -E2BIG : -ENOMEM;
 	g->globs = v;
-	globs_room_free(g);
-	at = n > 4096 ? NO : node(g, G_ACCEPT, g->n_globs, NO, NO);
-	if (at != NO)
-		at = build(g, glob, n, at);
-	if (at == NO)
-		return -E2BIG;
-	v[g->n_globs] = (struct gone){ at, from, g->n };
+	v[g->n_globs] = (struct gone){ .glob = glob };
 	return (int)g->n_globs++;
+}
+
+static bool build_glob(struct globs *g, uint32_t no)
+{
+	struct gone *o = &g->globs[no];
+	uint32_t at;
+
+	g->building = no;
+	o->from = g->n;
+	at = node(g, G_ACCEPT, no, NO, NO);
+	if (at != NO)
+		at = build(g, o->glob, strlen(o->glob), at);
+	o->start = at;
+	o->to = g->n;
+	return at != NO;
+}
+
+int globs_build(struct globs *g, uint32_t must, const uint32_t *others, size_t n)
+{
+	bool put = false, ok = true;
+
+	g->n = g->n_sets = 0;
+	for (size_t i = 0; i < n && ok; i++) {
+		if (!put && must < others[i]) {
+			ok = build_glob(g, must);
+			put = true;
+		}
+		ok = ok && build_glob(g, others[i]);
+	}
+	if (!put && ok)
+		ok = build_glob(g, must);
+	return ok ? 0 : -E2BIG;
 }
 
 void globs_fini(struct globs *g)
@@ -264,11 +288,14 @@ static bool fits(const struct making *k, const char *below)
 	return !k->g->paths || (k->out[0] == '/' && k->out[k->n - 1] != '/' && !strstr(k->out, "//"));
 }
 
-bool globs_text(const struct globs *g, uint32_t must, unsigned variant, const char *below, char *out, size_t cap)
+bool globs_text(struct globs *g, uint32_t must, unsigned variant, const char *below, char *out, size_t cap)
 {
 	struct making k = { .g = g, .out = out, .cap = cap, .variant = variant, .below = below };
-	uint32_t at = g->globs[must].start, turn = variant * 2654435761u;
+	uint32_t at, turn = variant * 2654435761u;
 
+	if (globs_build(g, must, NULL, 0) < 0)
+		return false;
+	at = g->globs[must].start;
 	for (unsigned step = 0; step < TEXT_STEPS; step++) {
 		const struct gnode *x = &g->v[at];
 

@@ -13,11 +13,13 @@ enum { G_SET, G_SPLIT, G_ACCEPT };
 struct gnode { uint8_t kind; bool ever; uint32_t set, a, b, of; };
 struct grank { uint32_t rank, mask; };
 struct walk;
-struct gone { uint32_t start, from, to; };       /* its nodes */
+/* Its nodes, while it is among those that are built: those of 100,000 globs would be more than all else that is known of them. */
+struct gone { const char *glob; uint32_t start, from, to; };
 struct globs {
 	struct gnode *v; uint32_t n, cap;            /* owned, as the rest */
 	uint8_t (*sets)[32]; uint32_t n_sets, cap_sets;
 	struct gone *globs; uint32_t n_globs, cap_globs;
+	uint32_t building;                           /* the glob whose nodes are made */
 	char sep;                                    /* as of wild_match */
 	bool fold;                                   /* texts are lower case and case does not count */
 	bool paths;                                  /* texts are clean absolute paths */
@@ -28,10 +30,12 @@ struct globs {
 	uint32_t care;
 	struct walk *room;                           /* of the last walk */
 };
-/* Number of the glob, from 0 in the order they are added; -E2BIG: too many, -ENOMEM. */
+/* Number of the glob, from 0 in the order they are added; it stays the caller's and must outlive g. -E2BIG: too long, -ENOMEM. */
 int globs_add(struct globs *g, const char *glob);
 void globs_fini(struct globs *g);
 void globs_room_free(struct globs *g);
+/* Makes the nodes of these globs, in the order of their numbers, in place of those that were made before. others: as below. 0 or -E2BIG. */
+int globs_build(struct globs *g, uint32_t must, const uint32_t *others, size_t n);
 /* Whether this place goes on over byte c. */
 bool globs_has(const struct globs *g, const struct gnode *x, unsigned c);
 /* Gives fn each set of `others` (n numbers, rising) that some text matches which glob `must` matches too, and that begins with `below` when
@@ -44,6 +48,6 @@ int globs_walk(struct globs *g, uint32_t must, const uint32_t *others, size_t n,
 /* A text that glob `must` matches and that is unlike what others ask for; variants, from 0 on, differ where the glob leaves
  * room. below: as above, for a glob that begins with "**" alone. False: none was found, which says nothing. */
 #define TEXT_VARIANTS 8
-bool globs_text(const struct globs *g, uint32_t must, unsigned variant, const char *below, char *out, size_t cap);
+bool globs_text(struct globs *g, uint32_t must, unsigned variant, const char *below, char *out, size_t cap);
 
 #endif

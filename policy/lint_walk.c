@@ -21,7 +21,7 @@ struct walk {
 	uint32_t must;
 	struct places *sets;
 	uint32_t n_sets, n_places, table_cap, *table;
-	uint32_t *mark, stamp, *list, list_n, *hit;
+	uint32_t *mark, stamp, *list, list_n, *hit, cap_nodes, cap_globs;
 	uint8_t one[256];               /* a byte of each class */
 	unsigned n_classes;
 	uint64_t *left;
@@ -289,8 +289,10 @@ static struct walk *room_make(const struct globs *g)
 		w->table_cap *= 2;
 	w->sets = malloc(SETS_WALKED * sizeof(*w->sets));
 	w->table = calloc(w->table_cap, sizeof(uint32_t));
-	w->mark = calloc((size_t)g->n + 1, sizeof(uint32_t));
-	w->list = malloc(((size_t)g->n + 1) * sizeof(uint32_t));
+	w->cap_nodes = g->n < 1024 ? 1024 : 2 * g->n;
+	w->cap_globs = g->n_globs;
+	w->mark = calloc((size_t)w->cap_nodes + 1, sizeof(uint32_t));
+	w->list = malloc(((size_t)w->cap_nodes + 1) * sizeof(uint32_t));
 	w->hit = malloc(((size_t)g->n_globs + 1) * sizeof(uint32_t));
 	if (w->sets && w->table && w->mark && w->list && w->hit)
 		return w;
@@ -301,9 +303,14 @@ static struct walk *room_make(const struct globs *g)
 int globs_walk(struct globs *g, uint32_t must, const uint32_t *others, size_t n, const char *below, globs_fn fn, void *arg,
 	       uint64_t *left)
 {
-	struct walk *w = g->room ? g->room : room_make(g);
+	struct walk *w;
 	int r;
 
+	if (globs_build(g, must, others, n) < 0)
+		return -ETIME;
+	if (g->room && (g->room->cap_nodes < g->n || g->room->cap_globs < g->n_globs))
+		globs_room_free(g);
+	w = g->room ? g->room : room_make(g);
 	if (!w)
 		return -ENOMEM;
 	g->room = w;
