@@ -383,11 +383,43 @@ static void test_models_refused(void **state UNUSED)
 	free(image);
 }
 
+/* A record is filled where it lies; what was begun and not done is in no generation, and the file ends with what is in it. */
+static void test_room(void **state UNUSED)
+{
+	struct record got[] = { { "done", NULL, 0 }, { "open", NULL, 0 } };
+	struct store *store;
+	struct err err = { 0 };
+	void *room, *map;
+	size_t len;
+	int fd;
+
+	assert_int_equal(store_begin(&store, &err), 0);
+	assert_int_equal(store_room(store, "open", 9000, &room, &err), 0);
+	store_drop(store);
+	assert_int_equal(store_begin(&store, &err), 0);
+	assert_int_equal(store_room(store, "done", 20000, &room, &err), 0);
+	memset(room, 7, 20000);
+	assert_int_equal(store_done(store, &err), 0);
+	assert_int_equal(store_room(store, "big", (size_t)GENERATION_MAX * 2, &room, &err), -EFBIG);
+	assert_int_equal(store_end(store, &fd, &err), 0);
+	len = (size_t)lseek(fd, 0, SEEK_END);
+	assert_in_range(len, 20000, 20000 + 16 * 4096);
+	map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(store_map(map, len, got, 2), 0);
+	assert_int_equal(got[0].len, 20000);
+	for (size_t i = 0; i < 20000; i++)
+		assert_int_equal(((const uint8_t *)got[0].data)[i], 7);
+	assert_null(got[1].data);
+	munmap(map, len);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_every_byte_by_hash),
 					    cmocka_unit_test(test_every_byte_with_its_hash), cmocka_unit_test(test_truncations),
-					    cmocka_unit_test(test_records),
+					    cmocka_unit_test(test_records), cmocka_unit_test(test_room),
 					    cmocka_unit_test(test_damage), cmocka_unit_test(test_numbers), cmocka_unit_test(test_every_page), cmocka_unit_test(test_sealed),
 					    cmocka_unit_test(test_models_refused) };
 
