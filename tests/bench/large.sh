@@ -42,12 +42,16 @@ policy() { # KIND
 }
 
 measure() { # KIND VERB
-	if ! /usr/bin/time -f '%U %S %M' -o "$T/took" "$agentsh" policy "$2" "$T/large.yaml" >"$T/said" 2>&1; then
-		head -3 "$T/said" >&2
-		exit 1
-	fi
-	awk -v kind="$1" -v verb="$2" -v keys="$keys" '{ if (keys) printf "%s_%s_s %s\n%s_%s_mib %.1f\n", kind, verb, $1 + $2, kind, verb, $3 / 1024
-		else printf "%-20s %-9s %6.2f s %7.1f MiB\n", kind, verb, $1 + $2, $3 / 1024 }' "$T/took"
+	python3 - "$1" "$2" "$keys" "$agentsh" policy "$2" "$T/large.yaml" <<'P' || exit 1
+import resource, subprocess, sys
+kind, verb, keys, *argv = sys.argv[1:]
+done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=120)
+if done.returncode:
+    sys.exit(done.stderr.decode(errors="replace")[:600])
+use = resource.getrusage(resource.RUSAGE_CHILDREN)
+took, mib = use.ru_utime + use.ru_stime, use.ru_maxrss / 1024
+print(f"{kind}_{verb}_s {took:.2f}\n{kind}_{verb}_mib {mib:.1f}" if keys else f"{kind:20} {verb:9} {took:6.2f} s {mib:7.1f} MiB", flush=True)
+P
 }
 
 [ $# -gt 0 ] || set -- files network commands mixed files-processes network-processes commands-processes mixed-processes
