@@ -109,7 +109,7 @@ static uint32_t twin(struct work *w)
 	t = &w->twins[(hash ^ hash >> 15) & (TWINS - 1)];
 	if (t->known && t->n == w->n_others && !memcmp(w->twin_nodes + t->at, w->others, t->n * sizeof(uint32_t)))
 		return t->at;
-	if (w->n_others > TWIN_NODES - 1 - w->n_twin_nodes)
+	if (w->n_twin_nodes + w->n_others + 1 > TWIN_NODES)
 		return NONE;
 	*t = (struct twin){ w->n_twin_nodes, w->n_others, true };
 	memcpy(w->twin_nodes + t->at, w->others, t->n * sizeof(uint32_t));

@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "tests/unit/policy/pol.h"
@@ -172,9 +174,36 @@ static void test_messages(void **state UNUSED)
 	assert_string_equal(pol_message("[{{.Domain}}]", &f, out, sizeof(out)), "[]");
 }
 
+/* More lists of places than are remembered while an automaton is made. */
+static void test_many_anywhere(void **state UNUSED)
+{
+	static const char *const ops[] = { "['*']", "[read, open]", "[write, create, delete]" };
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	uint32_t random = 7;
+	struct policy *p;
+
+	fputs(HEAD "file_rules:\n", f);
+	for (int i = 0; i < 30; i++) {
+		fprintf(f, "- {name: r%d, operations: %s, decision: deny, paths: [", i, ops[i % 3]);
+		for (int k = 0; k < 5; k++) {
+			random = random * 1664525u + 1013904223u;
+			fprintf(f, k % 2 ? "'**/d%u/**/f%u', " : "'**/d%u/**', '**/*.f%u', ", random >> 8 & 255, random >> 16 & 255);
+		}
+		fputs("/none]}\n", f);
+	}
+	fputs("- {name: here, paths: ['/x/here'], decision: audit}\n", f);
+	fclose(f);
+	p = pol_open(text);
+	assert_verdict(policy_file(p, policy_file_path(p, "/x/here"), POL_OP_WRITE, (struct pol_who){ 0 }), POL_AUDIT, "here");
+	policy_close(p);
+	free(text);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_six), cmocka_unit_test(test_ends), cmocka_unit_test(test_first_match),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_many_anywhere), cmocka_unit_test(test_six), cmocka_unit_test(test_ends), cmocka_unit_test(test_first_match),
 					    cmocka_unit_test(test_variables), cmocka_unit_test(test_workspace), cmocka_unit_test(test_trees_and_renames),
 					    cmocka_unit_test(test_networks), cmocka_unit_test(test_messages) };
 
