@@ -185,7 +185,7 @@ static void test_many_anywhere(void **state UNUSED)
 	struct policy *p;
 
 	fputs(HEAD "file_rules:\n", f);
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; i < 20; i++) {
 		fprintf(f, "- {name: r%d, operations: %s, decision: deny, paths: [", i, ops[i % 3]);
 		for (int k = 0; k < 5; k++) {
 			random = random * 1664525u + 1013904223u;
