@@ -117,7 +117,6 @@ static int load(struct err *err)
 {
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 16);
 	struct pol_source src = { .file = config.file };
-	struct stat st;
 	int r = find(config.file, sizeof(config.file), err);
 
 	if (r < 0 || !config.file[0])
@@ -125,8 +124,7 @@ static int load(struct err *err)
 	r = file_read(config.file, CONFIG_MAX, &text, err);
 	if (r < 0)
 		return r;
-	if (stat(config.file, &st) < 0 || (st.st_mode & S_IWOTH))
-		r = err_set(err, -EACCES, "%s may be written by everybody: chmod o-w", config.file);
+	r = trust_owned(config.file, err);
 	src.text = (const char *)text.data;
 	src.len = text.len;
 	if (r == 0) {

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 
 #include "cli/cmd.h"
+#include "cli/trust.h"
 
 #define ANSWER_S 60   /* for a daemon to open a policy of the largest size, or to say that another does not answer */
 
@@ -68,6 +69,7 @@ static int commit(struct updating *u, struct err *err)
 static int update(struct updating *u, bool wait, struct err *err)
 {
 	const struct timeval limit = { .tv_sec = ANSWER_S };
+	char chosen[4300];
 	struct err why = { 0 };
 	int r = 0;
 
@@ -79,7 +81,9 @@ static int update(struct updating *u, bool wait, struct err *err)
 	if (r >= 0)
 		r = ask_now(u, err);
 	if (r >= 0)
-		r = policy_load(u->policy, u->workspace, &u->fd, u->hash, false, err);
+		r = trust_choose(u->policy, chosen, sizeof(chosen), err);
+	if (r >= 0)
+		r = policy_load(chosen, u->workspace, &u->fd, u->hash, false, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(daemons) && r >= 0; i++)

@@ -31,7 +31,7 @@ static int owned(const char *path, const struct stat *st, bool sticky_will_do, s
 }
 
 /* The file or directory and every directory above it: who may rename one of those may put another in its place. */
-static int owned_to_root(const char *path, struct err *err)
+int trust_owned(const char *path, struct err *err)
 {
 	char real[4096];
 	struct stat st;
@@ -73,7 +73,7 @@ static int read_key(const char *store, const char *name, struct key *k, struct e
 /* The store's key of that id: 1 found, 0 not there. A store with anything doubtful in it vouches for nothing. */
 static int find_key(const char *store, const char *id, struct key *ret, size_t *keys, struct err *err)
 {
-	int r = owned_to_root(store, err), found = 0;
+	int r = trust_owned(store, err), found = 0;
 	struct dirent *e;
 	DIR *d;
 
@@ -165,7 +165,7 @@ static int in_manifest(const char *manifest, const char *path, const struct buf 
 	uint8_t sum[32];
 	size_t len, line = 0;
 	char hex[65];
-	int r = owned_to_root(manifest, err);
+	int r = trust_owned(manifest, err);
 
 	if (r == 0)
 		r = file_read(manifest, MANIFEST_MAX, &all, err);

@@ -60,6 +60,22 @@ static int plan(void)
 	return r;
 }
 
+/* A session's own /tmp is empty but for the directories that lead to a workspace below it. */
+static int way_to_workspace(void)
+{
+	char at[sizeof(fsd.workspace)];
+
+	if (strncmp(fsd.workspace, "/tmp/", 5) != 0)
+		return 0;
+	for (const char *end = strchr(fsd.workspace + 5, '/');; end = strchr(end + 1, '/')) {
+		snprintf(at, sizeof(at), "%.*s", end ? (int)(end - fsd.workspace - 1) : (int)strlen(fsd.workspace) - 1, fsd.workspace + 1);
+		if (mkdirat(fsd.w->session_dir, at, 0755) < 0 && errno != EEXIST)
+			return -1;
+		if (!end)
+			return 0;
+	}
+}
+
 static int plan_tmp(void)
 {
 	struct pol_state st = policy_file_child(fsd.policy, policy_file_root(fsd.policy), "tmp", 3);
@@ -69,6 +85,8 @@ static int plan_tmp(void)
 	if (mkdirat(fsd.w->session_dir, "tmp", 0700) < 0 && errno != EEXIST)
 		return -errno;
 	if (fchmodat(fsd.w->session_dir, "tmp", 01777, 0) < 0)
+		return -errno;
+	if (way_to_workspace() < 0)
 		return -errno;
 	return add_tree("/tmp", openat(fsd.w->session_dir, "tmp", O_PATH | O_DIRECTORY | O_CLOEXEC), st);
 }

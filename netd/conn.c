@@ -294,10 +294,24 @@ static bool address_allowed(struct conn *c, const struct addr *a, const char **r
 	struct pol_net q = { .domain = *c->f.name ? c->f.name : NULL, .addr = a->b, .addr_len = a->len, .port = c->f.pkt.dport,
 			     .who = c->f.who };
 	struct pol_verdict v = policy_net(c->f.gen->policy, &q), unnamed;
+	struct addr inner;
 
 	*rule = v.rule;
+	/* Whoever allowed the flow was asked about this rule, or was not asked at all. */
+	if (v.decision == POL_APPROVE && strcmp(c->f.rule, v.rule) != 0)
+		return false;
 	if (v.decision != POL_ALLOW && v.decision != POL_AUDIT && v.decision != POL_APPROVE)
 		return false;
+	if (addr_embedded(a, &inner)) {
+		q.addr = inner.b;
+		q.addr_len = inner.len;
+		v = policy_net(c->f.gen->policy, &q);
+		*rule = v.rule;
+		if (v.decision == POL_DENY)
+			return false;
+		q.addr = a->b;
+		q.addr_len = a->len;
+	}
 	if (!*c->f.name || !addr_special(a))
 		return true;
 	q.domain = NULL;

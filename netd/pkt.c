@@ -122,6 +122,18 @@ static bool in_ranges(const uint8_t *p, const struct range *v, size_t n)
 	return false;
 }
 
+bool addr_embedded(const struct addr *a, struct addr *ret)
+{
+	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b }, six_to_four[2] = { 0x20, 0x02 };
+	size_t at = a->len != 16 ? 0 : !memcmp(a->b, nat64, 12) ? 12 : !memcmp(a->b, six_to_four, 2) ? 2 : 0;
+
+	if (!at)
+		return false;
+	*ret = (struct addr){ .len = 4 };
+	memcpy(ret->b, a->b + at, 4);
+	return true;
+}
+
 bool addr_special(const struct addr *a)
 {
 	static const struct range v4[] = {

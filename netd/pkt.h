@@ -27,5 +27,7 @@ void addr_text(const struct addr *a, char out[46]);
 bool addr_special(const struct addr *a);
 /* ::ffff:a.b.c.d becomes a.b.c.d, so that no rule can be passed by the other spelling. */
 void addr_unmap(struct addr *a);
+/* The IPv4 address that a translator or tunnel makes of an IPv6 one: 64:ff9b::/96 (RFC 6052), 2002::/16 (RFC 3056). False: neither. */
+bool addr_embedded(const struct addr *a, struct addr *ret);
 
 #endif

@@ -300,6 +300,28 @@ for answer in allow deny; do
 done
 check "control: those that were gone did no harm" is "$(fetch http://good.test/)" "$page"
 
+# An address that a person is to be asked about, behind a name that another rule allows: nobody was asked.
+first=$SID
+cat >"$T/p.yaml" <<'P'
+version: 1
+name: net
+file_rules: [{name: all, paths: ["/**"], decision: allow}]
+network_rules:
+  - {name: ask-range, cidrs: ["203.0.113.0/28", "2001:db8::/32"], decision: approve, timeout: 2s}
+  - {name: no-range, cidrs: ["203.0.113.66/32"], decision: deny}
+  - {name: raw, cidrs: ["::/0"], decision: allow}
+  - {name: rest, domains: ["*"], decision: allow}
+command_rules: [{name: all, decision: allow}]
+P
+SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id)
+check "a name that leads to a range that asks is refused" is "$(fetch -4 http://good.test/)" ""
+check "control: one that leads elsewhere is not" is "$(fetch -4 http://ask.test/)" "$page"
+before=$(wc -l <"$N/http.log")
+check "a translator's name for a denied address is denied" is "$(fetch -g 'http://[64:ff9b::203.0.113.66]/'; fetch -g 'http://[::ffff:203.0.113.66]/'; wc -l <"$N/http.log")" "$before"
+check "control: it is the address" grep -q '"rule":"no-range"' <("$A" events query --session "$SID" --decision deny)
+"$A" session destroy "$SID" >/dev/null
+SID=$first
+
 # Events, and death of the gateway.
 j=$(timeout 20 "$A" exec --output json --events summary "$SID" -- curl -s https://good.test)
 check "events: dns_query and net_connect of the command" is "$(jq -r '[.events[] | select(.type == "dns_query" or .type == "net_connect") | .type + " " + .domain + " " + .policy.rule] | unique | join(",")' <<<"$j")" \

@@ -209,7 +209,7 @@ unchanged "a trust store of a wrong mode" 'trust may be written by others' to a
 chmod 755 "$T/trust" && chown 65534 "$T/trust/policy.pub"
 unchanged "a key of a wrong owner" 'policy.pub belongs to user 65534' to a
 chown 0 "$T/trust/policy.pub" && chmod 666 "$config"
-unchanged "a configuration of a wrong mode" 'config.yaml may be written by everybody' to a
+unchanged "a configuration of a wrong mode" 'config.yaml may be written by others' to a
 rm "$config"
 X "$A" session update "$SID" --policy "$T/a.yaml" >/dev/null 2>&1
 check "really from inside: refused" test $? -ne 0

@@ -152,6 +152,12 @@ check "and is a name" none
 check "but --policy comes first" some --policy good
 unset AGENTSH_POLICY_NAME
 cp "$D/good.yaml" "$T/other/x.yaml"
+SID=$(create --policy good)
+update() { "$A" session update "$SID" --policy "$1" >/dev/null 2>"$T/err"; }
+check "a running session gets none that is not allowed" is "$(update unsigned; echo $?) $(grep -c 'is none of those' "$T/err") $("$A" session info "$SID" | jq -r .policy)" "1 1 good"
+check "control: one that is" is "$(cp "$D/good.yaml" "$D/agent-good.yaml"; update agent-good; echo $?)" 0
+rm "$D/agent-good.yaml"
+"$A" session destroy "$SID" >/dev/null
 check "a file that an entry with a slash names" some --policy "$T/other/x.yaml"
 ln -s "$D/unsigned.yaml" "$T/other/link.yaml"
 pattern='is none of those'
@@ -204,7 +210,7 @@ printf 'policies: {default: ../x}\n' | bad "a default that is no name" "^$C:1:21
 printf '%s\n' '- a' | bad "a list" "^$C:1:1: error: a map of keys"
 printf 'policies: {dir: policies}\n' >"$C" && chmod 666 "$C"
 run policy compile good
-check "configuration: one that everybody may write" grep -q "may be written by everybody" "$T/err"
+check "configuration: one that everybody may write" grep -q "may be written by others" "$T/err"
 chmod 644 "$C"
 printf '# nothing\n\n' >"$C"
 check "configuration: only comments are the defaults" uses agent-sandbox
