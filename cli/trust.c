@@ -229,10 +229,10 @@ static bool is_file(const char *name)
 	return strchr(name, '/') || (n > 5 && !strcmp(name + n - 5, ".yaml"));
 }
 
-/* Names by entries without a slash, files (by their real path) by entries with one. */
-static bool listed(const struct config *c, const char *name)
+/* Names by entries without a slash, files (by their real path) by entries with one. real: of a file, to be read by it, as a link may
+ * lead elsewhere by then. */
+static bool listed(const struct config *c, const char *name, char real[4096])
 {
-	char real[4096];
 	bool file = is_file(name);
 
 	if (file && !realpath(name, real))
@@ -259,6 +259,7 @@ int trust_choose(const char *given, char *ret, size_t cap, struct err *err)
 {
 	const struct config *c = config_get(err);
 	const char *env = getenv("AGENTSH_POLICY_NAME"), *name = given, *by = "";
+	char real[4096];
 
 	if (!c)
 		return -EACCES;
@@ -273,7 +274,9 @@ int trust_choose(const char *given, char *ret, size_t cap, struct err *err)
 	if (is_file(name) && !c->allow_files)
 		return err_set(err, -EACCES, "policy %.200s: policies by file are not allowed here (policies.allow_files): give a name",
 			       name);
-	if (c->n_allowed && !listed(c, name))
+	if (c->n_allowed && !listed(c, name, real))
 		return not_listed(c, name, by, err);
+	if (c->n_allowed && is_file(name))
+		name = real;
 	return str_format(ret, cap, "%s", name) < 0 ? err_set(err, -ENAMETOOLONG, "the policy's name is too long") : 0;
 }
