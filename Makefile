@@ -27,7 +27,7 @@ main  := netd/netd.c fsd/fsd.c execd/execd.c cli/main.c cli/shim.c
 objs   = $(patsubst %.c,$(O)/%.o,$(filter-out $(main),$(call src,$(1))))
 COMPILER := policy/yaml.c policy/parse.c policy/compile.c policy/dfa.c policy/dfa_sets.c policy/nfa.c policy/pack.c policy/split.c \
             policy/names_make.c policy/regex_make.c policy/store.c policy/image_make.c policy/image_index.c policy/image_settings.c \
-            policy/parse_*.c policy/schema.c policy/cases.c policy/question.c policy/ask.c policy/lint*.c policy/explain*.c policy/yaml_map.c \
+            policy/parse_*.c policy/schema.c policy/cases.c policy/question.c policy/ask.c policy/lint*.c policy/explain*.c policy/yaml_*.c \
             policy/diff*.c policy/example.c
 comp_o := $(patsubst %.c,$(O)/%.o,$(wildcard $(COMPILER)))
 eval_o := $(filter-out $(comp_o),$(call objs,policy))

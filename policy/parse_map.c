@@ -116,12 +116,33 @@ static const struct key *key_named(const struct shape *s, const char *name)
 	return NULL;
 }
 
+/* One text where a list of texts should be: how to write it. */
+static void not_a_list(struct parse *p, const struct key *k, const struct node *v)
+{
+	bool texts = k->type == T_TEXTS || k->type == T_NUMBERS || k->type == T_WORDS;
+	struct buf b = BUF_INIT(1024);
+
+	if (!texts) {
+		diag_error(p->d, v, "%s must be a list: begin each entry with \"- \"", k->name);
+	} else if (v->kind != NODE_TEXT || !v->text[0] || strlen(v->text) > 200) {
+		diag_error(p->d, v, "%s must be a list: write [a, b], or each entry in a line that begins with \"- \"", k->name);
+	} else {
+		bool quote = v->text[strcspn(v->text, " \t\n'\"#&*!|>%@`[]{},:?\\")] != 0 || v->text[0] == '-';
+
+		for (const char *s = v->text; *s; s++)
+			buf_printf(&b, "%s%c", quote && *s == '\'' ? "'" : "", *s);
+		diag_error(p->d, v, "%s must be a list: write [%s%s%s]", k->name, quote ? "'" : "", b.data ? (const char *)b.data : "",
+			   quote ? "'" : "");
+	}
+	buf_fini(&b);
+}
+
 static void read_value(struct at *c, const struct key *k, const struct node *v)
 {
 	if (!(k->flags & K_ITEMS) || (k->also == T_TEXT && v->kind == NODE_TEXT))
 		k->read(c, k, v);
 	else if (v->kind != NODE_LIST && (v->kind != NODE_TEXT || v->text[0]))
-		diag_error(c->p->d, v, "%s must be a list", k->name);
+		not_a_list(c->p, k, v);
 }
 
 bool parse_map(struct at *c, const struct node *n)
@@ -173,7 +194,7 @@ bool parse_is_text(struct parse *p, const struct node *v)
 bool parse_is_list(struct parse *p, const struct key *k, const struct node *v)
 {
 	if (v->kind != NODE_LIST)
-		diag_error(p->d, v, "%s must be a list", k->name);
+		not_a_list(p, k, v);
 	else if (v->n > STRINGS_MAX)
 		diag_error(p->d, v, "%s has %zu entries; %d are the most", k->name, v->n, STRINGS_MAX);
 	else if (!v->n && k->flags & K_SELECT)

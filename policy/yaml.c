@@ -18,6 +18,9 @@ struct reader {
 	yaml_item_fn fn;
 	void *arg;
 	const struct node *key;         /* of the top map's value that is being read */
+	const char *text;
+	size_t len;
+	uint32_t quote_line, quote_end; /* as in struct yaml_fault */
 };
 
 void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...)
@@ -88,23 +91,45 @@ static int node_add(struct node *n, struct node *item)
 
 static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth);
 
-static const char *problem_of(const yaml_parser_t *p)
+/* The next event could not be had. */
+static void syntax_error(struct reader *r)
 {
-	return p->error == YAML_MEMORY_ERROR ? "out of memory" : p->problem ? p->problem : "not YAML";
+	const yaml_parser_t *p = &r->p;
+	struct yaml_fault f = {
+		.text = r->text, .len = r->len, .problem = p->problem ? p->problem : "not YAML", .context = p->context,
+		.line = (uint32_t)p->problem_mark.line + 1, .column = (uint32_t)p->problem_mark.column + 1,
+		.from_line = (uint32_t)p->context_mark.line + 1, .from_column = (uint32_t)p->context_mark.column + 1,
+		.quote_line = r->quote_line, .quote_end = r->quote_end,
+	};
+	char words[300] = "out of memory";
+
+	if (p->error != YAML_MEMORY_ERROR)
+		yaml_words(&f, words, sizeof(words));
+	diag_at(r->d, f.line, f.column, "error", "%s", words);
+}
+
+static void give(struct reader *r, struct node **item)
+{
+	if (!*item)
+		return;
+	r->fn(r->arg, r->key, *item);
+	r->nodes -= drop(move_ptr(*item));
 }
 
 static struct node *read_items(struct reader *r, struct node *n, yaml_event_type_t end, int depth)
 {
+	struct node *whole = NULL; /* an entry for fn: what follows may show that it was cut short, and then what it lacks is no news */
+
 	for (;;) {
 		yaml_event_t ev;
 		struct node *item;
 		bool done;
 
 		if (!yaml_parser_parse(&r->p, &ev)) {
-			diag_at(r->d, (uint32_t)r->p.problem_mark.line + 1, (uint32_t)r->p.problem_mark.column + 1, "error", "%s",
-				problem_of(&r->p));
+			syntax_error(r);
 			break;
 		}
+		give(r, &whole);
 		done = ev.type == end;
 		item = done ? NULL : read_node(r, &ev, depth + 1);
 		yaml_event_delete(&ev);
@@ -113,8 +138,7 @@ static struct node *read_items(struct reader *r, struct node *n, yaml_event_type
 		if (!item)
 			break;
 		if (depth == 1 && n->kind == NODE_LIST && r->key) {
-			r->fn(r->arg, r->key, item);
-			r->nodes -= drop(item);
+			whole = item;
 			continue;
 		}
 		if (n->kind == NODE_MAP && n->n % 2 == 0 && item->text && !strcmp(item->text, "<<")) {
@@ -129,6 +153,7 @@ static struct node *read_items(struct reader *r, struct node *n, yaml_event_type
 		if (depth == 0)
 			r->key = n->kind == NODE_MAP && n->n % 2 && item->text ? item : NULL;
 	}
+	node_free(whole);
 	node_free(n);
 	return NULL;
 }
@@ -171,6 +196,11 @@ static struct node *read_text(struct reader *r, yaml_event_t *ev)
 
 	if (!n)
 		return NULL;
+	if ((ev->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE || ev->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE) &&
+	    ev->end_mark.line > ev->start_mark.line) {
+		r->quote_line = n->line;
+		r->quote_end = (uint32_t)ev->end_mark.line + 1;
+	}
 	if (memchr(ev->data.scalar.value, 0, ev->data.scalar.length)) {
 		diag_error(r->d, n, "a NUL byte is not allowed");
 		node_free(n);
@@ -201,8 +231,8 @@ static const char *extra_of(const yaml_event_t *ev)
 		tag = ev->data.mapping_start.tag;
 	}
 	if (anchor || ev->type == YAML_ALIAS_EVENT)
-		return "anchors and aliases are not allowed: write the value out";
-	return tag ? "tags are not allowed: write the value alone" : NULL;
+		return "anchors and aliases are not allowed: write the value out, and a text that begins with & or * in quotes";
+	return tag ? "tags are not allowed: write the value alone, and a text that begins with ! in quotes" : NULL;
 }
 
 static struct node *read_node(struct reader *r, yaml_event_t *ev, int depth)
@@ -280,7 +310,7 @@ static bool bytes_ok(const char *text, size_t len, struct diag *d)
 
 struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_fn fn, void *arg)
 {
-	struct reader r = { .d = d, .fn = fn, .arg = arg };
+	struct reader r = { .d = d, .fn = fn, .arg = arg, .text = text, .len = len };
 	struct node *root = NULL;
 	bool more = true, seen = false, failed = false;
 	size_t before = d->errors;
@@ -296,8 +326,7 @@ struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_f
 		yaml_event_t ev;
 
 		if (!yaml_parser_parse(&r.p, &ev)) {
-			diag_at(d, (uint32_t)r.p.problem_mark.line + 1, (uint32_t)r.p.problem_mark.column + 1, "error", "%s",
-				problem_of(&r.p));
+			syntax_error(&r);
 			failed = true;
 			break;
 		}

@@ -31,4 +31,15 @@ typedef void (*yaml_item_fn)(void *arg, const struct node *key, const struct nod
 struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_fn fn, void *arg);
 void node_free(struct node *n);
 
+/* Where a text is not YAML, places from 1. context: what was being read, which began at from_*; NULL: not known. quote_*: the lines of the
+ * last text in quotes that has more than one; 0: none. */
+struct yaml_fault {
+	const char *text;
+	size_t len;
+	const char *problem, *context;
+	uint32_t line, column, from_line, from_column, quote_line, quote_end;
+};
+/* yaml_words.c: what to change, one line. */
+void yaml_words(const struct yaml_fault *f, char *out, size_t cap);
+
 #endif

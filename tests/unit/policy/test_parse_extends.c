@@ -116,9 +116,9 @@ static void test_refused(void **state UNUSED)
 	refused(missing, "b:5:3: error: extends \"zz\": no policy named \"zz\" (a -> b -> zz)\n");
 	refused(deep, "deep8:3:10: error: extends \"deep9\": deeper than 8 (a -> deep2 -> deep3 -> deep4 -> deep5 -> deep6 -> deep7 -> deep8 -> deep9)\n");
 	refused(bad, "b:3:14: error: file rule: must be a map of keys, such as name\nc:1:1: error: the policy has no name\n");
-	refused(kinds, "a:3:10: error: extends must be a list\n");
+	refused(kinds, "a:3:10: error: extends must be a list: write [a, b], or each entry in a line that begins with \"- \"\n");
 	refused(empty, "a:3:11: error: extends: must be a policy's name or a file with / in it\n");
-	refused(broken, "b:4:1: error: did not find expected node content\n");
+	refused(broken, "b:4:1: error: the file ends inside a list or map: write the closing ] or }\n");
 	buf_puts(&wide, HEAD "extends: [wide1");
 	for (int i = 2; i <= 32; i++)
 		buf_printf(&wide, ", wide%d", i);
