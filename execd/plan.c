@@ -128,8 +128,8 @@ int plan_compare(const struct session *s, const struct policy *next, struct err 
 
 	/* What the processes that run descend from is kept as labels of the policy that they were started under. */
 	if (!policy_descent_same(s->policy, next))
-		return err_set(err, -EXDEV, "its processes or contexts follow other programs than those that this session has followed: "
-			       "make a new session for this policy");
+		return err_set(err, -EXDEV, "the new policy's rules with processes or context depths name other programs than this "
+			       "session's policy: make a new session for it");
 	for (size_t i = 0; i < s->plan->n; i++) {
 		const struct entry *e = &s->plan->v[i];
 		enum pol_tree tree = tree_of(next, e->name);

@@ -186,7 +186,7 @@ unchanged "another mount plan" "keeps policy .*/opt is open as a whole in this s
 policy ro /workspace/open uname other.test '- {name: ro, paths: ["/opt/**"], operations: [write, create, delete, rename, mkdir, chmod, chown, rmdir, link, symlink, mknod], decision: deny}'
 unchanged "a tree that would be read-only" "/opt is open as a whole in this session" to ro
 policy descent /workspace/open uname other.test '- {name: by, paths: [/workspace/new], processes: [npm], decision: deny}'
-unchanged "labels that this session has not followed" "processes or contexts follow other programs .*make a new session" to descent
+unchanged "labels that this session has not followed" "with processes or context depths name other programs .*make a new session" to descent
 unchanged "from inside a session" 'inside a session' env AGENTSH_IN_SESSION=1 "$A" session update "$SID" --policy "$T/a.yaml"
 unchanged "no policy named" 'usage: agentsh session update' "$A" session update "$SID"
 # What vouches for policies, of another owner or writable by others.
@@ -273,7 +273,7 @@ touched() { X sh -c 'for f in new other; do touch $f 2>/dev/null && echo $f; rm 
 check "control: a shell's children are told apart" is "$(touched)" "other "
 for p in l3 b; do
 	to $p
-	check "other labels: refused ($p)" is "$? $(grep -c 'follow other programs' "$T/err")" "1 1" || cat "$T/err"
+	check "other labels: refused ($p)" is "$? $(grep -c 'name other programs than this session' "$T/err")" "1 1" || cat "$T/err"
 done
 check "the same labels are kept" to l2 || cat "$T/err"
 check "and judged by the new rules" is "$(touched)" "new "
