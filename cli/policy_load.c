@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds a policy by name or path and compiles it for one workspace. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,6 +41,45 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *err)
 	return 0;
 }
 
+/* Keeps what is nearer to name, of best and len bytes of found. */
+static void nearer(const char *name, const char *found, size_t len, char best[256])
+{
+	char text[256];
+	const char *words[] = { best, text, NULL };
+
+	if (len >= sizeof(text))
+		return;
+	memcpy(text, found, len);
+	text[len] = 0;
+	if (id_valid(text) && policy_nearest(name, best[0] ? words : words + 1) == text)
+		memcpy(best, text, len + 1);
+}
+
+static int not_found(const char *name, const char (*dirs)[4200], size_t n, struct err *err)
+{
+	char best[256] = "";
+
+	for (size_t i = 0; i < n; i++) {
+		DIR *d = dirs[i][0] ? opendir(dirs[i]) : NULL;
+		const struct dirent *e;
+
+		while (d && (e = readdir(d))) {
+			size_t len = strlen(e->d_name);
+
+			if (len > 5 && !strcmp(e->d_name + len - 5, ".yaml"))
+				nearer(name, e->d_name, len - 5, best);
+		}
+		if (d)
+			closedir(d);
+	}
+	for (size_t i = 0; embed_pack(i); i++)
+		nearer(name, embed_pack(i), strcspn(embed_pack(i), "."), best);
+	if (best[0])
+		return err_set(err, -ENOENT, "no policy named \"%s\" (did you mean \"%s\"?): list them with: agentsh policy list", name,
+			       best);
+	return err_set(err, -ENOENT, "no policy named \"%s\": list them with: agentsh policy list", name);
+}
+
 int policy_find(const char *name, char *path, size_t cap, struct err *err)
 {
 	const char *dir = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
@@ -68,7 +108,7 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 			return 0;
 	if (str_format(path, cap, BUILT_IN "%s.yaml", name) == 0 && embed_find(path + strlen(BUILT_IN), &len))
 		return 0;
-	return err_set(err, -ENOENT, "no policy named \"%s\": list them with: agentsh policy list", name);
+	return not_found(name, (const char (*)[4200])dirs, ARRAY_LEN(dirs), err);
 }
 
 bool trust_built_in(const char *path)

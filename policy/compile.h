@@ -25,6 +25,8 @@ struct pol_source {
 int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, uint8_t hash[32]);
 /* The same checks only. Undefined variables are no error here. */
 int policy_validate(const struct pol_source *src, struct buf *diag);
+/* The first of the words nearest to a text that is none of them, for "did you mean"; NULL: none is near. words ends with NULL. */
+const char *policy_nearest(const char *text, const char *const *words);
 /* A JSON Schema (draft 2020-12) of the language, for editors: every key that the parser knows. 0 or -ENOMEM. */
 int policy_schema(struct buf *out);
 /* What two policies decide differently. A change is one pair (rule of a, rule of b) of a section with the first question found for which

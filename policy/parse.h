@@ -75,8 +75,6 @@ extern const struct shape shape_top;
 /* parse_map.c */
 /* Reads the map n by c->shape; reports what is wrong, missing or unknown. True when nothing was. */
 bool parse_map(struct at *c, const struct node *n);
-/* The nearest of words, which ends with NULL, or NULL. */
-const char *parse_nearest(const char *text, const char *const *words);
 bool parse_is_text(struct parse *p, const struct node *v);
 bool parse_is_list(struct parse *p, const struct key *k, const struct node *v);
 void parse_no_memory(struct parse *p, const struct node *v);

@@ -78,7 +78,7 @@ static size_t near_enough(const char *text)
 	return n < 4 ? 2 : n < 8 ? 3 : 4;
 }
 
-const char *parse_nearest(const char *text, const char *const *words)
+const char *policy_nearest(const char *text, const char *const *words)
 {
 	const char *best = NULL;
 	size_t least = near_enough(text);
@@ -419,7 +419,7 @@ bool parse_word(struct parse *p, const struct key *k, const struct node *v, size
 		}
 	for (size_t i = 0; k->words[i]; i++)
 		buf_printf(&all, "%s%s", i ? " " : "", k->words[i]);
-	near = parse_nearest(v->text, k->words);
+	near = policy_nearest(v->text, k->words);
 	diag_error(p->d, v, "%s \"%s\" is not one of %s%s%s%s", k->name, v->text, all.data ? (const char *)all.data : "", near ?
 		" (did you mean \"" : "",
 		   near ? near : "", near ? "\"?)" : "");

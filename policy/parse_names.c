@@ -354,7 +354,7 @@ void read_methods(struct at *c, const struct key *k, const struct node *v)
 		if (!s)
 			continue;
 		upper(s);
-		near = parse_nearest(s, known);
+		near = policy_nearest(s, known);
 		if (strcmp(s, "*") != 0 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") < strlen(s))
 			diag_error(c->p->d, v->v[i], "\"%s\" is not a method, such as GET, or *", v->v[i]->text);
 		else if (near && strcmp(near, s) != 0)

@@ -41,7 +41,7 @@ static uint64_t bits_of(struct parse *p, const char *what, const struct node *v)
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
 		if (!strcasecmp(groups[i].name, s))
 			return groups[i].bits;
-	near = parse_nearest(s, names);
+	near = policy_nearest(s, names);
 	diag_error(p->d, v, "%s \"%s\" is not a signal: a name such as TERM, a number from 1 to 64%s%s%s", what, v->text,
 		   near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 	return 0;

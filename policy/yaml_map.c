@@ -59,7 +59,7 @@ static void unknown(struct settings *s, const char *prefix, const struct node *k
 		n++;
 	}
 	siblings[n] = NULL;
-	near = parse_nearest(key->text, siblings);
+	near = policy_nearest(key->text, siblings);
 	if (near)
 		diag_error(&s->d, key, "unknown key \"%s\" (did you mean \"%s\"?)", key->text, near);
 	else

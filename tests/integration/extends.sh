@@ -44,6 +44,8 @@ refused "a short one too" 'c.yaml:3:10: error: extends "./a.yaml": a policy that
 policy '[c.yaml, nosuch]' >a.yaml
 policy '[]' >c.yaml
 refused "a name that is none" './a.yaml:3:19: error: extends "nosuch": no policy named "nosuch"'
+policy 'defualt' >a.yaml
+refused "a name that is nearly one" './a.yaml:3:10: error: extends "defualt": no policy named "defualt" (did you mean "default"?)'
 policy 'x/none.yaml' >a.yaml
 refused "a file that is none" 'error: extends "x/none.yaml": x/none.yaml: No such file'
 policy 'x/' >a.yaml
