@@ -258,6 +258,7 @@ int parse_source(const struct pol_source *src, struct diag *d, bool vars_may_mis
 	d->file = src->file;
 	check_sums(&p);
 	strs_fini(&p.labels);
+	free(p.undefined.v);
 	if (!d->errors && !m->name)
 		diag_at(d, 1, 1, "error", "out of memory");
 	return d->errors ? -EINVAL : 0;

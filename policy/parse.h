@@ -24,6 +24,7 @@ struct parse {
 	uint16_t file;                          /* index into m->sources of the one that is read */
 	uint64_t later;                         /* keys that were warned of as not enforced: bits of the table in parse_map.c */
 	uint32_t given_limits, given_audit, given_env;  /* settings that a file read earlier has: the first one counts */
+	struct seen undefined;                  /* variables that were warned of */
 	struct strs labels;                     /* distinct entries of processes, for their bound */
 	struct rule_more *recent[MORE_RECENT];  /* of rules that were read; not looked at once there is an error, which lets rules go */
 	struct seen *seen;                      /* per section of the file that is read */
@@ -97,6 +98,13 @@ void read_texts(struct at *c, const struct key *k, const struct node *v);
 /* parse_expand.c: ${NAME} and ${NAME:-x}; values become literal: glob bytes in them get a backslash when quote is set. Owned by the caller;
  * NULL: reported. */
 char *parse_expand(struct parse *p, const struct node *n, bool quote);
+
+/* parse_odd.c: warnings. */
+/* Of an entry, what: "path", "domain" or "command". regex: also when it looks like a regular expression. True when there was one. */
+bool parse_odd(struct parse *p, const struct node *v, const char *what, bool regex);
+void parse_odd_message(struct parse *p, const struct node *v);
+/* A variable, n bytes of name, without value and fallback: an error, or a warning once a policy where it may miss. */
+void parse_undefined(struct parse *p, const struct node *v, const char *name, size_t n);
 
 /* parse_names.c: what rules select by. */
 void read_file_paths(struct at *c, const struct key *k, const struct node *v);

@@ -63,12 +63,10 @@ static bool put_var(struct parse *p, const struct node *n, const char *s, const 
 		put_value(b, value, value_len(value, strlen(value), *end), quote);
 	} else if (dash) {
 		put_value(b, dash + 2, value_len(dash + 2, (size_t)(close - dash - 2), *end), quote);
-	} else if (p->vars_may_miss) { /* stands for any value: a root where a path begins */
+	} else { /* stands for any value where it may miss: a root where a path begins */
+		parse_undefined(p, n, name, len);
 		put_value(b, root ? "/-" : "-", root ? 2 : 1, quote);
-	} else {
-		diag_error(p->d, n, "undefined variable ${%.*s}: give it a value or write ${%.*s:-fallback}", (int)len, name, (int)len,
-			name);
-		return false;
+		return p->vars_may_miss;
 	}
 	return true;
 }

@@ -329,6 +329,8 @@ void read_text(struct at *c, const struct key *k, const struct node *v)
 	}
 	if (!out || !*out)
 		parse_no_memory(c->p, v);
+	if (!strcmp(k->name, "message"))
+		parse_odd_message(c->p, v);
 	for (char *s = out ? *out : NULL; s && *s && k->flags & K_LOWER; s++)
 		*s = (char)tolower((unsigned char)*s);
 }

@@ -51,6 +51,8 @@ static void check_path(struct at *c, const struct node *v, const char *path)
 {
 	const char *why = never_a_path(path);
 
+	if (parse_odd(c->p, v, "path", true))
+		return;
 	if (v->text[0] == '~')
 		diag_warning(c->p->d, v, "path \"%s\" matches nothing: write ${HOME}%s [impossible-path]", v->text, v->text[1] == '/' ?
 			v->text + 1 : "/...");
@@ -134,7 +136,7 @@ void read_url_paths(struct at *c, const struct key *k, const struct node *v)
 
 		if (!s)
 			continue;
-		if (glob_ok(c, v->v[i], "path", s)) {
+		if (glob_ok(c, v->v[i], "path", s) && !parse_odd(c->p, v->v[i], "path", true)) {
 			if (s[0] != '/' && s[0] != '*' && s[0] != '{')
 				diag_warning(c->p->d, v->v[i], "path \"%s\" matches nothing: start it with / or ** [impossible-path]", s);
 			else if (strstr(s, "//") || strstr(s, "/../") || strstr(s, "/./"))
@@ -198,7 +200,7 @@ void read_domains(struct at *c, const struct key *k, const struct node *v)
 	for (size_t i = 0; i < v->n; i++) {
 		char *s = entry(c, k, v->v[i], true, WILD_MAX), *last;
 		const char *instead;
-		bool guess;
+		bool guess, odd;
 		size_t n;
 
 		if (!s)
@@ -209,8 +211,9 @@ void read_domains(struct at *c, const struct key *k, const struct node *v)
 			s[n - 1] = 0;
 		/* A variable may only stand for a value here. */
 		guess = c->p->vars_may_miss && strstr(v->v[i]->text, "${");
-		instead = glob_ok(c, v->v[i], "domain", s) && !guess ? never_a_host(s) : NULL;
-		last = strrchr(s, '.');
+		odd = glob_ok(c, v->v[i], "domain", s) && parse_odd(c->p, v->v[i], "domain", true);
+		instead = !odd && !guess ? never_a_host(s) : NULL;
+		last = odd ? NULL : strrchr(s, '.');
 		if (instead)
 			diag_warning(c->p->d, v->v[i], "\"%s\" is never a host's name: %s [impossible-domain]", v->v[i]->text, instead);
 		else if (last && last[1] == '*' && strspn(s, "*.") < strlen(s) && !denies(c))
@@ -281,6 +284,8 @@ static char *program(struct at *c, const struct key *k, const struct node *v)
 
 	if (!s)
 		return NULL;
+	if (parse_odd(c->p, v, "command", false))
+		return s;
 	if (v->text[0] == '~')
 		diag_warning(c->p->d, v, "\"%s\" matches nothing: write ${HOME}/... [impossible-path]", v->text);
 	else if (strchr(s, '/') && s[0] != '/' && s[0] != '*' && s[0] != '{')

@@ -138,7 +138,7 @@ static const struct { const char *before; size_t n; const char *after, *want; } 
 
 static const struct { const char *text, *want; } odd[] = {
 	{ "extends: ''\n", "f:3:10: error: extends: must be a policy's name or a file with / in it" },
-	{ FILE_RULE "paths: [' /a'], undo: keep}\n", "f:4:37: warning: path \" /a\" matches nothing: start it with / or ** [impossible-path]" },
+	{ FILE_RULE "paths: [' /a'], undo: keep}\n", "f:4:37: warning: path \" /a\" begins with a blank, which is taken as part of it [odd-character]" },
 	{ FILE_RULE "paths: ['~root/x']}\n", "f:4:37: warning: path \"~root/x\" matches nothing: write ${HOME}/... [impossible-path]" },
 	{ FILE_RULE "paths: ['~/x']}\n", "f:4:37: warning: path \"~/x\" matches nothing: write ${HOME}/x [impossible-path]" },
 	{ FILE_RULE "paths: ['{/a,/b}', '/c/', '/d\\/']}\n", "f:4:48: warning: path \"/c/\" matches nothing: paths do not end with / [impossible-path]" },
