@@ -59,7 +59,9 @@ static void test_rules(void **state UNUSED)
 		{ FILE_RULE "timeout: 24h1ns}\n",
 		  "f:4:51: error: timeout \"24h1ns\" is not a duration between 1ms and 24h, such as 30s or 5m\n" },
 		{ FILE_RULE "undo: no}\n", "f:4:42: warning: key undo of a file rule is not enforced by any daemon yet\nf:4:48: error: undo \"no\" is not one of keep\n" },
-		{ FILE_RULE "redirect_to: q}\n", "f:4:55: error: redirect_to \"q\" is not an absolute path\n" },
+		{ FILE_RULE "redirect_to: q}\n",
+		  "f:4:42: warning: key redirect_to of a file rule is not enforced by any daemon yet\n"
+		  "f:4:55: error: redirect_to \"q\" is not an absolute path\n" },
 		{ FILE_RULE "processes: [a, [b]]}\n", "f:4:57: error: must be a text, not a list\n" },
 		{ FILE_RULE "message: {a: b}}\n", "f:4:51: error: must be a text, not a map\n" },
 		{ FILE_RULE "[a]: b}\n", "f:4:42: error: a key must be a text\n" },
@@ -295,6 +297,9 @@ static void test_lints(void **state UNUSED)
 		/* Once each, however many rules have it. */
 		{ HEAD "network_rules:\n- {name: a, decision: deny, dlp: x}\n- {name: b, decision: deny, dlp: x}\n",
 		  "f:4:29: warning: key dlp of a network rule is not enforced by any daemon yet\n" },
+		{ HEAD "file_rules:\n- {name: a, decision: redirect, paths: [/a], redirect_to: /x}\n"
+		  "- {name: b, decision: redirect, paths: [/b], redirect_to: /x, preserve_tree: true}\n",
+		  "f:4:46: warning: key redirect_to of a file rule is not enforced by any daemon yet\n" },
 	};
 
 	each(t, ARRAY_LEN(t), 0);
