@@ -92,6 +92,12 @@ check "test: a policy with an error" status 1 "$A" policy test --policy bad "$T/
 check "test: standard input" is "$("$A" policy test --policy clean - <"$T/good.cases")" "8 cases hold, 0 do not"
 check "test: the workspace's own name" is "$(echo "file read $T/ws/a -> allow all" | "$A" policy test --policy clean --workspace "$T/ws" -)" \
 	"1 cases hold, 0 do not"
+at_home() { # PACK CASE: holds in a home of its own, and not for somebody else's
+	echo "$2" | HOME=$T/h status 0 "$A" policy test --policy "$top/policies/$1.yaml" - &&
+		echo "$2" | HOME=/elsewhere status 1 "$A" policy test --policy "$top/policies/$1.yaml" -
+}
+check "test: dev-safe keeps package caches at home" at_home dev-safe "file write $T/h/.npm/_cacache/x -> allow package-caches"
+check "test: agent-sandbox reads tools at home" at_home agent-sandbox "file read $T/h/.cargo/bin/cargo -> allow tools-in-home"
 for i in $(seq 2000); do echo "exec p$i a b -> allow all"; done >"$T/many.cases"
 check "test: many" is "$("$A" policy test --policy clean "$T/many.cases")" "2000 cases hold, 0 do not"
 

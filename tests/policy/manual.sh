@@ -14,7 +14,7 @@ n=0 bad=0
 for p in "$T"/*.policy; do
 	n=$((n + 1))
 	mv "$p" "${p%.policy}.yaml"
-	HOME=/root bin/agentsh policy test --policy "${p%.policy}.yaml" --workspace /workspace "${p%.policy}.cases" >"$T/out" 2>&1 && continue
+	bin/agentsh policy test --policy "${p%.policy}.yaml" --workspace /workspace "${p%.policy}.cases" >"$T/out" 2>&1 && continue
 	bad=$((bad + 1))
 	echo "example $n ($(sed -n 's/^name: //p' "${p%.policy}.yaml")):"
 	cat "$T/out"
