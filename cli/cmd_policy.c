@@ -60,32 +60,50 @@ const char *policy_shown(const char *text)
 	return str_display(text ? text : "", text ? strlen(text) : 0, out[at], sizeof(out[at]));
 }
 
-int policy_options(const char *verb, int argc, char **argv, const struct policy_option *v, size_t n)
+/* 1: an option, *i at its last word; 0: an operand; -1: complained of. */
+static int one_option(const char *verb, int argc, char **argv, int *i, const struct policy_option *v, size_t n)
 {
-	int i = 0;
+	const char *word = argv[*i];
+	size_t k = 0;
 
-	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
-		size_t k = 0;
-
-		if (!strcmp(argv[i], "--"))
-			return i + 1;
-		while (k < n && strcmp(argv[i], v[k].name) != 0)
-			k++;
-		if (k == n) {
-			complain("policy %s: unknown option \"%s\"", verb, argv[i]);
-			return -1;
-		}
-		if (v[k].flag) {
-			*v[k].flag = true;
-		} else if (i + 1 == argc) {
-			complain("policy %s: %s takes a value", verb, v[k].name);
-			return -1;
-		} else {
-			*v[k].value = argv[++i];
-		}
-		i++;
+	if (word[0] != '-' || !word[1])
+		return 0;
+	while (k < n && strcmp(word, v[k].name) != 0)
+		k++;
+	if (k == n) {
+		complain("policy %s: unknown option \"%s\"", verb, word);
+		return -1;
 	}
-	return i;
+	if (v[k].flag) {
+		*v[k].flag = true;
+	} else if (*i + 1 == argc) {
+		complain("policy %s: %s takes a value", verb, v[k].name);
+		return -1;
+	} else {
+		*v[k].value = argv[++*i];
+	}
+	return 1;
+}
+
+int policy_options(const char *verb, int argc, char **argv, const struct policy_option *v, size_t n, policy_last_fn last)
+{
+	int operands = 0, i = 0;
+
+	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		int r = one_option(verb, argc, argv, &i, v, n);
+
+		if (r < 0)
+			return -1;
+		if (r == 0) {
+			argv[operands++] = argv[i];
+			if (last && last((size_t)operands, argv))
+				break;
+		}
+	}
+	/* The operands that were met move up to those behind the word that ended the options. */
+	i = i < argc ? i + 1 : argc;
+	memmove(argv + i - operands, argv, (size_t)operands * sizeof(*argv));
+	return i - operands;
 }
 
 static const struct { const char *name; int (*fn)(int argc, char **argv); } verbs[] = {

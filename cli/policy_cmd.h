@@ -15,10 +15,12 @@ int policy_list_cmd(int argc, char **argv);
 int policy_show_cmd(int argc, char **argv);
 int policy_schema_cmd(int argc, char **argv);
 
-/* Options at the front of argv: flags are set, values taken; what is left begins at the returned index. -1: complained of. Ends behind
- * "--" or at the first word that is no option. */
+/* Options wherever they stand: flags are set, values taken; the operands are moved to argv's end and begin at the returned index. -1:
+ * complained of. What stands behind "--" is no option, nor what follows the operand at which last (may be NULL) says true; it is given the
+ * operands so far. */
 struct policy_option { const char *name; bool *flag; const char **value; };
-int policy_options(const char *verb, int argc, char **argv, const struct policy_option *v, size_t n);
+typedef bool (*policy_last_fn)(size_t n, char **operands);
+int policy_options(const char *verb, int argc, char **argv, const struct policy_option *v, size_t n, policy_last_fn last);
 /* Compiled for the workspace and opened; NULL: complained of. The caller closes it. */
 struct policy *policy_open_named(const char *name, const char *workspace);
 /* Text as a terminal may see it, in one of a few buffers that later calls use again. NULL: "". */

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cmd.h"
+#include "cli/policy_cmd.h"
 #include "cli/trust.h"
-#include "policy/compile.h"
 
 enum { SAME = 0, DIFFERENT = 1, TROUBLE = 2 };   /* as diff(1) */
 
@@ -139,23 +138,18 @@ int policy_compare(int argc, char **argv)
 {
 	const char *names[2], *workspace = "/workspace";
 	bool by_name = false, json = false;
-	int n = 0;
+	const struct policy_option options[] = {
+		{ "--json", &json, NULL }, { "--rules", &by_name, NULL }, { "--workspace", NULL, &workspace }
+	};
+	int at = policy_options("diff", argc, argv, options, ARRAY_LEN(options), NULL);
 
-	for (int i = 0; i < argc; i++) {
-		if (!strcmp(argv[i], "--json"))
-			json = true;
-		else if (!strcmp(argv[i], "--rules"))
-			by_name = true;
-		else if (!strcmp(argv[i], "--workspace") && i + 1 < argc)
-			workspace = argv[++i];
-		else if (argv[i][0] != '-' && n < 2)
-			names[n++] = argv[i];
-		else
-			n = 3;
-	}
-	if (n != 2 || workspace[0] != '/') {
+	if (at < 0)
+		return TROUBLE;
+	if (at != argc - 2 || workspace[0] != '/') {
 		complain("usage: agentsh policy diff [--json] [--rules] [--workspace /D] A B");
 		return TROUBLE;
 	}
+	names[0] = argv[at];
+	names[1] = argv[at + 1];
 	return compare(names, workspace, by_name, json);
 }

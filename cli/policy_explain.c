@@ -213,6 +213,14 @@ static int words_of(int argc, char **argv, char **w, size_t cap, size_t *ret)
 	return 0;
 }
 
+/* The words of a command are its own: behind exec, and behind env NAME for. */
+static bool command_follows(size_t n, char **w)
+{
+	size_t first = n > 2 && !strcmp(w[0], "by") ? 2 : 0;
+
+	return (n == first + 1 && !strcmp(w[first], "exec")) || (n == first + 3 && !strcmp(w[first], "env") && !strcmp(w[n - 1], "for"));
+}
+
 int policy_explain_cmd(int argc, char **argv)
 {
 	static char *words[CASE_WORDS_MAX];
@@ -223,7 +231,7 @@ int policy_explain_cmd(int argc, char **argv)
 	const struct policy_option options[] = {
 		{ "--policy", NULL, &policy }, { "--workspace", NULL, &workspace }, { "--json", &t.json, NULL }, { "--all", &t.all, NULL }
 	};
-	int at = policy_options("explain", argc, argv, options, ARRAY_LEN(options)), r;
+	int at = policy_options("explain", argc, argv, options, ARRAY_LEN(options), command_follows), r;
 	struct buf text = { 0 };
 	struct pol_source src = { 0 };
 	struct err err = { 0 };

@@ -116,7 +116,7 @@ int policy_list_cmd(int argc, char **argv)
 	const char *env = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
 	bool json = !isatty(STDOUT_FILENO);
 	const struct policy_option options[] = { { "--json", &json, NULL } };
-	int at = policy_options("list", argc, argv, options, 1);
+	int at = policy_options("list", argc, argv, options, 1, NULL);
 	char dir[4300];
 	cJSON *all = cJSON_CreateArray();
 	const cJSON *e;
@@ -194,8 +194,8 @@ int policy_show_cmd(int argc, char **argv)
 {
 	bool all = false, json = false;
 	const struct policy_option options[] = { { "--expanded", &all, NULL }, { "--json", &json, NULL } };
-	const char *name = argc > 0 && argv[0][0] != '-' ? argv[0] : NULL;
-	int skip = name != NULL, at = policy_options("show", argc - skip, argv + skip, options, ARRAY_LEN(options));
+	int at = policy_options("show", argc, argv, options, ARRAY_LEN(options), NULL);
+	const char *name;
 	struct buf text = { 0 };
 	struct err err = { 0 };
 	char path[4300];
@@ -203,11 +203,9 @@ int policy_show_cmd(int argc, char **argv)
 
 	if (at < 0)
 		return EXIT_ERROR;
-	at += skip;
-	if (!name && at < argc)
-		name = argv[at++];
-	if (!name || at != argc || (json && !all))
+	if (at != argc - 1 || (json && !all))
 		return complain("usage: agentsh policy show NAME|FILE [--expanded [--json]]");
+	name = argv[at];
 	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0)
 		return complain("%s", err.msg);
 	if (all)

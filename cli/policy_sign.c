@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "cli/cmd.h"
+#include "cli/policy_cmd.h"
 #include "cli/trust.h"
 #include "common/evt.h"
 
@@ -116,7 +117,9 @@ static int write_new(const char *path, mode_t mode, const struct buf *b)
 int policy_keygen(int argc, char **argv)
 {
 	struct buf secret = BUF_INIT(1024), open_key = BUF_INIT(1024);
-	const char *out = argc == 2 && !strcmp(argv[0], "--out") ? argv[1] : argc == 0 ? "." : NULL;
+	const char *out = ".";
+	const struct policy_option options[] = { { "--out", NULL, &out } };
+	int at = policy_options("keygen", argc, argv, options, 1, NULL);
 	uint8_t private[KEY_BYTES], public[KEY_BYTES];
 	char file[4200], pub[4300], id[KEY_ID_MAX];
 	struct err err = { 0 };
@@ -124,7 +127,9 @@ int policy_keygen(int argc, char **argv)
 	size_t n;
 	int r;
 
-	if (!out)
+	if (at < 0)
+		return EXIT_ERROR;
+	if (at < argc)
 		return complain("usage: agentsh policy keygen [--out DIR|FILE]");
 	r = stat(out, &st) == 0 && S_ISDIR(st.st_mode) ? str_format(file, sizeof(file), "%s/policy.key", out) :
 							 str_format(file, sizeof(file), "%s", out);
@@ -218,16 +223,20 @@ static int sign_file(const char *path, const uint8_t private[KEY_BYTES], struct 
 int policy_sign(int argc, char **argv)
 {
 	uint8_t private[KEY_BYTES], public[KEY_BYTES];
+	const char *key = NULL;
+	const struct policy_option options[] = { { "--key", NULL, &key } };
+	int at = policy_options("sign", argc, argv, options, 1, NULL), bad = 0;
 	struct signature s;
 	struct err err = { 0 };
-	int bad = 0;
 
-	if (argc < 3 || strcmp(argv[0], "--key") != 0)
+	if (at < 0)
+		return EXIT_ERROR;
+	if (!key || at == argc)
 		return complain("usage: agentsh policy sign --key KEY FILE...");
-	if (private_key(argv[1], private, &err) < 0 || ed25519_public(private, public, &err) < 0)
+	if (private_key(key, private, &err) < 0 || ed25519_public(private, public, &err) < 0)
 		return complain("%s", err.msg[0] ? err.msg : "the key cannot be used");
 	key_id(public, s.key_id);
-	for (int i = 2; i < argc; i++) {
+	for (int i = at; i < argc; i++) {
 		err = (struct err){ 0 };
 		bad |= sign_file(argv[i], private, &s, &err) < 0;
 	}
@@ -237,19 +246,22 @@ int policy_sign(int argc, char **argv)
 
 int policy_verify(int argc, char **argv)
 {
-	bool own = argc > 1 && !strcmp(argv[0], "--trust");
+	const char *store = NULL;
+	const struct policy_option options[] = { { "--trust", NULL, &store } };
+	int at = policy_options("verify", argc, argv, options, 1, NULL), bad = 0;
 	const struct config *c;
 	struct err err = { 0 };
-	int bad = 0, first = own ? 2 : 0;
-	const char *store;
 
-	if (first >= argc)
+	if (at < 0)
+		return EXIT_ERROR;
+	if (at == argc)
 		return complain("usage: agentsh policy verify [--trust DIR] NAME|FILE...");
 	c = config_get(&err);
 	if (!c)
 		return complain("%s", err.msg);
-	store = own ? argv[1] : c->trust_store;
-	for (int i = first; i < argc; i++) {
+	if (!store)
+		store = c->trust_store;
+	for (int i = at; i < argc; i++) {
 		struct buf text = { 0 };
 		char path[4300], who[4500];
 
@@ -298,13 +310,15 @@ int policy_manifest(int argc, char **argv)
 	const struct config *c = config_get(&err);
 	const char *dir = c && c->dir[0] ? c->dir : "/etc/agentsh/policies";
 	struct dirent **v = NULL;
-	int bad = 0, n;
+	int at = policy_options("manifest", argc, argv, NULL, 0, NULL), bad = 0, n;
 
 	if (!c)
 		return complain("%s", err.msg);
-	for (int i = 0; i < argc; i++)
+	if (at < 0)
+		return EXIT_ERROR;
+	for (int i = at; i < argc; i++)
 		bad |= manifest_of(argv[i]);
-	if (argc > 0)
+	if (at < argc)
 		return bad;
 	n = scandir(dir, &v, is_policy, alphasort);
 	if (n < 0)

@@ -70,7 +70,7 @@ int policy_test_cmd(int argc, char **argv)
 {
 	const char *policy = "default", *workspace = "/workspace";
 	const struct policy_option options[] = { { "--policy", NULL, &policy }, { "--workspace", NULL, &workspace } };
-	int at = policy_options("test", argc, argv, options, ARRAY_LEN(options));
+	int at = policy_options("test", argc, argv, options, ARRAY_LEN(options), NULL);
 	struct tally t = { 0 };
 	bool unread = false;
 	struct policy *p;

@@ -115,7 +115,7 @@ int policy_validate_cmd(int argc, char **argv)
 {
 	bool strict = false, json = false, compat = false;
 	const struct policy_option options[] = { { "--strict", &strict, NULL }, { "--json", &json, NULL }, { "--compat", &compat, NULL } };
-	int at = policy_options("validate", argc, argv, options, ARRAY_LEN(options));
+	int at = policy_options("validate", argc, argv, options, ARRAY_LEN(options), NULL);
 	struct found f = { 0 };
 	char cwd[4096];
 

@@ -101,6 +101,21 @@ check "test: agent-sandbox reads tools at home" at_home agent-sandbox "file read
 for i in $(seq 2000); do echo "exec p$i a b -> allow all"; done >"$T/many.cases"
 check "test: many" is "$("$A" policy test --policy clean "$T/many.cases")" "2000 cases hold, 0 do not"
 
+check "options behind operands: validate" is "$("$A" policy validate clean --json 2>&1 | jq -c .)" '[]'
+check "options behind operands: show" is "$("$A" policy show clean --json --expanded | jq length)" 5
+check "options behind operands: test" is "$("$A" policy test "$T/good.cases" --policy clean)" "8 cases hold, 0 do not"
+check "options behind operands: explain" is "$("$A" policy explain --json read /x/.env --policy clean | jq -r .rule)" secrets
+check "options behind operands: a command's are its own" is \
+	"$("$A" policy explain --policy clean --json by make exec git push --force --json | jq -r .rule)" no-push
+check "options behind operands: not those of env for" is \
+	"$("$A" policy explain --policy clean --json env A for git --policy none | jq -r .decision)" allow
+check "options behind operands: none behind --" status 1 "$A" policy validate clean -- --json
+check "options behind operands: it is a name" says 'no policy named "--json"'
+check "options behind operands: exec as a path" status 1 "$A" policy explain --policy clean read exec --loud
+check "options behind operands: an unknown one" says 'unknown option "--loud"'
+check "options behind operands: without a value" status 1 "$A" policy explain read /x --policy
+check "options behind operands: diff" is "$("$A" policy diff clean clean --json | jq -c .changes)" '[]'
+
 P=clean
 explain() { "$A" policy explain --policy "$P" --workspace "$T/ws" "$@" >"$T/said" 2>&1; }
 check "explain: a file" explain read "$T/ws/.env"
