@@ -24,10 +24,8 @@ static const struct command {
 	  "trash list [--session S] [--json] [--all: passing files of a command, too] | "
 	  "trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
-	{ "policy", cmd_policy, "policy list | show|validate|compile NAME|FILE | explain [--policy P] [--workspace D] "
-	  "[file] read|write|... PATH | net HOST:PORT | dns NAME | exec CMD... | test [--policy P] FILE.cases | "
-	  "keygen [--out DIR|FILE] | sign --key KEY FILE... | verify [--trust DIR] NAME|FILE... | manifest [NAME|FILE...] | "
-	  "diff [--json] [--rules] [--workspace D] A B" },
+	{ "policy", cmd_policy, "policy VERB ...: list, show, validate, explain, test, diff, compile or sign policies; "
+	  "policy --help lists the verbs" },
 	{ "detect", cmd_detect, "detect [--json]: what this machine offers, and what is missing" },
 };
 
@@ -104,7 +102,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (wants_help(argc, argv))
+		if (commands[i].fn != cmd_policy && wants_help(argc, argv)) /* its verbs have their own */
 			return printf("usage: agentsh %s\n", commands[i].help) < 0;
 		return commands[i].fn(argc - 1, argv + 1);
 	}

@@ -15,6 +15,8 @@ int policy_list_cmd(int argc, char **argv);
 int policy_show_cmd(int argc, char **argv);
 int policy_schema_cmd(int argc, char **argv);
 
+/* Complains of how a verb was called: its usage. */
+int policy_usage(const char *verb);
 /* Options wherever they stand: flags are set, values taken; the operands are moved to argv's end and begin at the returned index. -1:
  * complained of. What stands behind "--" is no option, nor what follows the operand at which last (may be NULL) says true; it is given the
  * operands so far. */

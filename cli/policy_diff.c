@@ -146,7 +146,7 @@ int policy_compare(int argc, char **argv)
 	if (at < 0)
 		return TROUBLE;
 	if (at != argc - 2 || workspace[0] != '/') {
-		complain("usage: agentsh policy diff [--json] [--rules] [--workspace /D] A B");
+		policy_usage("diff");
 		return TROUBLE;
 	}
 	names[0] = argv[at];

@@ -241,11 +241,7 @@ int policy_explain_cmd(int argc, char **argv)
 	if (at < 0)
 		return EXIT_ERROR;
 	if (at == argc)
-		return complain("usage: agentsh policy explain [--policy NAME|FILE] [--workspace DIR] [--json] [--all] [by NAME,...] "
-				"[file] read|write|... "
-				"PATH | net HOST:PORT | dns NAME | exec CMD ARGS... | unix connect|... PATH | signal NAME TARGET,... | "
-				"http METHOD URL | env NAME [for CMD ARGS...] | service NAME METHOD /PATH | dns-redirect NAME | "
-				"connect-redirect HOST:PORT");
+		return policy_usage("explain");
 	if (words_of(argc - at, argv + at, words, ARRAY_LEN(words), &n))
 		return EXIT_ERROR;
 	if (question_read(words, n, &q, &err) < 0)

@@ -123,7 +123,7 @@ int policy_list_cmd(int argc, char **argv)
 
 	if (at < argc) {
 		cJSON_Delete(all);
-		return at < 0 ? EXIT_ERROR : complain("usage: agentsh policy list [--json]");
+		return at < 0 ? EXIT_ERROR : policy_usage("list");
 	}
 	add_dir(all, env ? env : "");
 	snprintf(dir, sizeof(dir), "%.4000s/.config/agentsh/policies", home ? home : "");
@@ -204,7 +204,7 @@ int policy_show_cmd(int argc, char **argv)
 	if (at < 0)
 		return EXIT_ERROR;
 	if (at != argc - 1 || (json && !all))
-		return complain("usage: agentsh policy show NAME|FILE [--expanded [--json]]");
+		return policy_usage("show");
 	name = argv[at];
 	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0)
 		return complain("%s", err.msg);
@@ -216,12 +216,15 @@ int policy_show_cmd(int argc, char **argv)
 	return r;
 }
 
-int policy_schema_cmd(int argc, char **argv UNUSED)
+int policy_schema_cmd(int argc, char **argv)
 {
 	struct buf out = BUF_INIT(4u << 20);
+	int at = policy_options("schema", argc, argv, NULL, 0, NULL);
 
-	if (argc)
-		return complain("usage: agentsh policy schema");
+	if (at < 0)
+		return EXIT_ERROR;
+	if (at < argc)
+		return policy_usage("schema");
 	if (policy_schema(&out) < 0 || !buf_ok(&out)) {
 		buf_fini(&out);
 		return complain("out of memory");

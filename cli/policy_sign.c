@@ -130,7 +130,7 @@ int policy_keygen(int argc, char **argv)
 	if (at < 0)
 		return EXIT_ERROR;
 	if (at < argc)
-		return complain("usage: agentsh policy keygen [--out DIR|FILE]");
+		return policy_usage("keygen");
 	r = stat(out, &st) == 0 && S_ISDIR(st.st_mode) ? str_format(file, sizeof(file), "%s/policy.key", out) :
 							 str_format(file, sizeof(file), "%s", out);
 	n = strlen(file);
@@ -232,7 +232,7 @@ int policy_sign(int argc, char **argv)
 	if (at < 0)
 		return EXIT_ERROR;
 	if (!key || at == argc)
-		return complain("usage: agentsh policy sign --key KEY FILE...");
+		return policy_usage("sign");
 	if (private_key(key, private, &err) < 0 || ed25519_public(private, public, &err) < 0)
 		return complain("%s", err.msg[0] ? err.msg : "the key cannot be used");
 	key_id(public, s.key_id);
@@ -255,7 +255,7 @@ int policy_verify(int argc, char **argv)
 	if (at < 0)
 		return EXIT_ERROR;
 	if (at == argc)
-		return complain("usage: agentsh policy verify [--trust DIR] NAME|FILE...");
+		return policy_usage("verify");
 	c = config_get(&err);
 	if (!c)
 		return complain("%s", err.msg);

@@ -78,7 +78,7 @@ int policy_test_cmd(int argc, char **argv)
 	if (at < 0)
 		return EXIT_ERROR;
 	if (at == argc)
-		return complain("usage: agentsh policy test [--policy NAME|FILE] [--workspace DIR] FILE.cases...");
+		return policy_usage("test");
 	p = policy_open_named(policy, workspace);
 	if (!p)
 		return EXIT_ERROR;

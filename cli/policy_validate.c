@@ -122,7 +122,7 @@ int policy_validate_cmd(int argc, char **argv)
 	if (at < 0)
 		return EXIT_ERROR;
 	if (at == argc)
-		return complain("usage: agentsh policy validate [--strict] [--json] [--compat] NAME|FILE...");
+		return policy_usage("validate");
 	if (!getcwd(cwd, sizeof(cwd)))
 		return complain("current directory: %s", strerror(errno));
 	f.json = json ? cJSON_CreateArray() : NULL;

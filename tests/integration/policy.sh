@@ -249,5 +249,18 @@ check "show --expanded: a rule and its place" says "$T/policies/clean.yaml:5"
 check "show --expanded --json" is "$("$A" policy show --expanded --json clean | jq -c '[.[] | .section] | unique')" '["exec","file","net"]'
 check "show: no such policy" status 1 "$A" policy show none
 check "schema" is "$("$A" policy schema | jq -r type)" object
+check "policy alone" status 1 "$A" policy
+check "policy alone: a line for each verb" is "$(sed -n 's/^  \([a-z]*\) .*/\1/p' "$T/said" | tr '\n' ' ')" \
+	"list show validate explain test diff compile schema keygen sign verify manifest "
+check "policy --help" is "$("$A" policy --help)" "$(cat "$T/said")"
+for v in $(sed -n 's/^  \([a-z]*\) .*/\1/p' "$T/said"); do
+	check "help: $v" is "$("$A" policy "$v" clean --help | grep -cE "^(usage: agentsh policy $v( |\$)|example:\$|  .*agentsh policy $v )|^  .*agentsh policy $v\$")" 3
+done
+for o in validate:--strict validate:--json validate:--compat show:--expanded explain:--all explain:--workspace diff:--rules sign:--key; do
+	check "help: $o" grep -q "^  ${o#*:} " <("$A" policy "${o%:*}" -h)
+done
+check "help: not when a command has it" is "$("$A" policy explain --policy clean --json exec git --help | jq -r .rule)" all
+check "usage: of the verb" status 1 "$A" policy compile
+check "usage: and where there is more" says "usage: agentsh policy compile NAME|FILE (more: agentsh policy compile --help)"
 check "an unknown verb" status 1 "$A" policy frobnicate
 exit "$failed"
