@@ -60,6 +60,9 @@ const char *embed_find(const char *name, size_t *ret_len);
 const char *embed_pack(size_t i);                       /* file name of the i-th policy pack, or NULL */
 int embed_exec(const char *name);                       /* becomes that daemon; returns only a negative errno */
 
+/* cmd_session.c: id state created_at workspace workspace_mount policy policy_hash generation uid running_commands; NULL with words. */
+cJSON *session_info(const char *id, struct err *err);
+
 /* session_make.c */
 struct made_session { char id[ID_MAX]; char workspace[4096]; char policy[256]; char hash[65]; };
 int session_make(const char *workspace, const char *policy, bool verbose, struct made_session *ret, struct err *err);

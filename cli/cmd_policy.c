@@ -41,11 +41,10 @@ static int compile(int argc, char **argv)
 	return 0;
 }
 
-struct policy *policy_open_named(const char *name, const char *workspace)
+struct policy *policy_open_named(const char *name, const char *workspace, uint8_t hash[32])
 {
 	struct err err = { 0 };
 	struct policy *p = NULL;
-	uint8_t hash[32];
 	int fd = -1;
 
 	if (policy_load_draft(name, workspace, &fd, hash, &err) < 0 || policy_open(fd, hash, &p, &err) < 0)
@@ -132,6 +131,7 @@ static const struct verb {
 	  "what a policy says to a question, by which rule, and why not by those before",
 	  "--policy NAME|FILE   the policy, signed or not; without it the one that a session would have\n"
 	  "--workspace DIR      the workspace; without it the current directory\n"
+	  "--session SID        policy and workspace are those of this session; says so when the policy is another now\n"
 	  "--json               the answer as JSON\n"
 	  "--all                all rules that did not decide, not only the first twenty\n"
 	  "\n"

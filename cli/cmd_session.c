@@ -63,7 +63,7 @@ static int create(int argc, char **argv)
 	return 0;
 }
 
-static cJSON *info(const char *id, struct err *err)
+cJSON *session_info(const char *id, struct err *err)
 {
 	char sid[ID_MAX], policy[256], workspace[4096], hash[65], at[40];
 	int s = client_attach("execd", id, err), r;
@@ -113,7 +113,7 @@ static int list(void)
 		return complain("%s", err.msg);
 	all = cJSON_CreateArray();
 	for (int i = 0; i < n; i++) {
-		cJSON *j = info(ids[i], &err);
+		cJSON *j = session_info(ids[i], &err);
 
 		if (j)
 			cJSON_AddItemToArray(all, j);
@@ -146,7 +146,7 @@ int cmd_session(int argc, char **argv)
 	if (argc >= 2 && !strcmp(argv[1], "list"))
 		return list();
 	if (argc >= 3 && !strcmp(argv[1], "info")) {
-		j = info(argv[2], &err);
+		j = session_info(argv[2], &err);
 		if (!j)
 			return complain("%s", err.msg);
 		print_json(j);

@@ -23,8 +23,9 @@ int policy_usage(const char *verb);
 struct policy_option { const char *name; bool *flag; const char **value; };
 typedef bool (*policy_last_fn)(size_t n, char **operands);
 int policy_options(const char *verb, int argc, char **argv, const struct policy_option *v, size_t n, policy_last_fn last);
-/* Compiled for the workspace and opened; NULL: complained of. The caller closes it. */
-struct policy *policy_open_named(const char *name, const char *workspace);
+/* Compiled for the workspace and opened, whether or not it may be used; NULL: complained of. hash: of its generation. The caller closes
+ * it. */
+struct policy *policy_open_named(const char *name, const char *workspace, uint8_t hash[32]);
 /* Text as a terminal may see it, in one of a few buffers that later calls use again. NULL: "". */
 const char *policy_shown(const char *text);
 

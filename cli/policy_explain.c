@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "cli/policy_cmd.h"
+#include "cli/trust.h"
 #include "common/buf.h"
 #include "policy/explain.h"
 
 #define REASONS_SHOWN 20
 
-struct telling { cJSON *list; size_t n, more; bool all, json; };
+struct telling { cJSON *list; size_t n, more; bool all, json, other; };   /* other: than the session has */
 
 static void reason(void *arg, const struct pol_reason *r)
 {
@@ -183,6 +184,7 @@ static int tell(struct policy *p, const struct pol_source *src, const struct que
 		complain("%s", err.msg);
 	if (t->json) {
 		cJSON_AddNumberToObject(j, "not_more", (double)t->more);
+		cJSON_AddBoolToObject(j, "session_has_another", t->other);
 		print_json(j);
 	} else {
 		if (t->more)
@@ -221,21 +223,60 @@ static bool command_follows(size_t n, char **w)
 	return (n == first + 1 && !strcmp(w[first], "exec")) || (n == first + 3 && !strcmp(w[first], "env") && !strcmp(w[n - 1], "for"));
 }
 
+struct about { const char *policy, *workspace, *session; cJSON *info; };
+
+/* Which policy, and for which workspace; 0, or complained of. The strings are the caller's buffer, the options' or info's. */
+static int about_what(struct about *a, char real[4096])
+{
+	struct err err = { 0 };
+
+	if (a->session && (a->policy || a->workspace))
+		return complain("policy explain: --session says which policy and workspace: --policy and --workspace are not taken with it");
+	if (a->session) {
+		a->info = session_info(a->session, &err);
+		a->policy = cJSON_GetStringValue(cJSON_GetObjectItem(a->info, "policy"));
+		a->workspace = cJSON_GetStringValue(cJSON_GetObjectItem(a->info, "workspace"));
+		return a->policy && a->workspace ? 0 : complain("%s", err.msg);
+	}
+	if (!a->policy && !(a->policy = trust_default(&err)))
+		return complain("%s", err.msg);
+	if (realpath(a->workspace ? a->workspace : ".", real))
+		a->workspace = real;
+	else if (!a->workspace || a->workspace[0] != '/')
+		return complain("workspace %s: %s", a->workspace ? a->workspace : ".", strerror(errno));
+	return 0;
+}
+
+/* What the session's daemons have is the generation that they were given, not the file. */
+static void compare_generations(const struct about *a, const uint8_t hash[32], struct telling *t)
+{
+	const char *has = cJSON_GetStringValue(cJSON_GetObjectItem(a->info, "policy_hash"));
+	char hex[65];
+
+	hex_encode(hash, 32, hex);
+	t->other = a->session && (!has || strcmp(has, hex) != 0);
+	if (t->other)
+		complain("warning: session %s has another generation than policy %s compiles to now: the file or the variables in it were "
+			 "changed; this is what the new one says",
+			 a->session, a->policy);
+}
+
 int policy_explain_cmd(int argc, char **argv)
 {
 	static char *words[CASE_WORDS_MAX];
 	static struct question q;
-	char cwd[4096], path[4300];
-	const char *policy = "default", *workspace = getcwd(cwd, sizeof(cwd)) ? cwd : "/workspace";
+	char real[4096], path[4300];
+	struct about a = { 0 };
 	struct telling t = { 0 };
-	const struct policy_option options[] = {
-		{ "--policy", NULL, &policy }, { "--workspace", NULL, &workspace }, { "--json", &t.json, NULL }, { "--all", &t.all, NULL }
-	};
-	int at = policy_options("explain", argc, argv, options, ARRAY_LEN(options), command_follows), r;
+	const struct policy_option options[] = { { "--policy", NULL, &a.policy },     { "--workspace", NULL, &a.workspace },
+						 { "--session", NULL, &a.session },   { "--json", &t.json, NULL },
+						 { "--all", &t.all, NULL } };
+	int at = policy_options("explain", argc, argv, options, ARRAY_LEN(options), command_follows), r = EXIT_ERROR;
 	struct buf text = { 0 };
 	struct pol_source src = { 0 };
 	struct err err = { 0 };
-	struct policy *p;
+	struct policy *p = NULL;
+	uint8_t hash[32];
 	size_t n = 0;
 
 	if (at < 0)
@@ -246,11 +287,14 @@ int policy_explain_cmd(int argc, char **argv)
 		return EXIT_ERROR;
 	if (question_read(words, n, &q, &err) < 0)
 		return complain("%s", err.msg);
-	if (source(policy, workspace, &text, path, sizeof(path), &src))
-		return EXIT_ERROR;
-	p = policy_open_named(policy, workspace);
-	r = p ? tell(p, &src, &q, &t) : EXIT_ERROR;
+	if (about_what(&a, real) == 0 && source(a.policy, a.workspace, &text, path, sizeof(path), &src) == 0)
+		p = policy_open_named(a.policy, a.workspace, hash);
+	if (p) {
+		compare_generations(&a, hash, &t);
+		r = tell(p, &src, &q, &t);
+	}
 	policy_close(p);
 	buf_fini(&text);
+	cJSON_Delete(a.info);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/policy_cmd.h"
+#include "cli/trust.h"
 #include "common/buf.h"
 #include "policy/cases.h"
 
@@ -68,18 +69,22 @@ static int read_text(const char *file, struct buf *ret, struct err *err)
 
 int policy_test_cmd(int argc, char **argv)
 {
-	const char *policy = "default", *workspace = "/workspace";
+	const char *policy = NULL, *workspace = "/workspace";
 	const struct policy_option options[] = { { "--policy", NULL, &policy }, { "--workspace", NULL, &workspace } };
 	int at = policy_options("test", argc, argv, options, ARRAY_LEN(options), NULL);
 	struct tally t = { 0 };
 	bool unread = false;
+	struct err none = { 0 };
+	uint8_t hash[32];
 	struct policy *p;
 
 	if (at < 0)
 		return EXIT_ERROR;
 	if (at == argc)
 		return policy_usage("test");
-	p = policy_open_named(policy, workspace);
+	if (!policy && !(policy = trust_default(&none)))
+		return complain("%s", none.msg);
+	p = policy_open_named(policy, workspace, hash);
 	if (!p)
 		return EXIT_ERROR;
 	for (; at < argc; at++) {

@@ -255,22 +255,41 @@ static int not_listed(const struct config *c, const char *name, const char *by, 
 	return -EACCES;
 }
 
+/* What a session has for which no policy is named; by: words for where the name stands. NULL with words: it is no name. */
+static const char *unnamed(const struct config *c, const char **by, struct err *err)
+{
+	const char *env = getenv("AGENTSH_POLICY_NAME");
+
+	if (!env || !env[0])
+		return c->policy;
+	if (!id_valid(env)) {
+		err_set(err, -EINVAL, "AGENTSH_POLICY_NAME \"%.80s\" is not [A-Za-z0-9_-]+", env);
+		return NULL;
+	}
+	*by = " (AGENTSH_POLICY_NAME)";
+	return env;
+}
+
+const char *trust_default(struct err *err)
+{
+	const struct config *c = config_get(err);
+	const char *by = "";
+
+	return c ? unnamed(c, &by, err) : NULL;
+}
+
 int trust_choose(const char *given, char *ret, size_t cap, struct err *err)
 {
 	const struct config *c = config_get(err);
-	const char *env = getenv("AGENTSH_POLICY_NAME"), *name = given, *by = "";
+	const char *name = given, *by = "";
 	char real[4096];
 
 	if (!c)
 		return -EACCES;
-	if (!name && env && env[0]) {
-		name = env;
-		by = " (AGENTSH_POLICY_NAME)";
-		if (!id_valid(env))
-			return err_set(err, -EINVAL, "AGENTSH_POLICY_NAME \"%.80s\" is not [A-Za-z0-9_-]+", env);
-	}
 	if (!name)
-		name = c->policy;
+		name = unnamed(c, &by, err);
+	if (!name)
+		return -EINVAL;
 	if (is_file(name) && !c->allow_files)
 		return err_set(err, -EACCES, "policy %.200s: policies by file are not allowed here (policies.allow_files): give a name",
 			       name);

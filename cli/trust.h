@@ -75,6 +75,9 @@ int trust_owned(const char *path, struct err *err);
 /* The policy of a session: given (a name or file; NULL: AGENTSH_POLICY_NAME, then policies.default), held against policies.allowed and
  * allow_files. 0, -EACCES (not allowed) or what config_get says. */
 int trust_choose(const char *given, char *ret, size_t cap, struct err *err);
+/* The name alone of a session for which none is given, whether or not it is allowed: for looking at. NULL with words: there is none to be
+ * had. Static, or the environment's. */
+const char *trust_default(struct err *err);
 /* policy_read for what is to be compiled and used: held against the manifest and, as the mode says, its signature. out is the very text
  * that was checked; nothing when refused (-EACCES). */
 int trust_read(const char *path, struct buf *out, struct err *err);

@@ -138,6 +138,20 @@ explain write "/nowhere/$(printf '\033[2Jx')"
 check "explain: nothing acts on a terminal" silent "$(printf '\033')"
 check "explain --json" is "$("$A" policy explain --policy clean --json net x:1 | jq -c '[.decision, .rule, .enforced_by, .not[0].rule]')" \
 	'["deny","default-deny-network","netd","api"]'
+# Without --policy: the policy that a session would have.
+printf 'policies:\n  default: clean\n  allowed: [whole]\n' >"$T/config.yaml"
+unnamed() { env "$@" "$A" policy explain --json read /x/.env | jq -r .rule; }
+check "explain without a policy: the built-in name" is "$(unnamed A=)" "$("$A" policy explain --policy default --json read /x/.env | jq -r .rule)"
+check "explain without a policy: AGENTSH_POLICY_NAME" is "$(unnamed AGENTSH_POLICY_NAME=clean)" secrets
+check "explain without a policy: the configuration's" is "$(unnamed AGENTSH_CONFIG="$T/config.yaml")" secrets
+check "explain without a policy: the environment's before that" is \
+	"$(unnamed AGENTSH_CONFIG="$T/config.yaml" AGENTSH_POLICY_NAME=faults)" default-allow-reads
+check "explain without a policy: no name" status 1 env AGENTSH_POLICY_NAME=../x "$A" policy explain read /x
+check "explain without a policy: says where" says 'AGENTSH_POLICY_NAME "../x" is not'
+check "test without a policy" is "$(AGENTSH_POLICY_NAME=clean "$A" policy test "$T/good.cases")" "8 cases hold, 0 do not"
+check "test without a policy: the configuration's" is "$(AGENTSH_CONFIG=$T/config.yaml "$A" policy test "$T/good.cases")" "8 cases hold, 0 do not"
+check "explain --workspace: relative" is "$(cd "$T" && "$A" policy explain --policy clean --workspace ws --json read "$T/ws/a" | jq -r .rule)" all
+check "explain --session: not with another policy" status 1 "$A" policy explain --session s --policy clean read /x
 check "explain: a question that is none" status 1 "$A" policy explain reed /x
 check "explain: says what there is" says "none of file net dns exec"
 { cat "$T/policies/clean.yaml"; for i in $(seq 30); do echo "  - {name: r$i, commands: [c$i], context: [nested], decision: deny}"; done; } |
