@@ -142,6 +142,7 @@ static const struct verb {
 	  "unix connect|bind|listen|sendto PATH|@NAME      signal NAME TARGET,...\n"
 	  "env NAME [for CMD ARGS...]                      dns-redirect NAME\n"
 	  "connect-redirect HOST:PORT\n"
+	  "A relative PATH is taken from the current directory.\n"
 	  "The words behind exec and for are the command's: options stand before.\n",
 	  "agentsh policy explain --policy dev-safe exec git push --force" },
 	{ "test", policy_test_cmd, "[--policy NAME|FILE] [--workspace DIR] FILE.cases...",

@@ -215,6 +215,23 @@ static int words_of(int argc, char **argv, char **w, size_t cap, size_t *ret)
 	return 0;
 }
 
+/* A path that begins at the current directory, as one begins at "/"; the other questions have none. */
+static int from_here(char **w, size_t n, char *path, size_t cap)
+{
+	size_t first = n > 2 && !strcmp(w[0], "by") ? 2 : 0;
+	char here[4096];
+
+	if (n != first + 3 || (strcmp(w[first], "file") != 0 && strcmp(w[first], "unix") != 0) || strchr("/@", w[n - 1][0]))
+		return 0;
+	if (!getcwd(here, sizeof(here)))
+		return complain("current directory: %s", strerror(errno));
+	if (str_format(path, cap, "%s/%s", here, w[n - 1]) < 0)
+		return complain("the path is too long");
+	path_clean(path);
+	w[n - 1] = path;
+	return 0;
+}
+
 /* The words of a command are its own: behind exec, and behind env NAME for. */
 static bool command_follows(size_t n, char **w)
 {
@@ -265,7 +282,7 @@ int policy_explain_cmd(int argc, char **argv)
 {
 	static char *words[CASE_WORDS_MAX];
 	static struct question q;
-	char real[4096], path[4300];
+	char real[4096], path[4300], asked[8200];
 	struct about a = { 0 };
 	struct telling t = { 0 };
 	const struct policy_option options[] = { { "--policy", NULL, &a.policy },     { "--workspace", NULL, &a.workspace },
@@ -283,7 +300,7 @@ int policy_explain_cmd(int argc, char **argv)
 		return EXIT_ERROR;
 	if (at == argc)
 		return policy_usage("explain");
-	if (words_of(argc - at, argv + at, words, ARRAY_LEN(words), &n))
+	if (words_of(argc - at, argv + at, words, ARRAY_LEN(words), &n) || from_here(words, n, asked, sizeof(asked)))
 		return EXIT_ERROR;
 	if (question_read(words, n, &q, &err) < 0)
 		return complain("%s", err.msg);

@@ -131,8 +131,7 @@ int policy_read(const char *path, struct buf *out, struct err *err)
 	return buf_ok(out) ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-/* Without ".", "x/.." and "//", so that one file has one name; what links do is not looked at. */
-static void clean(char *path)
+void path_clean(char *path)
 {
 	char copy[4300], *parts[256], *rest = NULL, *out = path;
 	size_t n = 0;
@@ -182,7 +181,7 @@ int policy_extends(void *arg, const char *from, const char *name, char **ret_pat
 	if (r == -ENAMETOOLONG)
 		return err_set(err, r, "the path is too long");
 	if (r == 0 && strncmp(path, BUILT_IN, strlen(BUILT_IN)) != 0)
-		clean(path);
+		path_clean(path);
 	if (r == 0)
 		r = arg ? trust_read(path, &text, err) : policy_read(path, &text, err);
 	if (r < 0)

@@ -152,6 +152,9 @@ check "test without a policy" is "$(AGENTSH_POLICY_NAME=clean "$A" policy test "
 check "test without a policy: the configuration's" is "$(AGENTSH_CONFIG=$T/config.yaml "$A" policy test "$T/good.cases")" "8 cases hold, 0 do not"
 check "explain --workspace: relative" is "$(cd "$T" && "$A" policy explain --policy clean --workspace ws --json read "$T/ws/a" | jq -r .rule)" all
 check "explain --session: not with another policy" status 1 "$A" policy explain --session s --policy clean read /x
+explain read .env
+check "explain: a path from the current directory" says "message: $T/ws/.env is closed"
+check "explain: an empty path is none" status 1 "$A" policy explain --policy clean read ''
 check "explain: a question that is none" status 1 "$A" policy explain reed /x
 check "explain: says what there is" says "none of file net dns exec"
 { cat "$T/policies/clean.yaml"; for i in $(seq 30); do echo "  - {name: r$i, commands: [c$i], context: [nested], decision: deny}"; done; } |
@@ -254,6 +257,12 @@ explain service hub GET /other
 check "explain: a service's rule" says "rule hub-read ($T/policies/whole.yaml:"
 explain exec make
 check "explain: another file's rule" says "at: $T/policies/base.yaml:4"
+explain by npm file write ../../../../../../srv/./npm/x
+check "explain: upward, and by whom" says "rule: npm-own"
+explain unix connect ../../../../../run/app/a.sock
+check "explain: a socket from the current directory" says "rule: app"
+explain unix connect @app
+check "explain: no directory before an abstract one" says "rule: app"
 
 check "list" is "$("$A" policy list | jq -r '.[] | select(.name == "clean") | .description')" "nothing wrong here"
 check "list: the built-in ones" is "$("$A" policy list --json | jq -r '[.[] | .name] | contains(["default", "agent-sandbox", "faults"])')" true
