@@ -41,7 +41,9 @@ char *self_dir(void);                                   /* directory of this pro
 /* Name or file to path: AGENTSH_POLICY_DIR, then policies.dir of the configuration, or without one ~/.config/agentsh/policies,
  * /etc/agentsh/policies and beside the program; else "(built-in) NAME". */
 int policy_find(const char *name, char *path, size_t cap, struct err *err);
-int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err);
+/* What goes to stderr of a policy's warnings; its errors do in any case. */
+enum policy_says { POLICY_SAYS_NOTHING, POLICY_SAYS_UNENFORCED, POLICY_SAYS_ALL };
+int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], enum policy_says says, struct err *err);
 /* The same whether or not it is signed or in the manifest: for looking at; what comes of it is never given to a daemon or stored. */
 int policy_load_draft(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], struct err *err);
 /* PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables; v has room for POLICY_VARS_MAX. Valid as long as the environment. */
@@ -67,6 +69,7 @@ cJSON *session_info(const char *id, struct err *err);
 
 /* session_make.c */
 struct made_session { char id[ID_MAX]; char workspace[4096]; char policy[256]; char hash[65]; };
+/* verbose: all of the policy's warnings go to stderr, not only those about what no daemon enforces. */
 int session_make(const char *workspace, const char *policy, bool verbose, struct made_session *ret, struct err *err);
 
 /* session_update.c */

@@ -26,7 +26,7 @@ static int compile(int argc, char **argv)
 	slash = strrchr(name, '/');
 	if (!getcwd(cwd, sizeof(cwd)))
 		return complain("current directory: %s", strerror(errno));
-	if (policy_load(name, cwd, &fd, hash, true, &err) < 0)
+	if (policy_load(name, cwd, &fd, hash, POLICY_SAYS_ALL, &err) < 0)
 		return complain("%s", err.msg);
 	snprintf(dir, sizeof(dir), "%s/policy", dirs_data());
 	mkdir(dirs_data(), 0755);

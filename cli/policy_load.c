@@ -14,6 +14,8 @@
 
 #define FILE_MAX (8u << 20)
 #define BUILT_IN "(built-in) "
+#define UNENFORCED " is not enforced by any daemon yet"
+#define LEFT_OUT " more warnings"
 
 extern char **environ;
 
@@ -225,7 +227,27 @@ size_t policy_vars(struct pol_var *v, const char *workspace)
 	return n;
 }
 
-static int load(const char *name, const char *workspace, bool trusted, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err)
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && !strcmp(s + n - m, end);
+}
+
+/* To stderr. Warnings that the compiler only counted may be of any kind, so the count is always said. */
+static void print_diag(char *text, enum policy_says says)
+{
+	char *rest = NULL;
+
+	if (says == POLICY_SAYS_ALL)
+		fprintf(stderr, "%s", text);
+	for (char *line = says == POLICY_SAYS_UNENFORCED ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+		if (ends_with(line, UNENFORCED) || ends_with(line, LEFT_OUT))
+			fprintf(stderr, "%s\n", line);
+}
+
+static int load(const char *name, const char *workspace, bool trusted, int *ret_fd, uint8_t hash[32], enum policy_says says,
+		struct err *err)
 {
 	static struct pol_var vars[POLICY_VARS_MAX];
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
@@ -242,8 +264,8 @@ static int load(const char *name, const char *workspace, bool trusted, int *ret_
 	src.len = text.len;
 	src.n_vars = policy_vars(vars, workspace);
 	r = policy_compile(&src, &diag, ret_fd, hash);
-	if (diag.len && (r < 0 || verbose))
-		fprintf(stderr, "%s", (const char *)diag.data);
+	if (diag.len)
+		print_diag((char *)diag.data, r < 0 ? POLICY_SAYS_ALL : says);
 	if (r < 0)
 		err_set(err, r, "policy %s was refused: nothing was changed", path);
 	buf_fini(&text);
@@ -251,12 +273,12 @@ static int load(const char *name, const char *workspace, bool trusted, int *ret_
 	return r;
 }
 
-int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], bool verbose, struct err *err)
+int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], enum policy_says says, struct err *err)
 {
-	return load(name, workspace, true, ret_fd, hash, verbose, err);
+	return load(name, workspace, true, ret_fd, hash, says, err);
 }
 
 int policy_load_draft(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], struct err *err)
 {
-	return load(name, workspace, false, ret_fd, hash, false, err);
+	return load(name, workspace, false, ret_fd, hash, POLICY_SAYS_NOTHING, err);
 }

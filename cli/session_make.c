@@ -153,7 +153,7 @@ int session_make(const char *workspace, const char *policy, bool verbose, struct
 	m.workspace = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (m.workspace < 0)
 		return err_set(err, -errno, "workspace %s: %s", real, strerror(errno));
-	r = policy_load(chosen, real, &m.policy, m.hash, verbose, err);
+	r = policy_load(chosen, real, &m.policy, m.hash, verbose ? POLICY_SAYS_ALL : POLICY_SAYS_UNENFORCED, err);
 	if (r == 0)
 		r = make(&m, err);
 	hex_encode(m.hash, 32, ret->hash);

@@ -83,7 +83,7 @@ static int update(struct updating *u, bool wait, struct err *err)
 	if (r >= 0)
 		r = trust_choose(u->policy, chosen, sizeof(chosen), err);
 	if (r >= 0)
-		r = policy_load(chosen, u->workspace, &u->fd, u->hash, false, err);
+		r = policy_load(chosen, u->workspace, &u->fd, u->hash, POLICY_SAYS_NOTHING, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(daemons) && r >= 0; i++)

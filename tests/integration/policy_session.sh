@@ -35,4 +35,30 @@ check "explain --session: none of that name" is "$("$A" policy explain --session
 "$A" session update "$SID" --policy desk >/dev/null
 want=.session_has_another
 check "explain --session: as it is after an update" is "$(explain read /x)" false
+
+# What nobody enforces is said at the start, other warnings with --verbose only.
+cat >"$T/policies/later.yaml" <<'P'
+version: 1
+name: later
+file_rules:
+  - {name: all, paths: ["/**"], decision: allow}
+  - {name: all, paths: ["/x"], decision: deny}
+command_rules:
+  - {name: all, decision: allow}
+  - {name: old, commands: [dd], decision: soft_delete}
+resource_limits: {pids_max: 10}
+P
+want="$T/policies/later.yaml:9:1: warning: section resource_limits is not enforced by any daemon yet"
+words() { grep -v -e auto-starting -e "^agentsh: [0-9]* events" "$T/err"; }
+later=$("$A" session create --workspace "$W" --policy later --json 2>"$T/err" | jq -r .id)
+check "create: what no daemon enforces, and nothing else" is "$(words)" "$want"
+verbose=$("$A" session create --workspace "$W" --policy later --json -v 2>"$T/err" | jq -r .id)
+check "create --verbose: the other warnings, too" is "$(words | grep -c ': warning: ')" 3
+check "create: it is a warning" is "$("$A" session info "$later" | jq -r .policy) $("$A" session info "$verbose" | jq -r .policy)" "later later"
+"$A" run --workspace "$W" --policy later -- true 2>"$T/err"
+check "run: what no daemon enforces" is "$? $(words)" "0 $want"
+"$A" run --workspace "$W" --policy desk -- true 2>"$T/err"
+check "run: nothing for a policy that is enforced as a whole" is "$? $(words)" "0 "
+{ cat "$T/policies/later.yaml"; echo "file_rules: []"; } >"$T/policies/broken.yaml"
+check "create: errors as ever" is "$("$A" session create --workspace "$W" --policy broken 2>&1 >/dev/null | grep -c ': error: ')" 1
 the_end
