@@ -10,6 +10,16 @@
 #include "cli/trust.h"
 #include "common/str.h"
 
+/* The directory, made if need be, or negative errno where nothing can be stored. */
+static int open_store(const char *dir)
+{
+	auto_fd d = -1;
+
+	if ((mkdir(dirs_data(), 0755) == 0 || errno == EEXIST) && (mkdir(dir, 0755) == 0 || errno == EEXIST))
+		d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return d < 0 || faccessat(d, ".", W_OK, AT_EACCESS) < 0 ? -errno : move_fd(&d);
+}
+
 static int compile(int argc, char **argv)
 {
 	uint8_t hash[32];
@@ -29,13 +39,14 @@ static int compile(int argc, char **argv)
 	if (policy_load(name, cwd, &fd, hash, POLICY_SAYS_ALL, &err) < 0)
 		return complain("%s", err.msg);
 	snprintf(dir, sizeof(dir), "%s/policy", dirs_data());
-	mkdir(dirs_data(), 0755);
-	mkdir(dir, 0755);
-	d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(base, sizeof(base), "%.100s", slash ? slash + 1 : name);
 	base[strcspn(base, ".")] = 0;
-	if (d < 0 || policy_store(fd, d, base, &err) < 0)
-		return complain("%s: %s", dir, d < 0 ? strerror(errno) : err.msg);
+	d = open_store(dir);
+	if (d < 0)
+		return complain("%s, where compiled policies are stored: %s; compile as root, set AGENTSH_DATA_DIR to a directory of "
+				"yours, or only check it: agentsh policy validate %s", dir, strerror(-d), name);
+	if (policy_store(fd, d, base, &err) < 0)
+		return complain("%s: %s", dir, err.msg);
 	hex_encode(hash, 32, hex);
 	printf("%s  %s/%s.mdb\n", hex, dir, base);
 	return 0;

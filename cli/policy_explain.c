@@ -248,7 +248,7 @@ static int about_what(struct about *a, char real[4096])
 	struct err err = { 0 };
 
 	if (a->session && (a->policy || a->workspace))
-		return complain("policy explain: --session says which policy and workspace: --policy and --workspace are not taken with it");
+		return complain("policy explain: --session says which policy and workspace: it goes without --policy and --workspace");
 	if (a->session) {
 		a->info = session_info(a->session, &err);
 		a->policy = cJSON_GetStringValue(cJSON_GetObjectItem(a->info, "policy"));
@@ -273,9 +273,8 @@ static void compare_generations(const struct about *a, const uint8_t hash[32], s
 	hex_encode(hash, 32, hex);
 	t->other = a->session && (!has || strcmp(has, hex) != 0);
 	if (t->other)
-		complain("warning: session %s has another generation than policy %s compiles to now: the file or the variables in it were "
-			 "changed; this is what the new one says",
-			 a->session, a->policy);
+		complain("warning: session %s has another generation than policy %s compiles to now (the file, or variables in it, "
+			 "were changed); this is what the new one says", a->session, a->policy);
 }
 
 int policy_explain_cmd(int argc, char **argv)

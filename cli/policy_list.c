@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/policy_cmd.h"
+#include "cli/trust.h"
 #include "common/buf.h"
 #include "policy/explain.h"
 
@@ -117,18 +118,23 @@ int policy_list_cmd(int argc, char **argv)
 	bool json = !isatty(STDOUT_FILENO);
 	const struct policy_option options[] = { { "--json", &json, NULL } };
 	int at = policy_options("list", argc, argv, options, 1, NULL);
+	const struct config *c;
+	struct err err = { 0 };
 	char dir[4300];
-	cJSON *all = cJSON_CreateArray();
+	cJSON *all;
 	const cJSON *e;
 
-	if (at < argc) {
-		cJSON_Delete(all);
+	if (at < argc)
 		return at < 0 ? EXIT_ERROR : policy_usage("list");
-	}
+	c = config_get(&err);
+	if (!c)
+		return complain("%s", err.msg);
+	all = cJSON_CreateArray();
+	/* What policy_find does not find by its name is left out. */
 	add_dir(all, env ? env : "");
 	snprintf(dir, sizeof(dir), "%.4000s/.config/agentsh/policies", home ? home : "");
 	add_dir(all, home ? dir : "");
-	add_dir(all, "/etc/agentsh/policies");
+	add_dir(all, c->dir[0] ? c->dir : "/etc/agentsh/policies");
 	snprintf(dir, sizeof(dir), "%.4000s/../policies", self_dir());
 	add_dir(all, dir);
 	for (size_t i = 0; embed_pack(i); i++) {

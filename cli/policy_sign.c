@@ -321,6 +321,10 @@ int policy_manifest(int argc, char **argv)
 	if (at < argc)
 		return bad;
 	n = scandir(dir, &v, is_policy, alphasort);
+	if (n < 0 && errno == ENOENT)
+		return complain("there is no directory %s whose policies could be listed: name policies or files (agentsh policy manifest "
+				"NAME|FILE...), or make it and copy packs there (agentsh policy show NAME >%s/NAME.yaml)",
+				dir, dir);
 	if (n < 0)
 		return complain("%s: %s", dir, strerror(errno));
 	for (int i = 0; i < n; i++) {

@@ -119,7 +119,8 @@ int trust_signed(const char *path, const struct buf *text, const char *store, ch
 	if (str_format(file, sizeof(file), "%s.sig", path) < 0)
 		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
 	if (access(file, F_OK) < 0)
-		return err_set(err, -EACCES, "%s is not signed: there is no %s", path, file);
+		return err_set(err, -EACCES, "%s is not signed: there is no %s; sign it (agentsh policy sign --key KEY FILE), "
+			       "a pack after copying it (agentsh policy show NAME >FILE)", path, file);
 	if (file_read(file, 512, &sig, err) < 0)
 		return -EACCES;
 	r = signature_get((const char *)sig.data, sig.len, &s);

@@ -276,7 +276,7 @@ check "policy alone" status 1 "$A" policy
 check "policy alone: a line for each verb" is "$(sed -n 's/^  \([a-z]*\) .*/\1/p' "$T/said" | tr '\n' ' ')" \
 	"list show validate explain test diff compile schema keygen sign verify manifest "
 check "policy --help" is "$("$A" policy --help)" "$(cat "$T/said")"
-for v in $(sed -n 's/^  \([a-z]*\) .*/\1/p' "$T/said"); do
+for v in list show validate explain test diff compile schema keygen sign verify manifest; do
 	check "help: $v" is "$("$A" policy "$v" clean --help | grep -cE "^(usage: agentsh policy $v( |\$)|example:\$|  .*agentsh policy $v )|^  .*agentsh policy $v\$")" 3
 done
 for o in validate:--strict validate:--json validate:--compat show:--expanded explain:--all explain:--workspace diff:--rules sign:--key; do
@@ -285,5 +285,23 @@ done
 check "help: not when a command has it" is "$("$A" policy explain --policy clean --json exec git --help | jq -r .rule)" all
 check "usage: of the verb" status 1 "$A" policy compile
 check "usage: and where there is more" says "usage: agentsh policy compile NAME|FILE (more: agentsh policy compile --help)"
+# What went wrong says what to do.
+printf 'policies: [\n' >"$T/broken.yaml"
+check "list: a broken configuration" status 1 env AGENTSH_CONFIG="$T/broken.yaml" "$A" policy list
+check "list: no list then" silent '[]'
+check "list: the reason" says "configuration $T/broken.yaml was refused"
+mkdir "$T/own"
+cp "$T/policies/clean.yaml" "$T/own/mine.yaml"
+printf 'policies: {dir: %s}\n' "$T/own" >"$T/dir.yaml"
+check "list: the configuration's directory" is "$(AGENTSH_CONFIG=$T/dir.yaml "$A" policy list | jq -r '.[] | select(.name == "mine") | .path')" "$T/own/mine.yaml"
+printf 'policies: {dir: %s}\n' "$T/nowhere" >"$T/dir.yaml"
+check "manifest: no directory" status 1 env AGENTSH_CONFIG="$T/dir.yaml" "$A" policy manifest
+check "manifest: what to do" says "agentsh policy show NAME >$T/nowhere/NAME.yaml"
+touch "$T/file"
+check "compile: nowhere to store it" status 1 env AGENTSH_DATA_DIR="$T/file" "$A" policy compile clean
+check "compile: what to do" says "set AGENTSH_DATA_DIR to a directory of yours"
+printf 'policies: {signing: {mode: enforce}}\n' >"$T/enforce.yaml"
+check "compile: not signed" status 1 env AGENTSH_CONFIG="$T/enforce.yaml" "$A" policy compile clean
+check "compile: how to sign" says "sign it (agentsh policy sign --key KEY FILE), a pack after copying it (agentsh policy show NAME >FILE)"
 check "an unknown verb" status 1 "$A" policy frobnicate
 exit "$failed"
