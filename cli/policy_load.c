@@ -82,6 +82,12 @@ static int not_found(const char *name, const char (*dirs)[4200], size_t n, struc
 	return err_set(err, -ENOENT, "no policy named \"%s\": list them with: agentsh policy list", name);
 }
 
+/* No name of a policy has a dot in it. */
+bool policy_is_file(const char *name)
+{
+	return strpbrk(name, "/.") != NULL;
+}
+
 int policy_find(const char *name, char *path, size_t cap, struct err *err)
 {
 	const char *dir = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
@@ -91,7 +97,7 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 
 	if (!c)
 		return -EACCES;
-	if (strchr(name, '/') || (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".yaml")))
+	if (policy_is_file(name))
 		return str_format(path, cap, "%s", name);
 	if (!id_valid(name))
 		return err_set(err, -EINVAL, "policy name \"%s\" is not [A-Za-z0-9_-]+", name);

@@ -223,18 +223,11 @@ int trust_read(const char *path, struct buf *out, struct err *err)
 	return r;
 }
 
-static bool is_file(const char *name)
-{
-	size_t n = strlen(name);
-
-	return strchr(name, '/') || (n > 5 && !strcmp(name + n - 5, ".yaml"));
-}
-
 /* Names by entries without a slash, files (by their real path) by entries with one. real: of a file, to be read by it, as a link may
  * lead elsewhere by then. */
 static bool listed(const struct config *c, const char *name, char real[4096])
 {
-	bool file = is_file(name);
+	bool file = policy_is_file(name);
 
 	if (file && !realpath(name, real))
 		return false;
@@ -291,12 +284,12 @@ int trust_choose(const char *given, char *ret, size_t cap, struct err *err)
 		name = unnamed(c, &by, err);
 	if (!name)
 		return -EINVAL;
-	if (is_file(name) && !c->allow_files)
+	if (policy_is_file(name) && !c->allow_files)
 		return err_set(err, -EACCES, "policy %.200s: policies by file are not allowed here (policies.allow_files): give a name",
 			       name);
 	if (c->n_allowed && !listed(c, name, real))
 		return not_listed(c, name, by, err);
-	if (c->n_allowed && is_file(name))
+	if (c->n_allowed && policy_is_file(name))
 		name = real;
 	return str_format(ret, cap, "%s", name) < 0 ? err_set(err, -ENAMETOOLONG, "the policy's name is too long") : 0;
 }

@@ -62,6 +62,15 @@ for p in "$top"/policies/*.yaml; do
 	"$A" policy validate "$p" >"$T/said" 2>&1
 	check "validate: the pack ${p##*/}" is "$(grep -cv -e '^ok' -e 'not enforced by any daemon yet$' "$T/said")" 0
 done
+printf '{"version": 1, "name": "plain", "file_rules": [{"name": "all", "paths": ["/**"], "decision": "allow"}]}' >"$T/ws/plain.json"
+check "validate: a file of another ending by its path" is "$("$A" policy validate --strict plain.json)" ok
+check "explain: a file of another ending by its path" is "$("$A" policy explain --policy plain.json --json read /x | jq -r .rule)" all
+check "validate: a file that is not there" status 1 "$A" policy validate none.json
+check "validate: says so" says "none.json: No such file or directory"
+printf 'policies: {allow_files: false}\n' >"$T/names.yaml"
+check "a file of another ending is a file to the configuration" status 1 \
+	env AGENTSH_CONFIG="$T/names.yaml" "$A" session create --workspace . --policy plain.json
+check "a file of another ending: refused as one" says "policies by file are not allowed here"
 check "validate: an unknown option" status 1 "$A" policy validate --loud clean
 check "validate: nothing to validate" status 1 "$A" policy validate --strict
 
