@@ -195,6 +195,8 @@ int policy_usage(const char *verb)
 {
 	const struct verb *v = verb_of(verb);
 
+	if (!v)
+		return complain("usage: agentsh policy VERB ...");
 	return complain("usage: agentsh policy %s%s%s (more: agentsh policy %s --help)", verb, v->args[0] ? " " : "", v->args, verb);
 }
 
