@@ -183,7 +183,7 @@ static void by_word(struct search *s, enum kind kind, const char *word, size_t n
 		try_rule(s, e->rule, true);
 }
 
-static uint32_t first(struct asked *a, const struct name *name, struct line *l)
+static uint32_t first_by(struct asked *a, const struct name *name, struct line *l)
 {
 	const struct index *x = &a->p->exec_index;
 	struct search s = { a, name, l, NO_RULE };
@@ -197,6 +197,37 @@ static uint32_t first(struct asked *a, const struct name *name, struct line *l)
 	for (uint32_t i = 0; i < x->n_rest && x->rest[i] < s.best; i++)
 		try_rule(&s, x->rest[i], false);
 	return s.best;
+}
+
+/* The i-th other name of what is at path, for there are directories with two names; false: none, or one too long to be run by. */
+static bool other_name(const struct policy *p, const struct pol_exec *q, size_t i, const char *path, char out[PATH_NAME_MAX])
+{
+	struct pol_twin t = i < 2 ? (struct pol_twin){ "/workspace", p->workspace } : q->twins[i - 2];
+	size_t n;
+
+	if (i == 1)
+		t = (struct pol_twin){ t.real, t.link };
+	n = t.real ? strlen(t.real) : 0;
+	return t.link && n > 1 && !strncmp(path, t.real, n) && (!path[n] || path[n] == '/') && strcmp(t.link, t.real) != 0 &&
+	       str_format(out, PATH_NAME_MAX, "%s%s", t.link, path + n) == 0;
+}
+
+static uint32_t first(struct asked *a, const struct name *name, struct line *l)
+{
+	static struct name other;
+	static char path[PATH_NAME_MAX];
+	uint32_t best = first_by(a, name, l);
+
+	for (size_t i = 0; name->whole[0] == '/' && i < 2 + a->q->n_twins; i++) {
+		uint32_t no;
+
+		if (!other_name(a->p, a->q, i, name->whole, path))
+			continue;
+		name_of(&other, path);
+		no = first_by(a, &other, l);
+		best = no < best ? no : best;
+	}
+	return best;
 }
 
 static int rank(enum pol_decision d)
@@ -307,6 +338,15 @@ struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 		w = look(&a, &own, LOOK_DEPTH);
 		stricter(&own, &v, &w);
 	}
+	if (q->written) {
+		own.given = q->written;
+		own.text = NULL;
+		w = look(&a, &own, LOOK_DEPTH);
+		if (implicit(&v) && !q->untrusted_written)
+			v = w;
+		else
+			stricter(&own, &v, &w);
+	}
 	/* A multi-call program does what argv[0] says. The name there can make a verdict stricter, never milder. */
 	if (!zero || !strcmp(base(zero), base(q->given)) || (q->resolved && !strcmp(base(zero), base(q->resolved))))
 		return v;
@@ -322,20 +362,37 @@ bool policy_has_labels(const struct policy *p)
 	return p->words[p->h->labels] > 0;
 }
 
-uint64_t policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name)
+static uint64_t labels_by(const struct policy *p, const char *path)
 {
 	static struct name name;
-	const char *const by[] = { untrusted_name ? NULL : given, resolved };
 	uint32_t n;
 	const uint32_t *v = list_at(p, p->h->labels, &n);
 	uint64_t mask = 0;
 
-	for (size_t k = 0; k < 2 && n; k++) {
+	name_of(&name, path);
+	for (uint32_t i = 0; i < n; i++)
+		mask |= (uint64_t)name_matches(p->pool + v[i], &name) << i;
+	return mask;
+}
+
+uint64_t policy_exec_labels(const struct policy *p, const struct pol_exec *q)
+{
+	const char *const by[] = { q->untrusted_name ? NULL : q->given, q->resolved, q->untrusted_written ? NULL : q->written };
+	char path[PATH_NAME_MAX];
+	uint64_t mask = 0;
+
+	for (size_t k = 0; k < ARRAY_LEN(by) && policy_has_labels(p); k++) {
 		if (!by[k])
 			continue;
-		name_of(&name, by[k]);
-		for (uint32_t i = 0; i < n; i++)
-			mask |= (uint64_t)name_matches(p->pool + v[i], &name) << i;
+		mask |= labels_by(p, by[k]);
+		for (size_t i = 0; i < 2 + q->n_twins; i++)
+			if (other_name(p, q, i, by[k], path))
+				mask |= labels_by(p, path);
 	}
 	return mask;
+}
+
+uint64_t policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name)
+{
+	return policy_exec_labels(p, &(struct pol_exec){ .given = given, .resolved = resolved, .untrusted_name = untrusted_name });
 }

@@ -81,9 +81,12 @@ enum pol_tree { POL_TREE_MIXED, POL_TREE_RO, POL_TREE_RW, POL_TREE_NONE }; /* RO
 enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st);
 
 /* Labels. policy_has_labels: some rule has processes. policy_labels: those that a program matches which is being run: given, resolved and
- * untrusted_name as in struct pol_exec. Or it with the labels of who runs it. */
+ * untrusted_name as in struct pol_exec. Or it with the labels of who runs it. policy_exec_labels: the same by all the names of a struct
+ * pol_exec that are to be trusted; given may be NULL. */
 bool policy_has_labels(const struct policy *p);
 uint64_t policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name);
+struct pol_exec;
+uint64_t policy_exec_labels(const struct policy *p, const struct pol_exec *q);
 /* Names the numbering of the labels, never 0: labels that one policy gave are another's only where this is the same. */
 uint64_t policy_labels_id(const struct policy *p);
 
@@ -104,12 +107,17 @@ struct pol_verdict policy_net(const struct policy *p, const struct pol_net *q);
 struct pol_http { struct pol_net net; const char *method, *path; };
 struct pol_verdict policy_http(const struct policy *p, const struct pol_http *q);
 
-/* Commands. given: argv[0] or path as the caller wrote it; resolved: the file's absolute path inside the sandbox, or NULL.
- * argv[0..argc): arguments with argv[0]. depth 0 = submitted command. Stricter of name-given and resolved wins; looks
- * through sh -c and wrappers (contract 2). */
+/* Commands. given: argv[0] or the path given, absolute and clean where its directory is known; resolved: the file's absolute path inside
+ * the sandbox, or NULL. argv[0..argc): arguments with argv[0]. depth 0 = submitted command. Stricter of name-given and resolved wins;
+ * looks through sh -c and wrappers (contract 2). A path at or below the workspace's real path or /workspace, or at or below the real
+ * directory of a twin, is judged under both names: a rule matches if one of them does. */
+struct pol_twin { const char *link, *real; };   /* /bin, /usr/bin: a link of the session's root, and the directory that it leads to */
 struct pol_exec {
 	const char *given, *resolved; const char *const *argv; size_t argc; uint32_t depth;
 	bool untrusted_name;   /* who runs it may have made the name given: it can only make the verdict of the file stricter */
+	/* The name as it was written, absolute, where its directory leads elsewhere than it says, or NULL. Untrusted as above. */
+	const char *written; bool untrusted_written;
+	const struct pol_twin *twins; size_t n_twins;
 	struct pol_who who;    /* the calling program */
 	/* SHA-256 of the file, asked for when a rule with sha256 could decide; NULL, or a negative result: not known, and such a rule then
 	 * matches unless it allows. */
