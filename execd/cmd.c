@@ -353,6 +353,7 @@ static void precheck(struct cmd *c)
 	snprintf(f.given, sizeof(f.given), "%.4000s", c->argv[0]);
 	while (c->argv[f.argc])
 		f.argc++;
+	name_submitted(c, &f);
 	c->judged = c->s->gen->number;
 	v = judge_exec(c, c->s->gen, &f, true);
 	cmd_keep_verdict(c, &v);

@@ -137,7 +137,9 @@ void notif_resume(void);           /* a thread group may have become free: the e
 struct exec_facts {
 	char given[4096];          /* as the caller wrote it */
 	char resolved[4096];       /* path of the file, "" unknown */
-	char place[4096];          /* where the name given lies, directories resolved, when it is another than the file's; "" */
+	char place[4096];          /* the name given, its directory resolved; "" none: a descriptor, or not known */
+	char written[4096];        /* the name given, absolute, by its text alone, where that is another; "" */
+	bool up;                   /* it had a ".." */
 	uint64_t dev, ino;
 	char **argv;               /* owned */
 	size_t argc;
@@ -152,11 +154,20 @@ pid_t guard_group(pid_t tid);        /* its thread group; 0: it is gone */
 bool guard_busy(pid_t tgid);         /* an exec of this thread group is under way: guard_begin would refuse another */
 void guard_reap(struct session *s);  /* on SIGCHLD */
 /* peek.c: facts of an exec that waits in its notification, read from the target. 0, or the errno to answer. */
-int peek_exec(const struct seccomp_notif *req, struct exec_facts *f);
+int peek_exec(const struct session *s, const struct seccomp_notif *req, struct exec_facts *f);
 int peek_running(pid_t pid, struct exec_facts *f); /* of a process stopped at exec: what really runs */
 /* The file name by which the kernel was asked for what now runs, of a process stopped at exec: of a script, the script's. */
 int peek_execfn(pid_t pid, char *out, size_t cap);
 void facts_fini(struct exec_facts *f);
+/* name.c: what a program is called. An O_PATH descriptor of a process's root, or negative errno. */
+int name_root(pid_t pid);
+/* An O_PATH descriptor of the program that an absolute path leads to below root, or negative errno; sets f->place. */
+int name_find(int root, const char *path, struct exec_facts *f);
+int name_written(const struct session *s, const char *path, struct exec_facts *f); /* sets f->written, by f->place */
+void name_submitted(struct cmd *c, struct exec_facts *f);          /* both, of a command that is not started yet, where they can be known */
+/* The session can neither have made f->place nor have had another file judged by it. */
+bool name_trusted(const struct policy *p, const struct exec_facts *f);
+size_t name_twins(const struct session *s, const struct pol_twin **ret); /* links of the session's root to directories */
 /* label.c: what a program descends from. 0, or negative errno: the exec is refused. */
 void label_policy(struct session *s);   /* s->policy is another: what is kept of programs from now on */
 bool label_on(const struct session *s, const struct policy *p); /* execs are followed in the cgroup tree: a rule asks, and there is one */
@@ -168,6 +179,7 @@ int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *
 bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same);
 /* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
 int resolve_in_root(int root, const char *path);
+int resolve_entry(int dir, const char *name);                      /* the same of an entry of a directory itself, also when it is a link */
 /* SHA-256 of the regular file behind an O_PATH descriptor, and whether it begins as a script; within a bound of size and time. 0 or
  * negative errno. */
 int digest_file(int fd, uint8_t ret[32], bool *ret_script);
@@ -177,6 +189,8 @@ struct digest { struct cmd *c; const struct exec_facts *f; bool known; int r; ui
 int digest_exec(void *arg, uint8_t ret[32]);
 /* judge.c */
 bool judge_could_make(const struct policy *p, const char *place); /* the session could have made this name itself; "": no name */
+/* The names of what is run, as the policy is asked about them. Points into f, valid as long as that. */
+struct pol_exec judge_names(const struct session *s, const struct policy *p, const struct exec_facts *f);
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first);
 void judge_event(struct cmd *c, const struct generation *gen, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v,
 		 const char *effective);

@@ -126,6 +126,8 @@ static bool verify(struct traced *t, pid_t pid)
 		/* The name as given still decides, also when the file is a multi-call binary. */
 		snprintf(now.given, sizeof(now.given), "%s", t->facts.given);
 		snprintf(now.place, sizeof(now.place), "%s", t->facts.place);
+		snprintf(now.written, sizeof(now.written), "%s", t->facts.written);
+		now.up = t->facts.up;
 	}
 	now.who = t->facts.who;
 	now.depth = t->facts.depth;

@@ -34,17 +34,36 @@ bool judge_could_make(const struct policy *p, const char *place)
 	return false;
 }
 
+struct pol_exec judge_names(const struct session *s, const struct policy *p, const struct exec_facts *f)
+{
+	struct pol_exec q = { .given = f->place[0] ? f->place : f->given, .resolved = f->resolved[0] ? f->resolved : NULL };
+
+	/* A descriptor has no name but its file's. */
+	if (!f->place[0] && q.resolved)
+		q.given = f->resolved;
+	q.untrusted_name = f->place[0] && q.resolved && !name_trusted(p, f);
+	q.written = f->written[0] ? f->written : NULL;
+	q.untrusted_written = q.written && (f->up || !label_settled(p, f->written));
+	q.n_twins = name_twins(s, &q.twins);
+	return q;
+}
+
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first)
 {
 	struct digest sum = { .c = c, .f = f };
-	struct pol_exec q = { .given = f->given, .resolved = f->resolved[0] ? f->resolved : NULL, .argv = (const char *const *)f->argv,
-			      .argc = f->argc, .depth = f->depth, .who = f->who, .sha256 = digest_exec, .sha256_arg = &sum };
+	struct pol_exec q;
 	struct pol_verdict v = { .decision = POL_DENY, .rule = "default-deny-anonymous-exec",
 				 .message = "programs without a file name (memfd, deleted) are not run" };
 
 	if (anonymous(f))
 		return v;
-	q.untrusted_name = judge_could_make(gen->policy, f->place);
+	q = judge_names(c->s, gen->policy, f);
+	q.argv = (const char *const *)f->argv;
+	q.argc = f->argc;
+	q.depth = f->depth;
+	q.who = f->who;
+	q.sha256 = digest_exec;
+	q.sha256_arg = &sum;
 	v = policy_exec(gen->policy, &q);
 	/* What a person approved by this rule, or a rule put in place of another program, is not asked about again, only refused. Before it
 	 * was started its file was not known: another rule may ask about that. Another policy's word counts for nothing here. */

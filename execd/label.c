@@ -101,9 +101,11 @@ static struct lineage place_of(const struct cmd *c, const struct policy *p, cons
 				 .id = policy_labels_id(p) };
 }
 
-static uint64_t of_file(const struct policy *p, const struct exec_facts *f)
+static uint64_t of_file(const struct cmd *c, const struct policy *p, const struct exec_facts *f)
 {
-	return policy_labels(p, f->given, f->resolved[0] ? f->resolved : NULL, judge_could_make(p, f->place));
+	struct pol_exec q = judge_names(c->s, p, f);
+
+	return policy_exec_labels(p, &q);
 }
 
 int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *f)
@@ -112,7 +114,7 @@ int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *
 
 	if (!label_on(c->s, p) || f->who.unknown)
 		return 0;
-	l = place_of(c, p, f, of_file(p, f));
+	l = place_of(c, p, f, of_file(c, p, f));
 	return make_set(c, &l);
 }
 
@@ -152,17 +154,19 @@ static bool file_of(pid_t pid, const char *path, char *out, size_t cap)
 
 /* A script's program is its interpreter, which opens the script by name later on: the file there counts only where the session cannot put
  * another in its place. Else it is worth what any file of the session's own making is, its base name. */
-static int of_script(const struct policy *p, pid_t pid, uint64_t *ret)
+static int of_script(const struct cmd *c, const struct policy *p, pid_t pid, uint64_t *ret)
 {
 	char name[4096], file[4096];
+	struct pol_exec q = { .given = name, .resolved = file };
 	const char *base;
 	int r = peek_execfn(pid, name, sizeof(name));
 
 	if (r < 0)
 		return r;
 	base = strrchr(name, '/');
+	q.n_twins = name_twins(c->s, &q.twins);
 	if (label_settled(p, name) && file_of(pid, name, file, sizeof(file)) && label_settled(p, file))
-		*ret = policy_labels(p, name, file, false);
+		*ret = policy_exec_labels(p, &q);
 	else
 		*ret = policy_labels(p, base ? base + 1 : name, NULL, false);
 	return 0;
@@ -177,11 +181,11 @@ bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct 
 
 	if (!label_on(c->s, p))
 		return true;
-	if (!same && of_script(p, pid, &script) < 0)
+	if (!same && of_script(c, p, pid, &script) < 0)
 		return false;
 	if (lineage_of(pid, c->s->w->id, &was) < 0 || was.command != c->num)
 		return false;
-	l = place_of(c, p, now, of_file(p, now) | script);
+	l = place_of(c, p, now, of_file(c, p, now) | script);
 	/* What is not known of a process is not known of what it runs either: it stays where it is. */
 	if (now->who.unknown || was.id != l.id || (was.labels == l.labels && was.depth == l.depth))
 		return true;

@@ -161,7 +161,7 @@ static void judge(struct cmd *c, const struct seccomp_notif *req)
 	struct pol_verdict v;
 	pid_t pid = (pid_t)req->pid;
 	uint64_t id = req->id;
-	int r = peek_exec(req, &f);
+	int r = peek_exec(c->s, req, &f);
 
 	if (r == 0)
 		r = label_caller(c, c->s->policy, pid, &f, !c->first_done);

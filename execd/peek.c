@@ -158,16 +158,6 @@ static bool magic_link(pid_t pid, const char *path, char *out, size_t cap)
 	return false;
 }
 
-static int open_in_root(pid_t pid, const char *path)
-{
-	char root[64];
-	auto_fd dir = -1;
-
-	snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
-	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -errno : resolve_in_root(dir, path);
-}
-
 /* Absolute form of a path relative to what a /proc link names. */
 static int absolute(pid_t pid, const char *base, const char *rel, char *out, size_t cap)
 {
@@ -225,38 +215,10 @@ static int facts_of_fd(int fd, struct exec_facts *f)
 	return 0;
 }
 
-static const char *base_of(const char *s)
-{
-	const char *b = strrchr(s, '/');
-
-	return b ? b + 1 : s;
-}
-
-/* A link gives a file another name. Where the link lies says who can have made it. What cannot be found out counts as /tmp. */
-static void find_place(pid_t pid, char *path, struct exec_facts *f)
-{
-	char link[64], dir[4096] = "/tmp";
-	char *slash = strrchr(path, '/');
-	auto_fd fd = -1;
-	ssize_t n;
-
-	if (!strcmp(base_of(path), base_of(f->resolved)))
-		return;
-	if (slash)
-		slash[slash == path] = 0;
-	fd = open_in_root(pid, path);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = fd < 0 ? -1 : readlink(link, dir, sizeof(dir) - 1);
-	if (n > 0)
-		dir[n] = 0;
-	if (str_format(f->place, sizeof(f->place), "%s/%s", dir, base_of(f->given)) < 0)
-		snprintf(f->place, sizeof(f->place), "/tmp/?");
-}
-
-static int resolve(pid_t pid, int dirfd, bool empty, struct exec_facts *f)
+static int resolve(const struct session *s, pid_t pid, int dirfd, bool empty, struct exec_facts *f)
 {
 	char path[8300] = "", base[32], magic[4200];
-	auto_fd fd = -1;
+	auto_fd fd = -1, root = -1;
 	int r = 0;
 
 	if (empty && !f->given[0]) {
@@ -274,19 +236,22 @@ static int resolve(pid_t pid, int dirfd, bool empty, struct exec_facts *f)
 	r = through_proc(pid, path, sizeof(path));
 	if (r < 0)
 		return r;
-	if (magic_link(pid, path, magic, sizeof(magic)))
+	if (magic_link(pid, path, magic, sizeof(magic))) {
+		/* Such a name is in no directory; it stays what it is, and lies where the session makes names. */
+		r = str_format(f->place, sizeof(f->place), "%s", path);
 		fd = open(magic, O_PATH | O_CLOEXEC);
-	else
-		fd = open_in_root(pid, path);
-	if (fd < 0)
-		return fd == -1 ? -errno : fd;
+		fd = fd < 0 ? -errno : fd;
+	} else {
+		root = name_root(pid);
+		fd = root < 0 ? root : name_find(root, path, f);
+	}
+	if (r < 0 || fd < 0)
+		return r < 0 ? r : fd;
 	r = facts_of_fd(fd, f);
-	if (r == 0)
-		find_place(pid, path, f);
-	return r;
+	return r < 0 ? r : name_written(s, path, f);
 }
 
-int peek_exec(const struct seccomp_notif *req, struct exec_facts *f)
+int peek_exec(const struct session *s, const struct seccomp_notif *req, struct exec_facts *f)
 {
 	bool at = req->data.nr == SYS_execveat;
 	int dirfd = at ? (int)req->data.args[0] : AT_FDCWD;
@@ -304,7 +269,7 @@ int peek_exec(const struct seccomp_notif *req, struct exec_facts *f)
 	memcpy(f->given, given, len + 1);
 	free(given);
 	r = peek_argv(pid, argv, f);
-	return r < 0 ? r : resolve(pid, dirfd, empty, f);
+	return r < 0 ? r : resolve(s, pid, dirfd, empty, f);
 }
 
 LEAKS_UNSEEN_BEGIN /* the strings belong to f: facts_fini */

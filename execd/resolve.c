@@ -16,6 +16,7 @@
 
 #include "common/evt.h"
 #include "common/log.h"
+#include "common/str.h"
 #include "execd/execd.h"
 
 #ifndef RESOLVE_CACHED
@@ -60,14 +61,16 @@ static ssize_t recv_with(int from, void *p, size_t n, int *ret_fd)
 	return got;
 }
 
-static int look_up(int root, const char *path, uint64_t more)
+static int look_up(int root, const char *path, uint64_t flags, uint64_t more)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | more };
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | more };
 	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 
 	return fd < 0 ? -errno : fd;
 }
 
+/* The first byte of what the helper is asked; a path follows, but for a digest. */
+enum { ASK_FILE = 'f', ASK_ENTRY = 'e', ASK_DIGEST = 'd' };
 struct digested { int r, script; uint8_t sum[32]; };
 
 static void digest_of(int fd, struct digested *d)
@@ -106,7 +109,7 @@ static void __attribute__((noreturn)) helper_main(int s, pid_t parent)
 		if (n <= 0)
 			_exit(0);
 		path[n] = 0;
-		if (!path[0]) {
+		if (path[0] == ASK_DIGEST) {
 			struct digested d;
 
 			digest_of(root, &d);
@@ -115,7 +118,7 @@ static void __attribute__((noreturn)) helper_main(int s, pid_t parent)
 				_exit(0);
 			continue;
 		}
-		fd = look_up(root, path, 0);
+		fd = look_up(root, path + 1, path[0] == ASK_ENTRY ? O_NOFOLLOW : 0, 0);
 		if (send_with(3, &fd, sizeof(fd), fd) < 0)
 			_exit(0);
 		close(root);
@@ -192,24 +195,36 @@ static int ask(int about, const char *what, size_t len, void *answer, size_t n, 
 	return 0;
 }
 
-int resolve_in_root(int root, const char *path)
+static int resolve(int root, const char *path, char what)
 {
-	int r = look_up(root, path, RESOLVE_CACHED), fd, status;
+	int r = look_up(root, path, what == ASK_ENTRY ? O_NOFOLLOW : 0, RESOLVE_CACHED), fd, status;
+	char text[PATH_BYTES];
 
 	if (r != -EAGAIN && r != -EINVAL)
 		return r;
-	if (!path[0] || strlen(path) >= PATH_BYTES)
+	if (!path[0] || str_format(text, sizeof(text) - 1, "%c%s", what, path) < 0)
 		return -EACCES;
-	status = ask(root, path, strlen(path), &r, sizeof(r), &fd, WAIT_MS);
+	status = ask(root, text, strlen(text), &r, sizeof(r), &fd, WAIT_MS);
 	if (status < 0)
 		return status;
 	return fd >= 0 ? fd : r < 0 ? r : -EIO;
 }
 
+int resolve_in_root(int root, const char *path)
+{
+	return resolve(root, path, ASK_FILE);
+}
+
+int resolve_entry(int dir, const char *name)
+{
+	return resolve(dir, name, ASK_ENTRY);
+}
+
 int digest_file(int fd, uint8_t ret[32], bool *ret_script)
 {
 	struct digested d;
-	int none, r = ask(fd, "", 1, &d, sizeof(d), &none, DIGEST_MS);
+	const char what = ASK_DIGEST;
+	int none, r = ask(fd, &what, 1, &d, sizeof(d), &none, DIGEST_MS);
 
 	if (none >= 0)
 		close(none);
