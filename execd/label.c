@@ -88,7 +88,10 @@ int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_f
 	if (s->depths == 1)
 		return 0;
 	r = only_forked(tid);
+	/* Only the first program is the command that was submitted: what replaces it, without a fork, is not. */
 	f->depth = l.depth + (r > 0);
+	if (f->depth < 1)
+		f->depth = 1;
 	if (f->depth > s->depths)
 		f->depth = s->depths;
 	return r < 0 ? -EACCES : 0;

@@ -44,6 +44,8 @@ command_rules:
   - {name: no-uname, commands: [uname], decision: deny}
   - {name: near, commands: [id], context: {max_depth: 2}, decision: allow}
   - {name: far, commands: [id], decision: deny}
+  - {name: submitted, commands: [whoami], context: [direct], decision: allow}
+  - {name: below, commands: [whoami], decision: deny}
   - {name: all, decision: allow}
 P
 new() { SID=$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id); }
@@ -171,6 +173,8 @@ check "depth 1" is "$(deep 1)" 1
 check "depth 2" is "$(deep 2)" 1
 check "depth 3 is too far" is "$(deep 3)" 0
 check "an exec without a fork is no step" is "$(X sh -c ':; exec sh -c ":; exec sh -c \":; exec id\""' | grep -c uid=)" 1
+check "control: a submitted command is direct" is "$(X whoami)" "$(whoami)"
+check "what takes its place without a fork is not" is "$(X /usr/bin/python3 -c 'import os; os.execv("/usr/bin/whoami", ["whoami"])')" ""
 check "a fork without an exec is none either" is "$(X sh -c '(((id; :); :); :)' | grep -c uid=)" 1
 check "nor is one forgotten by a double fork" is "$(X sh -c 'sh -c "python3 /workspace/bin/lineage.py double /usr/bin/id; :"; :' | grep -c uid=)" 0
 
