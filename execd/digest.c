@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SHA-256 of what an exec is about, for rules that pin it. Judged before the exec and again at its stop, where the running image can no
- * longer be written: what was changed in between is killed there. */
+/* The SHA-256 of what an exec is about, for rules that pin it. Judged before the exec and again at its stop: what was changed in between is
+ * killed there. That the kernel lets nobody write an image that runs is of no help afterwards: it knows a file of fsd's by one name, and
+ * another link to it is another file there; and a script is opened by its interpreter later on. So only what stays is known. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,21 +11,11 @@
 
 #include "execd/execd.h"
 
-static int root_of(pid_t pid)
-{
-	char link[64];
-	int fd;
-
-	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	fd = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 /* The file of a command that is not started yet, found as its first process will find it; what it then runs is judged by itself. */
 static int submitted(const struct cmd *c, const char *given)
 {
 	const char *path = "/usr/local/bin:/usr/bin:/bin";
-	auto_fd root = root_of(c->s->init);
+	auto_fd root = name_root(c->s->init);
 	int fd = -ENOENT;
 
 	if (root < 0)
@@ -53,12 +44,12 @@ static int file_of(const struct cmd *c, const struct exec_facts *f)
 	auto_fd fd = -1, root = -1;
 
 	if (!f->pid)
-		return submitted(c, f->given);
+		return submitted(c, f->place[0] ? f->place : f->given);
 	if (f->running) {
 		snprintf(link, sizeof(link), "/proc/%d/exe", (int)f->pid);
 		fd = open(link, O_PATH | O_CLOEXEC);
 	} else {
-		root = root_of(f->pid);
+		root = name_root(f->pid);
 		fd = root < 0 ? root : resolve_in_root(root, f->resolved);
 	}
 	if (fd < 0)
@@ -69,13 +60,20 @@ static int file_of(const struct cmd *c, const struct exec_facts *f)
 	return move_fd(&fd);
 }
 
-/* A script is opened by its interpreter later on: its digest says something only where the session can neither replace nor write it. */
-static bool stays(const struct cmd *c, const struct exec_facts *f)
+/* The session can neither replace the file, by any part of its path, nor write it. */
+static bool stays(const struct policy *p, int fd)
 {
-	const struct policy *p = c->s->policy;
-	struct pol_state st = policy_file_path(p, f->resolved);
+	char link[64], path[4096];
+	struct pol_state st;
+	ssize_t n;
 
-	return label_settled(p, f->resolved) && !policy_file_asks(p, st, POL_OP_WRITE) &&
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	if (n <= 0 || (size_t)n == sizeof(path))
+		return false;
+	path[n] = 0;
+	st = policy_file_path(p, path);
+	return label_settled(p, path) && !policy_file_asks(p, st, POL_OP_WRITE) &&
 	       policy_file(p, st, POL_OP_WRITE, (struct pol_who){ 0 }).decision == POL_DENY;
 }
 
@@ -85,10 +83,10 @@ int digest_exec(void *arg, uint8_t ret[32])
 
 	if (!d->known) {
 		auto_fd fd = file_of(d->c, d->f);
-		bool script = false;
+		bool alone = false;
 
-		d->r = fd < 0 ? fd : digest_file(fd, d->sum, &script);
-		if (d->r == 0 && script && d->f->pid && !stays(d->c, d->f))
+		d->r = fd < 0 ? fd : stays(d->p, fd) ? digest_file(fd, d->sum, &alone) : -EPERM;
+		if (d->r == 0 && !alone)
 			d->r = -EPERM;
 		d->known = true;
 	}

@@ -180,12 +180,12 @@ bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct 
 /* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
 int resolve_in_root(int root, const char *path);
 int resolve_entry(int dir, const char *name);                      /* the same of an entry of a directory itself, also when it is a link */
-/* SHA-256 of the regular file behind an O_PATH descriptor, and whether it begins as a script; within a bound of size and time. 0 or
- * negative errno. */
-int digest_file(int fd, uint8_t ret[32], bool *ret_script);
+/* SHA-256 of the regular file behind an O_PATH descriptor, and whether it has but this name here: no other link, or a mount that is not
+ * written through; within a bound of size and time. 0 or negative errno. */
+int digest_file(int fd, uint8_t ret[32], bool *ret_alone);
 bool label_settled(const struct policy *p, const char *path); /* no part of it is a name that the session could make or replace */
 /* digest.c: for struct pol_exec; found out once. */
-struct digest { struct cmd *c; const struct exec_facts *f; bool known; int r; uint8_t sum[32]; };
+struct digest { struct cmd *c; const struct policy *p; const struct exec_facts *f; bool known; int r; uint8_t sum[32]; };
 int digest_exec(void *arg, uint8_t ret[32]);
 /* judge.c */
 bool judge_could_make(const struct policy *p, const char *place); /* the session could have made this name itself; "": no name */

@@ -50,7 +50,7 @@ struct pol_exec judge_names(const struct session *s, const struct policy *p, con
 
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first)
 {
-	struct digest sum = { .c = c, .f = f };
+	struct digest sum = { .c = c, .p = gen->policy, .f = f };
 	struct pol_exec q;
 	struct pol_verdict v = { .decision = POL_DENY, .rule = "default-deny-anonymous-exec",
 				 .message = "programs without a file name (memfd, deleted) are not run" };

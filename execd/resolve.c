@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -71,12 +72,13 @@ static int look_up(int root, const char *path, uint64_t flags, uint64_t more)
 
 /* The first byte of what the helper is asked; a path follows, but for a digest. */
 enum { ASK_FILE = 'f', ASK_ENTRY = 'e', ASK_DIGEST = 'd' };
-struct digested { int r, script; uint8_t sum[32]; };
+struct digested { int r, alone; uint8_t sum[32]; };
 
 static void digest_of(int fd, struct digested *d)
 {
-	char path[40], head[2] = "";
+	char path[40];
 	auto_fd file = -1;
+	struct statvfs fs;
 	struct stat st;
 
 	*d = (struct digested){ 0 };
@@ -86,11 +88,9 @@ static void digest_of(int fd, struct digested *d)
 		return;
 	}
 	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0 || pread(file, head, sizeof(head), 0) < 0)
-		d->r = -errno;
-	else
-		d->r = sha256_fd(file, d->sum);
-	d->script = !memcmp(head, "#!", 2);
+	d->r = file < 0 ? -errno : sha256_fd(file, d->sum);
+	/* Asked for after it was read: a link that was made meanwhile counts. */
+	d->alone = d->r == 0 && fstat(file, &st) == 0 && (st.st_nlink == 1 || (fstatvfs(file, &fs) == 0 && (fs.f_flag & ST_RDONLY)));
 }
 
 static void __attribute__((noreturn)) helper_main(int s, pid_t parent)
@@ -220,7 +220,7 @@ int resolve_entry(int dir, const char *name)
 	return resolve(dir, name, ASK_ENTRY);
 }
 
-int digest_file(int fd, uint8_t ret[32], bool *ret_script)
+int digest_file(int fd, uint8_t ret[32], bool *ret_alone)
 {
 	struct digested d;
 	const char what = ASK_DIGEST;
@@ -231,6 +231,6 @@ int digest_file(int fd, uint8_t ret[32], bool *ret_script)
 	if (r < 0)
 		return r;
 	memcpy(ret, d.sum, 32);
-	*ret_script = d.script;
+	*ret_alone = d.alone;
 	return d.r;
 }
