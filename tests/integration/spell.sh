@@ -12,6 +12,7 @@ trap 'rm -rf "$L"; cleanup' EXIT
 cp /bin/dash "$L/git-core/git-sh"
 cp /usr/bin/id "$L/tools-1/who"
 ln -s tools-1 "$L/tools"
+ln -s tools-1/who "$L/link"
 ln -s /usr/bin/id "$W/bin/alias"
 cp /usr/bin/id "$W/bin/own"
 cp /bin/dash "$W/lab"
@@ -82,13 +83,14 @@ version: 1
 name: deny
 file_rules: [{name: ws, paths: ["/workspace", "/workspace/**"], decision: allow}]
 command_rules:
-  - {name: no, commands: ["/usr/bin/id", "/bin/uname", "$L/tools/who", "/workspace/bin/alias"], decision: deny}
+  - {name: no, commands: ["/usr/bin/id", "/bin/uname", "$L/tools/who", "$L/link", "/workspace/bin/alias"], decision: deny}
   - {name: all, decision: allow}
 P
 new "$T/deny.yaml"
 check "control: what is not denied runs" is "$(ran "$L/tools-1/../tools-1//who")" 2
 for way in /usr/bin/id /usr/bin//id /usr/bin/./id /usr/bin/../bin/id /bin/id /bin/../bin/id "$L/../../../bin/id" /workspace/bin/alias \
-	/workspace//bin/alias "$L/tools/who" "$L/tools/../tools/./who"; do
+	/workspace//bin/alias "$L/tools/who" "$L/tools/../tools/./who" "$L/link" "$L//link" "$L/tools-1/../link" \
+	"$L/tools/../link"; do
 	check "denied as $way" is "$(ran "$way")" 0
 done
 check "and from where it lies" is "$(X "$py" -c 'import os; os.chdir("/usr/bin"); os.execv("./id", ["x"])'; X "$py" -c 'import os; os.chdir("/usr/bin"); os.execv("id", ["x"])')" ""
