@@ -167,7 +167,8 @@ int name_written(const struct session *s, const char *path, struct exec_facts *f
 void name_submitted(struct cmd *c, struct exec_facts *f);          /* both, of a command that is not started yet, where they can be known */
 /* The session can neither have made f->place nor have had another file judged by it. */
 bool name_trusted(const struct policy *p, const struct exec_facts *f);
-size_t name_twins(const struct session *s, const struct pol_twin **ret); /* links of the session's root to directories */
+/* Links of the session's root and what they lead to. 0, or negative errno: not all are known, and nothing is to be allowed. */
+int name_twins(const struct session *s, const struct pol_twin **ret, size_t *ret_n);
 /* label.c: what a program descends from. 0, or negative errno: the exec is refused. */
 void label_policy(struct session *s);   /* s->policy is another: what is kept of programs from now on */
 bool label_on(const struct session *s, const struct policy *p); /* execs are followed in the cgroup tree: a rule asks, and there is one */

@@ -44,7 +44,7 @@ struct pol_exec judge_names(const struct session *s, const struct policy *p, con
 	q.untrusted_name = f->place[0] && q.resolved && !name_trusted(p, f);
 	q.written = f->written[0] ? f->written : NULL;
 	q.untrusted_written = q.written && (f->up || !label_settled(p, f->written));
-	q.n_twins = name_twins(s, &q.twins);
+	name_twins(s, &q.twins, &q.n_twins); /* that they are known, peek_exec has seen to */
 	return q;
 }
 

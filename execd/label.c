@@ -167,7 +167,7 @@ static int of_script(const struct cmd *c, const struct policy *p, pid_t pid, uin
 	if (r < 0)
 		return r;
 	base = strrchr(name, '/');
-	q.n_twins = name_twins(c->s, &q.twins);
+	name_twins(c->s, &q.twins, &q.n_twins);
 	if (label_settled(p, name) && file_of(pid, name, file, sizeof(file)) && label_settled(p, file))
 		*ret = policy_exec_labels(p, &q);
 	else

@@ -12,7 +12,7 @@
 #include "common/str.h"
 #include "execd/execd.h"
 
-#define TWINS_MAX 32
+#define TWINS_MAX 64 /* a root with more runs nothing: a rule could be passed by the name that is not known */
 #define PATH_BYTES 8300
 
 /* The links of the session's root, which is read-only: the same as long as it lives. */
@@ -43,62 +43,6 @@ int name_root(pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
-static int add_twin(int root, const char *name)
-{
-	size_t i = twins.n;
-	struct stat st;
-	auto_fd fd = -1;
-	int r;
-
-	if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
-		return 0;
-	if (i == TWINS_MAX)
-		return -E2BIG;
-	fd = resolve_in_root(root, name);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	r = path_of(fd, twins.real[i], sizeof(twins.real[i]));
-	if (r == 0)
-		r = str_format(twins.link[i], sizeof(twins.link[i]), "/%s", name);
-	if (r < 0)
-		return r;
-	twins.v[i] = (struct pol_twin){ twins.link[i], twins.real[i] };
-	twins.n = i + 1;
-	return 0;
-}
-
-static int read_twins(pid_t init)
-{
-	auto_fd root = name_root(init);
-	int fd = root < 0 ? root : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
-	int r = d ? 0 : -EIO;
-
-	twins.n = 0;
-	while (d && r == 0 && (e = readdir(d)))
-		if (e->d_type == DT_LNK || e->d_type == DT_UNKNOWN)
-			r = add_twin(root, e->d_name);
-	if (d)
-		closedir(d);
-	else if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-size_t name_twins(const struct session *s, const struct pol_twin **ret)
-{
-	if (!twins.read) {
-		int r = read_twins(s->init);
-
-		twins.read = r == 0 || r == -E2BIG;
-		if (r < 0)
-			log_warn("links of the session's root: %s", strerror(-r));
-	}
-	*ret = twins.v;
-	return twins.n;
-}
-
 /* The path without "//", "." and "..", by its text alone; false: it does not fit. */
 static bool clean(const char *path, char *out, size_t cap, bool *ret_up)
 {
@@ -125,12 +69,71 @@ static bool clean(const char *path, char *out, size_t cap, bool *ret_up)
 	return at > 0;
 }
 
+static int add_twin(int root, const char *name)
+{
+	size_t i = twins.n;
+	char to[4096];
+	ssize_t len = readlinkat(root, name, to, sizeof(to) - 1);
+	auto_fd fd = -1;
+	bool up;
+
+	if (len < 0)
+		return errno == EINVAL ? 0 : -errno; /* no link */
+	to[len] = 0;
+	if (i == TWINS_MAX)
+		return -E2BIG;
+	if (str_format(twins.link[i], sizeof(twins.link[i]), "/%s", name) < 0)
+		return -ENAMETOOLONG;
+	/* What the policy hides now it may show later: then the text says where the link leads. */
+	fd = resolve_in_root(root, name);
+	if (fd < 0 || path_of(fd, twins.real[i], sizeof(twins.real[i])) < 0)
+		if (!clean(to, twins.real[i], sizeof(twins.real[i]), &up))
+			return 0; /* to the root itself */
+	twins.v[i] = (struct pol_twin){ twins.link[i], twins.real[i] };
+	twins.n = i + 1;
+	return 0;
+}
+
+static int read_twins(pid_t init)
+{
+	auto_fd root = name_root(init);
+	int fd = root < 0 ? root : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int r = d ? 0 : -EIO;
+
+	twins.n = 0;
+	while (d && r == 0 && (e = readdir(d)))
+		if (e->d_type == DT_LNK || e->d_type == DT_UNKNOWN)
+			r = add_twin(root, e->d_name);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+int name_twins(const struct session *s, const struct pol_twin **ret, size_t *ret_n)
+{
+	int r = twins.read ? 0 : read_twins(s->init);
+
+	if (r < 0)
+		log_warn("links of the session's root: %s", strerror(-r));
+	twins.read = r == 0;
+	*ret = twins.v;
+	*ret_n = twins.n;
+	return r;
+}
+
 int name_written(const struct session *s, const char *path, struct exec_facts *f)
 {
 	const struct pol_twin *v;
-	size_t n = name_twins(s, &v);
+	size_t n;
+	int r = name_twins(s, &v, &n);
 
 	f->written[0] = 0;
+	if (r < 0)
+		return r;
 	if (!clean(path, f->written, sizeof(f->written), &f->up))
 		return -ENAMETOOLONG;
 	/* Below a link of the root the policy knows both names. */

@@ -258,8 +258,9 @@ int peek_exec(const struct session *s, const struct seccomp_notif *req, struct e
 	uint64_t path = req->data.args[at ? 1 : 0], argv = req->data.args[at ? 2 : 1];
 	bool empty = at && (req->data.args[4] & AT_EMPTY_PATH);
 	pid_t pid = (pid_t)req->pid;
+	const struct pol_twin *twins;
 	char *given = NULL;
-	size_t len;
+	size_t len, n;
 	int r = peek_str(pid, path, 4096, &given, &len);
 
 	memset(f, 0, sizeof(*f));
@@ -269,6 +270,8 @@ int peek_exec(const struct session *s, const struct seccomp_notif *req, struct e
 	memcpy(f->given, given, len + 1);
 	free(given);
 	r = peek_argv(pid, argv, f);
+	if (r == 0)
+		r = name_twins(s, &twins, &n);
 	return r < 0 ? r : resolve(s, pid, dirfd, empty, f);
 }
 
