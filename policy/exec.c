@@ -278,8 +278,7 @@ static struct pol_verdict look(struct asked *a, struct line *l, int left);
 static void through(struct asked *a, struct pol_verdict *v, const struct name *name, const struct line *l, int left)
 {
 	struct inner in = look_inside(a->p, name, l->argv, l->argc, left);
-	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script, .loaded = in.loaded,
-			     .depth = l->depth + (!in.loaded && l->depth < UINT32_MAX) };
+	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script, .loaded = in.loaded, .depth = l->depth };
 	struct pol_verdict w;
 
 	if (in.bypass && next.script)

@@ -281,10 +281,9 @@ class Policy:
             if odd and self.restrictive:
                 yield "shellc-wrapper-bypass"
             if found and level < commands.DEPTH:
-                same = commands.LOADER.fullmatch(name)    # a loader runs its program without another exec
                 # What a loader loads has no exec of its own that would be judged.
-                ahead = {**q, "ahead": not same}
-                yield from self.chain(found, None, level + 1, depth if same else depth + 1, in_script, ahead)
+                ahead = {**q, "ahead": not commands.LOADER.fullmatch(name)}
+                yield from self.chain(found, None, level + 1, depth, in_script, ahead)
             elif found and in_script and self.restrictive:
                 yield "shellc-depth-exceeded"
 

@@ -171,7 +171,7 @@ static void test_scripts(void **state UNUSED)
 	p = keep;
 }
 
-/* What is looked ahead to is deeper by one; a context of the submitted command is not its. */
+/* What a wrapper or a shell's one plain command runs stands for it, at its depth: a context of the submitted command is its. */
 static void test_depths(void **state UNUSED)
 {
 	struct model m = { .name = "n" };
@@ -184,11 +184,16 @@ static void test_depths(void **state UNUSED)
 			{ .name = "all", .decision = POL_ALLOW, .max_depth = -1 });
 	p = gen_open(&m);
 	assert_verdict(RUN("tool"), POL_DENY, "direct");
-	assert_verdict(RUN("sh", "-c", "tool"), POL_ALLOW, "all");
-	/* a loader runs it itself: nothing else judges it */
+	assert_verdict(RUN("sh", "-c", "tool"), POL_DENY, "direct");
+	assert_verdict(RUN("env", "nice", "sh", "-c", "nice tool"), POL_DENY, "direct");
+	assert_verdict(RUN("sh", "-c", "tool; x"), POL_ALLOW, "all");
 	assert_verdict(RUN("/lib/ld-linux.so.2", "/x/tool"), POL_DENY, "direct");
-	assert_verdict(RUN("nice", "git"), POL_ALLOW, "all");
-	assert_verdict(RUN("nice", "nice", "git"), POL_DENY, "second");
+	assert_verdict(RUN("nice", "nice", "git"), POL_ALLOW, "all");
+	more.depth = 1;
+	assert_verdict(RUN("nice", "tool"), POL_ALLOW, "all");
+	more.depth = 2;
+	assert_verdict(RUN("nice", "git"), POL_DENY, "second");
+	more.depth = 0;
 	/* soft_delete of a command is an allow: not for who is unknown */
 	more.who.unknown = true;
 	assert_verdict(RUN("soft"), POL_ALLOW, "all");
