@@ -20,6 +20,7 @@ struct line {
 	uint32_t depth;
 	const char *text; size_t len;   /* its arguments joined, when asked for */
 	bool own, script, loaded;
+	bool last;                      /* judged here only: no exec of it follows */
 };
 
 static const char *base(const char *s)
@@ -258,7 +259,7 @@ static bool implicit(const struct pol_verdict *v)
 /* v is l's. Of a command that is looked ahead to, the implicit end counts for nothing, nor may it hide what lies below it. */
 static void stricter(const struct line *l, struct pol_verdict *v, const struct pol_verdict *other)
 {
-	bool nothing = !l->own && implicit(v);
+	bool nothing = !l->own && !l->last && implicit(v);
 
 	if (!implicit(other) && (nothing || rank(other->decision) > rank(v->decision)))
 		*v = *other;
@@ -274,11 +275,13 @@ static void synthesise(const struct asked *a, struct pol_verdict *v, const char 
 }
 
 static struct pol_verdict look(struct asked *a, struct line *l, int left);
+static struct pol_verdict judge(struct asked *a, struct line *l, const char *file, const char *zero, int left);
 
 static void through(struct asked *a, struct pol_verdict *v, const struct name *name, const struct line *l, int left)
 {
 	struct inner in = look_inside(a->p, name, l->argv, l->argc, left);
-	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script, .loaded = in.loaded, .depth = l->depth };
+	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script, .loaded = in.loaded, .depth = l->depth,
+			     .last = in.loaded && (l->own || l->last) };
 	struct pol_verdict w;
 
 	if (in.bypass && next.script)
@@ -291,8 +294,11 @@ static void through(struct asked *a, struct pol_verdict *v, const struct name *n
 		return;
 	}
 	next.given = in.argv[0];
-	w = look(a, &next, left - 1);
-	stricter(l, v, &w);
+	w = in.loaded ? judge(a, &next, NULL, in.zero ? in.zero : in.argv[0], left - 1) : look(a, &next, left - 1);
+	if (next.last && implicit(&w) && rank(v->decision) < rank(POL_DENY))
+		*v = w;
+	else
+		stricter(l, v, &w);
 }
 
 static struct pol_verdict look(struct asked *a, struct line *l, int left)
@@ -321,37 +327,85 @@ static struct pol_verdict look(struct asked *a, struct line *l, int left)
 	return v;
 }
 
+/* Names that go together: they are told apart by a version only, or are both a shell's. */
+static bool alike(const char *x, const char *y)
+{
+	static struct name names[2];
+	const struct name *p = &names[0], *q = &names[1];
+	const char *rest;
+
+	name_of(&names[0], x);
+	name_of(&names[1], y);
+	if (p->base_len > q->base_len) {
+		p = &names[1];
+		q = &names[0];
+	}
+	rest = q->base + p->base_len;
+	return (p->base_len && !memcmp(p->base, q->base, p->base_len) && !rest[strspn(rest, ".-0123456789")]) ||
+	       (look_shell(p) && look_shell(q));
+}
+
+/* A name by which the program may choose what it does. One that no rule speaks of meets the end, unless it says no more than `as` does. */
+static void acts_as(struct asked *a, struct line *l, struct pol_verdict *v, const char *name, const char *as, int left)
+{
+	struct line also = *l;
+	struct pol_verdict w;
+
+	also.given = name;
+	also.resolved = NULL;
+	w = look(a, &also, left);
+	if (!implicit(&w))
+		stricter(l, v, &w);
+	else if (rank(v->decision) < rank(POL_DENY) && !alike(name, as))
+		*v = w;
+}
+
+/* file: what counts in place of the name given, which says nothing good about it, or NULL. zero: argv[0] or NULL. A program of many names
+ * does what argv[0] says, GNU coreutils what an option says. These can make a verdict stricter, never milder. */
+static struct pol_verdict judge(struct asked *a, struct line *l, const char *file, const char *zero, int left)
+{
+	static const char *const chosen[] = { "--coreutils-prog=", "--coreutils-prog-shebang=" };
+	const char *as = file ? file : l->given, *resolved = file ? file : l->resolved;
+	struct line main = *l, also = *l;
+	struct pol_verdict v, w;
+
+	if (file) {
+		main.given = file;
+		main.resolved = NULL;
+	}
+	v = look(a, &main, left);
+	if (file && strcmp(l->given, file) != 0) {
+		w = look(a, &also, left);
+		stricter(l, &v, &w);
+	}
+	if (zero && strcmp(base(zero), base(as)) != 0) {
+		zero += zero[0] == '-'; /* a login shell's */
+		if (resolved && !strcmp(base(zero), base(resolved)))
+			zero = resolved; /* rules may name its path */
+		/* /proc/self/exe is no name. */
+		if (strcmp(base(zero), base(as)) != 0)
+			acts_as(a, l, &v, zero, strcmp(base(zero), "exe") != 0 ? as : zero, left);
+	}
+	for (size_t i = 0; l->argc > 1 && i < ARRAY_LEN(chosen); i++)
+		if (!strncmp(l->argv[1], chosen[i], strlen(chosen[i])))
+			acts_as(a, l, &v, l->argv[1] + strlen(chosen[i]), as, left);
+	return v;
+}
+
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 {
 	struct asked a = { .p = p, .q = q };
-	bool by_file = q->untrusted_name && q->resolved;
-	struct line own = { .given = by_file ? q->resolved : q->given, .resolved = by_file ? NULL : q->resolved, .argv = q->argv,
-			    .argc = q->argc, .depth = q->depth, .own = true };
-	struct pol_verdict v = look(&a, &own, LOOK_DEPTH), w;
-	const char *zero = q->argc ? q->argv[0] : NULL;
+	struct line own = { .given = q->given, .resolved = q->resolved, .argv = q->argv, .argc = q->argc, .depth = q->depth, .own = true };
+	struct pol_verdict v = judge(&a, &own, q->untrusted_name ? q->resolved : NULL, q->argc ? q->argv[0] : NULL, LOOK_DEPTH), w;
 
+	if (!q->written)
+		return v;
+	own.given = q->written;
 	own.resolved = NULL;
 	own.text = NULL; /* looking further may have joined another line over it */
-	if (by_file) {
-		own.given = q->given;
-		w = look(&a, &own, LOOK_DEPTH);
-		stricter(&own, &v, &w);
-	}
-	if (q->written) {
-		own.given = q->written;
-		own.text = NULL;
-		w = look(&a, &own, LOOK_DEPTH);
-		if (implicit(&v) && !q->untrusted_written)
-			v = w;
-		else
-			stricter(&own, &v, &w);
-	}
-	/* A multi-call program does what argv[0] says. The name there can make a verdict stricter, never milder. */
-	if (!zero || !strcmp(base(zero), base(q->given)) || (q->resolved && !strcmp(base(zero), base(q->resolved))))
-		return v;
-	own.given = zero[0] == '-' ? zero + 1 : zero;
-	own.text = NULL;
 	w = look(&a, &own, LOOK_DEPTH);
+	if (implicit(&v) && !q->untrusted_written)
+		return w;
 	stricter(&own, &v, &w);
 	return v;
 }

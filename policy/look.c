@@ -177,7 +177,7 @@ static struct inner of_script(const char *script, struct slot *s)
 	return (struct inner){ .argv = s->words + at, .argc = n - at, .script = true };
 }
 
-static bool is_shell(const struct name *n)
+bool look_shell(const struct name *n)
 {
 	static const char *const shells[] = { "sh", "bash", "dash", "ash", "mksh", "ksh", "zsh" };
 
@@ -268,6 +268,7 @@ static struct inner loaded(const char *const *argv, size_t argc)
 {
 	static const char *const valued[] = { "--library-path", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask", "--inhibit-rpath",
 		"--audit", "--preload", "--argv0" };
+	const char *zero = NULL;
 	size_t i = 1;
 
 	while (i < argc && argv[i][0] == '-') {
@@ -277,9 +278,11 @@ static struct inner loaded(const char *const *argv, size_t argc)
 			break;
 		for (size_t k = 0; k < ARRAY_LEN(valued); k++)
 			value |= !strcmp(argv[i - 1], valued[k]);
+		if (value && i < argc && !strcmp(argv[i - 1], "--argv0"))
+			zero = argv[i];
 		i += value;
 	}
-	return i < argc ? (struct inner){ .argv = argv + i, .argc = argc - i, .loaded = true } : (struct inner){ 0 };
+	return i < argc ? (struct inner){ .argv = argv + i, .argc = argc - i, .loaded = true, .zero = zero } : (struct inner){ 0 };
 }
 
 static bool is_loader(const char *name)
@@ -361,7 +364,7 @@ struct inner look_inside(const struct policy *p, const struct name *name, const 
 {
 	uint32_t at = 0;
 
-	if (is_shell(name))
+	if (look_shell(name))
 		return shell(name->base, argv, argc, &slots[slot]);
 	if (is_loader(name->base))
 		return loaded(argv, argc);

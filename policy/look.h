@@ -10,9 +10,11 @@ struct inner {
 	const char *const *argv; size_t argc;   /* argc 0: nothing is run, or what is cannot be told */
 	bool script;                            /* a shell's -c */
 	bool loaded;                            /* by a loader, with no exec of its own that would be judged */
+	const char *zero;                       /* what a loader was told to give as argv[0], or NULL */
 	bool bypass;                            /* written so that what runs is not what it looks like */
 };
 /* name: of the program, in lower case. slot < LOOK_DEPTH + 1: whose memory the words found are kept in until the next question. */
 struct inner look_inside(const struct policy *p, const struct name *name, const char *const *argv, size_t argc, int slot);
+bool look_shell(const struct name *name); /* one whose -c is looked through */
 
 #endif

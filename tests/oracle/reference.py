@@ -274,7 +274,11 @@ class Policy:
 
     def chain(self, words, file, level, depth, script, q):
         """Rules, or names of made ones, that a command and those found by looking through it meet; None: no rule."""
-        yield self.judge_one(words[0], file, words[1:], depth, q)
+        rule = self.judge_one(words[0], file, words[1:], depth, q)
+        alone = level == 0 or (q.get("alone") and not q["ahead"])    # no exec of its own follows
+        yield rule or ("default-deny-commands" if level and alone else None)
+        if level == 0 and len(words) > 1 and re.match(rb"--coreutils-prog(-shebang)?=", words[1]):
+            yield self.judge_one(words[1].partition(b"=")[2], None, words[1:], depth, q) or "default-deny-commands"
         q = {k: v for k, v in q.items() if k != "sha256"}    # of the first program's file alone
         for name in sorted({base(p) for p in (words[0], file) if p is not None}):
             found, in_script, odd = commands.inner(words, name, self.wrappers, script)
@@ -282,7 +286,7 @@ class Policy:
                 yield "shellc-wrapper-bypass"
             if found and level < commands.DEPTH:
                 # What a loader loads has no exec of its own that would be judged.
-                ahead = {**q, "ahead": not commands.LOADER.fullmatch(name)}
+                ahead = {**q, "ahead": not commands.LOADER.fullmatch(name), "alone": alone}
                 yield from self.chain(found, None, level + 1, depth, in_script, ahead)
             elif found and in_script and self.restrictive:
                 yield "shellc-depth-exceeded"

@@ -75,6 +75,76 @@ static void test_untrusted_names(void **state UNUSED)
 	policy_close(list);
 }
 
+struct called { const char *given, *resolved; bool untrusted; const char *argv[4]; enum pol_decision decision; const char *rule; };
+
+static void check_called(const struct policy *list, const struct called *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct pol_exec q = { .given = v[i].given, .resolved = v[i].resolved, .untrusted_name = v[i].untrusted, .argv = v[i].argv };
+		struct pol_verdict got;
+
+		while (v[i].argv[q.argc])
+			q.argc++;
+		got = policy_exec(list, &q);
+		if (got.decision != v[i].decision || strcmp(got.rule, v[i].rule) != 0)
+			fail_msg("case %zu: %s as %s: got %s %s", i, v[i].given, v[i].argv[0], pol_decision_name(got.decision), got.rule);
+	}
+}
+
+/* A program of many names does what argv[0] says, whatever its file is called: an allow list must name that, too. */
+static void test_another_name(void **state UNUSED)
+{
+	static const char end[] = "default-deny-commands";
+	const struct called v[] = {
+		{ "/bin/cat", "/bin/busybox", false, { "cat", "x" }, POL_ALLOW, "few" },
+		{ "/bin/cat", "/bin/busybox", false, { "id" }, POL_DENY, end },
+		{ "/bin/cat", "/bin/busybox", false, { "-id" }, POL_DENY, end },
+		{ "/bin/cat", "/bin/busybox", false, { "/x/id.real" }, POL_DENY, end },
+		{ "/bin/cat", "/bin/busybox", false, { "busybox", "id" }, POL_DENY, end },
+		{ "/bin/cat", "/bin/busybox", false, { "" }, POL_DENY, end },
+		{ "/bin/cat", NULL, false, { "id" }, POL_DENY, end },
+		{ "/bin/cat", "/bin/busybox", false, { "rm" }, POL_DENY, "no-rm" },
+		{ "/w/cat", "/w/cat", false, { "id" }, POL_DENY, end },
+		{ "/w/cat", "/w/cat", false, { "CAT" }, POL_ALLOW, "few" },
+		{ "/w/id", "/w/cat", true, { "id" }, POL_DENY, end },
+		{ "/w/id", "/w/cat", true, { "cat" }, POL_ALLOW, "few" },
+		{ "/w/x", "/w/cat", true, { "/w/x" }, POL_DENY, end },
+		{ "/w/cat", "/w/cat", false, { "cat", "--coreutils-prog=id" }, POL_DENY, end },
+		{ "/w/cat", "/w/cat", false, { "cat", "--coreutils-prog-shebang=rm" }, POL_DENY, "no-rm" },
+		{ "/w/cat", "/w/cat", false, { "cat", "--coreutils-prog=ls" }, POL_ALLOW, "few" },
+		{ "/w/cat", "/w/cat", false, { "cat", "x", "--coreutils-prog=id" }, POL_ALLOW, "few" },
+		/* other names of the same program */
+		{ "/bin/bash", "/bin/bash", false, { "-bash" }, POL_ALLOW, "few" },
+		{ "/bin/bash", "/bin/bash", false, { "/bin/sh", "x" }, POL_ALLOW, "few" },
+		{ "/usr/bin/python3.11", "/usr/bin/python3.11", false, { "/usr/bin/python3", "x" }, POL_ALLOW, "few" },
+		{ "/usr/bin/python3.11", "/usr/bin/python3.11", false, { "python" }, POL_ALLOW, "few" },
+		{ "/usr/bin/python3.11", "/usr/bin/python3.11", false, { "py" }, POL_DENY, end },
+		{ "/usr/bin/python3.11", "/usr/bin/python3.11", false, { "python3.11-id" }, POL_DENY, end },
+		{ "/proc/self/exe", "/opt/chrome/chrome", true, { "chrome" }, POL_ALLOW, "paths" },
+		{ "/proc/self/exe", "/opt/chrome/chrome", true, { "/proc/self/exe" }, POL_ALLOW, "paths" },
+		{ "/proc/self/exe", "/bin/cat", true, { "id" }, POL_DENY, end },
+		{ "/usr/bin/browser", "/opt/chrome/chrome", false, { "chrome" }, POL_ALLOW, "paths" },
+		{ "", "/w/cat", false, { "cat" }, POL_ALLOW, "few" },
+		{ "", "/w/cat", false, { "id" }, POL_DENY, end },
+		/* a loader's program runs without an exec of its own */
+		{ "ld.so", NULL, false, { "ld.so", "/bin/cat" }, POL_ALLOW, "few" },
+		{ "ld.so", NULL, false, { "ld.so", "/bin/id" }, POL_DENY, end },
+		{ "ld.so", NULL, false, { "ld.so", "ld.so", "/bin/id" }, POL_DENY, end },
+		{ "bash", NULL, false, { "bash", "-c", "ld.so /bin/id" }, POL_ALLOW, "few" },
+	};
+	const char *loaded[] = { "ld.so", "--argv0", "id", "/bin/cat" };
+	struct policy *list = pol_open(HEAD "command_rules:\n"
+					    "- {name: few, commands: [cat, ls, bash, python3.11, ld.so], decision: allow}\n"
+					    "- {name: paths, commands: ['/opt/chrome/*'], decision: allow}\n"
+					    "- {name: no-rm, commands: [rm], decision: deny}\n");
+
+	check_called(list, v, ARRAY_LEN(v));
+	assert_verdict(policy_exec(list, &(struct pol_exec){ .given = "ld.so", .argv = loaded, .argc = 4 }), POL_DENY, end);
+	loaded[2] = "ls";
+	assert_verdict(policy_exec(list, &(struct pol_exec){ .given = "ld.so", .argv = loaded, .argc = 4 }), POL_ALLOW, "few");
+	policy_close(list);
+}
+
 static void test_line_feeds_and_what_matched(void **state UNUSED)
 {
 	struct pol_verdict v = RUN("git", "push", "a\nb", "--force", "x");
@@ -185,7 +255,7 @@ static void test_shapes(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_untrusted_names),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_untrusted_names), cmocka_unit_test(test_another_name),
 		cmocka_unit_test(test_line_feeds_and_what_matched), cmocka_unit_test(test_arguments), cmocka_unit_test(test_depth),
 					    cmocka_unit_test(test_through), cmocka_unit_test(test_inner_end), cmocka_unit_test(test_shapes) };
 
