@@ -140,7 +140,7 @@ static size_t words_of(const char *script, struct slot *s, size_t from, const ch
 				break;
 			continue;
 		}
-		if (!quote && (strchr(special, *script) || (*script == '\\' && (!script[1] || script[1] == '\n'))))
+		if (!quote && (strchr(special, *script) || (*script == '\\' && script[1] == '\n')))
 			return from; /* not simple */
 		if (quote == '"' && strchr("$`\\", *script))
 			return from;
@@ -152,7 +152,7 @@ static size_t words_of(const char *script, struct slot *s, size_t from, const ch
 			quote = (char)(quote ? 0 : *script);
 			continue;
 		}
-		if (*script == '\\' && !quote)
+		if (*script == '\\' && !quote && script[1]) /* the last of a script stands for itself */
 			script++;
 		s->text[at++] = *script;
 	}

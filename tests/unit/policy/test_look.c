@@ -61,12 +61,12 @@ static void test_wrappers(void **state UNUSED)
 		{ "ionice", "-c2", "-n", "3", "rm" }, { "taskset", "-c", "0-3", "rm" }, { "watch", "-n", "1", "rm x" }, { "watch", "-x", "rm", "x" }, { "watch", "rm", "x" },
 		{ "busybox", "env", "rm" }, { "busybox", "sh", "-c", "rm" }, { "ENV", "rm" }, { "setsid", "--fork", "rm" }, { "nohup", "--", "rm" }, { "/opt/bad/TOOL" },
 		{ "env", "/opt/bad/tool" }, { "ld.so", "--preload", "x", "--", "/bin/rm" }, { "/lib/ld64.so.1", "/bin/rm" }, { "sh", "-c", "-x", "rm x" }, { "sh", "-c", "--", "rm x" },
-		{ "bash", "-lc", "A=b C= rm x" }, { "sh", "-c", "\"rm\"" }, { "/lib64/ld-2.31.so", "rm" }, { "ld-musl-x.so.1", "rm" }, { "env", "-S", "-i", "rm" }, { "env", "-{", "-1Z", "rm" }, { "mksh", "-c", "rm" }, { "bash.real", "-c", "rm x" }, { "env", "-S", "rm a;x|(b)" },
+		{ "bash", "-lc", "A=b C= rm x" }, { "sh", "-c", "\"rm\"" }, { "/lib64/ld-2.31.so", "rm" }, { "ld-musl-x.so.1", "rm" }, { "env", "-S", "-i", "rm" }, { "env", "-{", "-1Z", "rm" }, { "mksh", "-c", "rm" }, { "bash.real", "-c", "rm x" }, { "env", "-S", "rm a;x|(b)" }, { "sh", "-c", "rm \\" },
 	};
 	static const char *const yes[][10] = {
 		{ "command", "-v", "rm" }, { "command", "-pV", "rm" }, { "ionice", "-p", "5", "rm" }, { "ionice", "-P", "5", "rm" }, { "ionice", "-u", "5", "rm" }, { "watch", "-n" }, { "sh", "-c", "rm \"$A\"" }, { "sh", "-c", "rm \"a" }, { "sh", "-o", "x", "+O" }, { "env", "--", "" }, { "nice", "-", "rm" }, { "ldd", "rm" }, { "env", "--split-string" }, { "env", "--=x", "ls" }, { "ionice", "--pid", "5", "rm" }, { "taskset", "-p", "1", "rm" }, { "env", "-S", "rm $A" }, { "sudo", "-l", "-U", "rm" }, { "env", "-u", "rm", "ls" }, { "timeout", "rm" }, { "chroot", "rm" },
 		{ "env", "-S", "ls -S 'rm x'" }, { "env", "-S" }, { "env", "-S", "" }, { "env", "-S", "-S 'rm'" }, { "env", "-S", "A=b" }, { "xargs", "-I", "rm", "ls" }, { "nice", "--adjustment" }, { "sh", "-o", "c" },
-		{ "sh", "--", "-c", "rm" }, { "sh", "-x", "rm" }, { "sh", "-o" }, { "bash", "--rcfile", "-c", "rm" }, { "sh", "-c", "A=b" }, { "sh", "-c", "1=rm x" }, { "sh", "-c", "rm \\" }, { "sh", "-c", "rm \\\nx" },
+		{ "sh", "--", "-c", "rm" }, { "sh", "-x", "rm" }, { "sh", "-o" }, { "bash", "--rcfile", "-c", "rm" }, { "sh", "-c", "A=b" }, { "sh", "-c", "1=rm x" }, { "sh", "-c", "rm \\\nx" },
 		{ "watch", "rm;x" }, { "ld.so", "--" }, { "ld.so", "--argv0" }, { "xsh", "-c", "rm" }, { "wish", "-c", "rm" }, { "lda", "rm" },
 	};
 
