@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An exec as the policy's subject, and the record of what was decided. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/str.h"
 #include "execd/execd.h"
 
 #define EVENT_ARGS 64
@@ -48,6 +51,35 @@ struct pol_exec judge_names(const struct session *s, const struct policy *p, con
 	return q;
 }
 
+/* For struct pol_exec: the file that a loader would find by this word. A word without a slash it looks for among its libraries: that is not
+ * followed. */
+static int loaded(void *arg, const char *word, char *out, size_t cap)
+{
+	const struct exec_facts *f = arg;
+	char link[64], path[8300] = "";
+	auto_fd root = -1, fd = -1;
+	ssize_t n = 0;
+
+	if (!strchr(word, '/'))
+		return -ENOENT;
+	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)f->pid);
+	if (word[0] != '/')
+		n = readlink(link, path, 4096);
+	if (n < 0 || n >= 4096 || str_format(path + n, sizeof(path) - (size_t)n, "/%s", word) < 0)
+		return -ENOENT;
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)f->pid);
+	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = root < 0 ? -errno : resolve_in_root(root, path);
+	if (fd < 0)
+		return -ENOENT;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, out, cap);
+	if (n <= 0 || (size_t)n >= cap)
+		return -ENAMETOOLONG;
+	out[n] = 0;
+	return out[0] == '/' ? 0 : -ENOENT;
+}
+
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first)
 {
 	struct digest sum = { .c = c, .p = gen->policy, .f = f };
@@ -64,6 +96,11 @@ struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const
 	q.who = f->who;
 	q.sha256 = digest_exec;
 	q.sha256_arg = &sum;
+	/* A command that is not started is judged by the word; when it is, again. */
+	if (f->pid) {
+		q.loaded = loaded;
+		q.loaded_arg = (void *)(uintptr_t)f;
+	}
 	v = policy_exec(gen->policy, &q);
 	/* What a person approved by this rule, or a rule put in place of another program, is not asked about again, only refused. Before it
 	 * was started its file was not known: another rule may ask about that. Another policy's word counts for nothing here. */

@@ -21,6 +21,7 @@ struct line {
 	const char *text; size_t len;   /* its arguments joined, when asked for */
 	bool own, script, loaded;
 	bool last;                      /* judged here only: no exec of it follows */
+	bool unknown;                   /* which file it is is not known */
 };
 
 static const char *base(const char *s)
@@ -184,11 +185,40 @@ static void by_word(struct search *s, enum kind kind, const char *word, size_t n
 		try_rule(s, e->rule, true);
 }
 
+static int rank(enum pol_decision d)
+{
+	static const int v[] = { [POL_DENY] = 4, [POL_REDIRECT] = 3, [POL_SOFT_DELETE] = 0, [POL_APPROVE] = 2, [POL_AUDIT] = 1,
+		[POL_ALLOW] = 0, [POL_ABSORB] = 4 };
+
+	return v[d];
+}
+
+/* Of a file that is not known: the strictest rule that it could meet, before one that allows every command. */
+static uint32_t worst(struct asked *a, const struct name *name, struct line *l)
+{
+	uint32_t best = NO_RULE;
+
+	for (uint32_t i = 0; i < a->p->n[SEC_EXEC]; i++) {
+		enum pol_decision d = a->p->rules[SEC_EXEC][i].decision;
+		bool stops = restricts(d) && d != POL_SOFT_DELETE;
+
+		if ((!stops && !(a->p->execs[i].flags & EXEC_ANY)) || !matches(a, i, name, l, true))
+			continue;
+		if (best == NO_RULE || rank(d) > rank(a->p->rules[SEC_EXEC][best].decision))
+			best = i;
+		if (!stops)
+			break;
+	}
+	return best;
+}
+
 static uint32_t first_by(struct asked *a, const struct name *name, struct line *l)
 {
 	const struct index *x = &a->p->exec_index;
 	struct search s = { a, name, l, NO_RULE };
 
+	if (l->unknown)
+		return worst(a, name, l);
 	by_word(&s, KIND_BASE, name->base, name->base_len);
 	index_ends(a->p, x, ENDS_BASE, name->base, name->base_len, by_glob, &s);
 	if (memchr(name->lower, '/', name->len)) {
@@ -231,14 +261,6 @@ static uint32_t first(struct asked *a, const struct name *name, struct line *l)
 	return best;
 }
 
-static int rank(enum pol_decision d)
-{
-	static const int v[] = { [POL_DENY] = 4, [POL_REDIRECT] = 3, [POL_SOFT_DELETE] = 0, [POL_APPROVE] = 2, [POL_AUDIT] = 1,
-		[POL_ALLOW] = 0, [POL_ABSORB] = 4 };
-
-	return v[d];
-}
-
 static struct pol_verdict to_verdict(const struct asked *a, uint32_t no, const struct line *l)
 {
 	struct pol_verdict v = { .decision = POL_DENY, .rule_no = POL_NO_RULE, .rule = "default-deny-commands" };
@@ -277,11 +299,27 @@ static void synthesise(const struct asked *a, struct pol_verdict *v, const char 
 static struct pol_verdict look(struct asked *a, struct line *l, int left);
 static struct pol_verdict judge(struct asked *a, struct line *l, const char *file, const char *zero, int left);
 
+/* What a loader loads: by its file first, as a link that the caller made would be. */
+static struct pol_verdict load(struct asked *a, struct line *l, const char *zero, int left)
+{
+	static char path[PATH_NAME_MAX];
+	const struct pol_exec *q = a->q;
+
+	if (!l->last || !q->loaded)
+		return judge(a, l, NULL, zero, left);
+	/* What that one would load in turn is not looked up. */
+	if (l->unknown || q->loaded(q->loaded_arg, l->given, path, sizeof(path)) < 0) {
+		l->unknown = true;
+		return judge(a, l, NULL, zero, left);
+	}
+	return judge(a, l, path, zero, left);
+}
+
 static void through(struct asked *a, struct pol_verdict *v, const struct name *name, const struct line *l, int left)
 {
 	struct inner in = look_inside(a->p, name, l->argv, l->argc, left);
 	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script, .loaded = in.loaded, .depth = l->depth,
-			     .last = in.loaded && (l->own || l->last) };
+			     .last = in.loaded && (l->own || l->last), .unknown = in.loaded && l->last && a->q->loaded };
 	struct pol_verdict w;
 
 	if (in.bypass && next.script)
@@ -294,7 +332,7 @@ static void through(struct asked *a, struct pol_verdict *v, const struct name *n
 		return;
 	}
 	next.given = in.argv[0];
-	w = in.loaded ? judge(a, &next, NULL, in.zero ? in.zero : in.argv[0], left - 1) : look(a, &next, left - 1);
+	w = in.loaded ? load(a, &next, in.zero ? in.zero : in.argv[0], left - 1) : look(a, &next, left - 1);
 	if (next.last && implicit(&w) && rank(v->decision) < rank(POL_DENY))
 		*v = w;
 	else

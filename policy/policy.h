@@ -122,6 +122,9 @@ struct pol_exec {
 	/* SHA-256 of the file, asked for when a rule with sha256 could decide; NULL, or a negative result: not known, and such a rule then
 	 * matches unless it allows. */
 	int (*sha256)(void *arg, uint8_t ret[32]); void *sha256_arg;
+	/* Of a dynamic loader that is run: the absolute path of the file that it would load by this word, to out. NULL: what it loads is
+	 * judged by the word alone; a negative result: not known, and the strictest rule counts that it could meet. */
+	int (*loaded)(void *arg, const char *word, char *out, size_t cap); void *loaded_arg;
 };
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q);
 /* The depth from which on all are alike to the rules, at least 1: 1 tells only the submitted command from what runs below it. */

@@ -97,6 +97,7 @@ busybox sh -c /workspace/bin/@
 busybox env /workspace/bin/@
 /lib64/ld-linux-x86-64.so.2 /workspace/bin/@
 /lib64/ld-linux-x86-64.so.2 --argv0 good /workspace/bin/@
+/lib64/ld-linux-x86-64.so.2 /workspace/bin/link-@
 /lib64/ld-linux-x86-64.so.2 --library-path /a --inhibit-rpath /b --argv0 c --glibc-hwcaps-mask d --audit "" --preload "" /workspace/bin/@
 bash -c "true; exec -a @ /workspace/bin/good"
 /workspace/bin/link-@

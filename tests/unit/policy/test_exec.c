@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands: names, globs, files resolved, depth, and what shells and wrappers would run. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -145,6 +147,63 @@ static void test_another_name(void **state UNUSED)
 	policy_close(list);
 }
 
+static int asked_for;
+
+static int loads(void *arg, const char *word, char *out, size_t cap)
+{
+	asked_for++;
+	if (!arg || strchr(word, '/') != word)
+		return -ENOENT;
+	snprintf(out, cap, "%s", (const char *)arg);
+	return 0;
+}
+
+static struct pol_verdict load(const struct policy *on, const char *file, const char *const *argv)
+{
+	struct pol_exec q = { .given = argv[0], .argv = argv, .loaded = loads, .loaded_arg = (void *)(uintptr_t)file };
+
+	while (argv[q.argc])
+		q.argc++;
+	return policy_exec(on, &q);
+}
+
+#define LOAD(on, file, ...) load(on, file, (const char *const[]){ "ld.so", __VA_ARGS__, NULL })
+
+/* What a loader loads is the file behind the word: a link's name can only make it stricter. */
+static void test_loaded_file(void **state UNUSED)
+{
+	struct policy *list = pol_open(HEAD "command_rules:\n"
+					    "- {name: few, commands: [ld.so, ls, cat], decision: allow}\n"
+					    "- {name: soft, commands: [x], decision: soft_delete}\n"
+					    "- {name: no-rm, commands: [rm], args_patterns: ['-r'], decision: deny}\n"
+					    "- {name: ask, commands: [curl], decision: approve}\n");
+	struct policy *bare = pol_open(HEAD "command_rules:\n- {name: few, commands: [ld.so, ls], decision: allow}\n");
+
+	assert_verdict(LOAD(list, "/bin/cat", "/w/cat", "x"), POL_ALLOW, "few");
+	assert_verdict(LOAD(list, "/bin/cat", "/w/rm", "-r"), POL_DENY, "no-rm");
+	assert_verdict(LOAD(list, "/bin/rm", "/w/ls", "-r"), POL_DENY, "no-rm");
+	assert_verdict(LOAD(list, "/bin/id", "/w/ls"), POL_DENY, "default-deny-commands");
+	assert_verdict(LOAD(list, "/bin/busybox", "--argv0", "cat", "/w/ls"), POL_DENY, "default-deny-commands");
+	/* not known: the strictest that it could be */
+	assert_verdict(LOAD(list, NULL, "/w/ls", "-r"), POL_DENY, "no-rm");
+	assert_verdict(LOAD(list, NULL, "/w/ls", "-x"), POL_APPROVE, "ask");
+	assert_verdict(LOAD(list, NULL, "/w/curl", "-r"), POL_DENY, "no-rm");
+	assert_verdict(LOAD(list, "/bin/cat", "ls"), POL_APPROVE, "ask");
+	policy_close(list);
+	assert_verdict(LOAD(p, "/bin/rm", "/w/lnk"), POL_DENY, "no-rm");
+	assert_verdict(LOAD(p, "/bin/dash", "/w/lnk", "-c", "rm x"), POL_DENY, "no-rm");
+	assert_verdict(LOAD(p, "/bin/ls", "/w/lnk"), POL_ALLOW, "all");
+	/* a loader that one loads: which file it takes is not looked up */
+	assert_verdict(LOAD(p, "/lib/ld.so", "/w/lnk", "/bin/ls"), POL_DENY, "no-rm");
+	assert_verdict(LOAD(bare, NULL, "/w/ls"), POL_DENY, "default-deny-commands");
+	assert_verdict(LOAD(bare, "/bin/ls", "/w/ls"), POL_ALLOW, "few");
+	policy_close(bare);
+	/* a loader below has its own exec */
+	asked_for = 0;
+	assert_verdict(load(p, "/bin/rm", (const char *const[]){ "env", "ld.so", "/w/lnk", NULL }), POL_ALLOW, "all");
+	assert_int_equal(asked_for, 0);
+}
+
 static void test_line_feeds_and_what_matched(void **state UNUSED)
 {
 	struct pol_verdict v = RUN("git", "push", "a\nb", "--force", "x");
@@ -255,7 +314,7 @@ static void test_shapes(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_untrusted_names), cmocka_unit_test(test_another_name),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_untrusted_names), cmocka_unit_test(test_another_name), cmocka_unit_test(test_loaded_file),
 		cmocka_unit_test(test_line_feeds_and_what_matched), cmocka_unit_test(test_arguments), cmocka_unit_test(test_depth),
 					    cmocka_unit_test(test_through), cmocka_unit_test(test_inner_end), cmocka_unit_test(test_shapes) };
 
