@@ -163,6 +163,12 @@ L=$("$A" session create --workspace "$W" --policy "$T/list.yaml" | jq -r .id)
 Y() { timeout 60 "$A" exec "$L" -- "$@" 2>/dev/null; }
 check "control: the list's names run, links of the system too" is "$(Y sh -c 'awk "BEGIN { print 1 }" && env -i /usr/bin/awk "BEGIN { print 2 }"' | tr '\n' ' ')" "1 2 "
 check "a program that is not listed is refused" is "$(Y perl -e 'print 1')" ""
+# A program of many names under a listed one does what argv[0] says.
+cp "$(command -v busybox)" "$W/bin/mkdir"
+check "control: busybox under a listed name" is "$(Y /workspace/bin/mkdir /workspace/made && ls -d "$W/made")" "$W/made"
+check "by another name it is refused" is "$(Y sh -c "ln -sf bin/mkdir /workspace/echo; ln -sf bin/mkdir /workspace/busybox; /workspace/echo ran; /workspace/busybox echo ran")" ""
+check "control: outside, it runs" is "$("$W/echo" ran; "$W/busybox" echo ran)" "ran
+ran"
 for d in /workspace /tmp /dev/shm; do
 	Y sh -c "mkdir -p $d/x && ln -sf /usr/bin/perl $d/x/awk"
 	check "a link with a listed name in $d" is "$(Y sh -c "$d/x/awk -e 'print 1'; cd $d/x && ./awk -e 'print 1'; PATH=$d/x:\$PATH awk -e 'print 1'")" ""
