@@ -6,10 +6,10 @@
 #include "policy/model.h"
 
 /* Numbers in the machine's own order, which is little-endian as everywhere in a generation. Sections in the order of size_of, no gaps;
- * tree and pool are padded. */
-struct head { uint32_t n_states, n_classes, n_slots, n_entries, root, workspace, n_table, n_pool; uint8_t class[256]; };
+ * tree, pool and emit are padded. */
+struct head { uint32_t n_states, n_classes, n_slots, n_entries, root, workspace, n_table, n_pool, n_emit; uint8_t class[256]; };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "generations are little-endian");
-_Static_assert(sizeof(struct head) == 288 && sizeof(struct dfa_state) == 12, "a record has no padding");
+_Static_assert(sizeof(struct head) == 292 && sizeof(struct dfa_state) == 12, "a record has no padding");
 _Static_assert(sizeof(struct dfa_slot) == 8 && sizeof(struct dfa_entry) == 16, "a record has no padding");
 
 #define SLOTS_MAX (1u << 22)     /* more than is ever made: sums of sizes stay far from their ends */
@@ -20,11 +20,16 @@ static size_t padded(uint32_t n)
 	return ((size_t)n + 3) & ~(size_t)3;
 }
 
+static size_t emit_size(const struct dfa *d)
+{
+	return d->n_emit ? d->n_states * sizeof(*d->emit) : 0;
+}
+
 static size_t size_of(const struct dfa *d)
 {
 	return sizeof(struct head) + (size_t)d->n_states * sizeof(*d->states) + (size_t)d->n_slots * sizeof(*d->slots) +
 	       (size_t)d->n_entries * sizeof(*d->entries) + padded(d->n_states) + (size_t)d->n_table * sizeof(*d->table) +
-	       padded(d->n_pool);
+	       padded(d->n_pool) + padded((uint32_t)emit_size(d));
 }
 
 size_t dfa_size(const struct dfa *d)
@@ -41,7 +46,8 @@ static void put(struct wr *w, const void *p, size_t n)
 
 int dfa_write(struct wr *w, const struct dfa *d)
 {
-	struct head h = { d->n_states, d->n_classes, d->n_slots, d->n_entries, d->root, d->workspace, d->n_table, d->n_pool, { 0 } };
+	struct head h = { d->n_states, d->n_classes, d->n_slots, d->n_entries, d->root, d->workspace, d->n_table, d->n_pool,
+		d->n_emit, { 0 } };
 
 	if (!dfa_is_names(d))
 		memcpy(h.class, d->class, sizeof(h.class));
@@ -52,6 +58,7 @@ int dfa_write(struct wr *w, const struct dfa *d)
 	put(w, d->tree, d->n_states);
 	put(w, d->table, d->n_table * sizeof(*d->table));
 	put(w, d->pool, d->n_pool);
+	put(w, d->emit, emit_size(d));
 	return w->bad ? -ENOBUFS : 0;
 }
 
@@ -84,6 +91,23 @@ static bool automaton_sound(const struct dfa *d)
 	return true;
 }
 
+/* What is emitted is a list as well, among the first entries. */
+static bool emit_sound(const struct dfa *d)
+{
+	for (size_t i = 0; d->n_emit && i < d->n_states; i++)
+		if (d->emit[i] > d->n_emit)
+			return false;
+	for (size_t i = 0; i < d->n_entries; i++) {
+		const struct dfa_entry *e = &d->entries[i];
+
+		if ((e->bits & ENTRY_ARMED) && e->labels[0] >= POL_KEPT_MAX)
+			return false;
+		if (i < d->n_emit && e->labels[0] >= STICKY_MAX)
+			return false;
+	}
+	return !d->n_emit || (d->entries[d->n_emit - 1].bits & ENTRY_LAST);
+}
+
 /* A list that begins at any entry ends: the last of all is an end. */
 static bool sound(const struct dfa *d)
 {
@@ -95,7 +119,7 @@ static bool sound(const struct dfa *d)
 			return false;
 	if (!(d->entries[d->n_entries - 1].bits & ENTRY_LAST))
 		return false;
-	return dfa_is_names(d) ? names_sound(d) : automaton_sound(d);
+	return emit_sound(d) && (dfa_is_names(d) ? names_sound(d) : automaton_sound(d));
 }
 
 /* Whether the numbers are ones that the compiler makes. */
@@ -104,9 +128,11 @@ static bool sane(const struct dfa *d)
 	if (d->n_states == 0 || d->root >= d->n_states || d->workspace >= d->n_states || d->n_entries == 0 || d->n_entries > ENTRIES_MAX)
 		return false;
 	if (dfa_is_names(d))
-		return d->n_states <= NAMES_MAX && d->n_slots == d->n_states && d->n_table != 0 && d->n_table <= 4 * NAMES_MAX &&
+		return d->n_emit == 0 &&
+		       d->n_states <= NAMES_MAX && d->n_slots == d->n_states && d->n_table != 0 && d->n_table <= 4 * NAMES_MAX &&
 		       !(d->n_table & (d->n_table - 1)) && d->n_pool <= GENERATION_MAX;
-	return d->n_states <= STATES_MAX && d->n_classes <= 256 && d->n_slots >= d->n_classes && d->n_slots <= SLOTS_MAX &&
+	return d->n_emit <= d->n_entries && d->n_emit <= UINT16_MAX &&
+	       d->n_states <= STATES_MAX && d->n_classes <= 256 && d->n_slots >= d->n_classes && d->n_slots <= SLOTS_MAX &&
 	       d->n_table == 0 && d->n_pool == 0;
 }
 
@@ -128,7 +154,8 @@ int dfa_map(const void *data, size_t n, struct dfa *ret)
 	if (!data || n < sizeof(*h) || (uintptr_t)data % 4)
 		return -EBADMSG;
 	d = (struct dfa){ .n_states = h->n_states, .n_classes = h->n_classes, .n_slots = h->n_slots, .n_entries = h->n_entries,
-			  .root = h->root, .workspace = h->workspace, .n_table = h->n_table, .n_pool = h->n_pool, .class = h->class };
+			  .root = h->root, .workspace = h->workspace, .n_table = h->n_table, .n_pool = h->n_pool, .n_emit = h->n_emit,
+			  .class = h->class };
 	if (!sane(&d) || n != size_of(&d))
 		return -EBADMSG;
 	p += sizeof(*h);
@@ -138,6 +165,7 @@ int dfa_map(const void *data, size_t n, struct dfa *ret)
 	d.tree = section(&p, d.n_states);
 	d.table = section(&p, d.n_table * sizeof(*d.table));
 	d.pool = section(&p, d.n_pool);
+	d.emit = section(&p, emit_size(&d));
 	if (!sound(&d))
 		return -EBADMSG;
 	*ret = d;

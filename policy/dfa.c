@@ -79,7 +79,7 @@ static bool tell_apart(struct work *w, const struct set *s, bool *told)
 		uint32_t v = w->places[s->at + i];
 		const struct nnode *x = &w->nfa.v[v];
 
-		if (x->kind == N_ACCEPT)
+		if (nfa_ends(x))
 			continue;
 		if (x->set < NSET_BYTES) {
 			uint8_t k = w->a->class[x->set];
@@ -184,10 +184,33 @@ static int expand_one(struct work *w, uint32_t s)
 	return automaton_state(w->a, other, e, kept);
 }
 
+/* Begins of globs that were met before the last name, and with it. */
+struct armed { uint64_t met[POL_KEPT_MAX / 64], late[POL_KEPT_MAX / 64]; };
+
+static void arm(const struct work *w, struct armed *a, const uint32_t *v, uint32_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->met); i++)
+		a->met[i] |= a->late[i];
+	for (uint32_t i = 0; i < n; i++)
+		if (w->nfa.v[v[i]].kind == N_ARM)
+			a->late[w->nfa.v[v[i]].a / 64] |= 1ull << w->nfa.v[v[i]].a % 64;
+}
+
+/* The node as the set of a whole path has it, for which it is known what was met; NONE: it is not in it. */
+static uint32_t settled(const struct work *w, const struct armed *a, uint32_t x)
+{
+	const struct nnode *v = &w->nfa.v[x];
+
+	if (v->kind != N_ACCEPT || v->a == NONE)
+		return x;
+	return a->met[v->a / 64] >> v->a % 64 & 1 ? x + 1 : NONE;
+}
+
 /* Adds to the current list where the root is after the bytes of path. */
 static int walk(struct work *w, const char *path)
 {
 	uint32_t *now = malloc((w->nfa.n + 1) * sizeof(uint32_t)), n, kept = w->list_n;
+	struct armed armed = { 0 };
 	const struct set *root = &w->sets[w->a->d.root];
 	int r = now ? 0 : -ENOMEM;
 
@@ -198,15 +221,21 @@ static int walk(struct work *w, const char *path)
 		w->list_n = kept;
 		w->stamp++;
 		for (uint32_t i = 0; i < n; i++)
-			if (w->nfa.v[now[i]].kind != N_ACCEPT && nfa_has(&w->nfa, &w->nfa.v[now[i]], (uint8_t)*path))
+			if (!nfa_ends(&w->nfa.v[now[i]]) && nfa_has(&w->nfa, &w->nfa.v[now[i]], (uint8_t)*path))
 				take(w, now[i]);
 		n = w->list_n - kept;
 		memcpy(now, w->list + kept, n * sizeof(uint32_t));
+		if (*path == '/')
+			arm(w, &armed, now, n);
 		r = work_spend(w, n) ? 0 : -ETIME;
 	}
 	w->list_n = kept;
-	for (uint32_t i = 0; r == 0 && i < n; i++)
-		w->list[w->list_n++] = now[i];
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		uint32_t x = settled(w, &armed, now[i]);
+
+		if (x != NONE)
+			w->list[w->list_n++] = x;
+	}
 	free(now);
 	return r;
 }
@@ -237,15 +266,33 @@ static int workspace_state(struct work *w)
 static int match(struct work *w, uint32_t s)
 {
 	const struct set *set = &w->sets[s];
-	uint32_t n = 0;
+	uint32_t n = 0, *arms = w->stack;
 
 	for (uint32_t i = 0; i < set->n; i++) {
 		const struct nnode *x = &w->nfa.v[w->places[set->at + i]];
 
-		if (x->kind == N_ACCEPT || x->kind == N_FOREVER)
-			w->list[n++] = x->rule;
+		if (x->kind != N_ACCEPT && x->kind != N_FOREVER)
+			continue;
+		arms[n] = x->kind == N_ACCEPT ? x->a : NONE;
+		w->list[n++] = x->rule;
 	}
-	return automaton_match(w->a, w->in, s, w->list, n, w->table, w->table_cap);
+	return automaton_match(w->a, w->in, s, w->list, w->in->keep ? arms : NULL, n, w->table, w->table_cap);
+}
+
+static int emit(struct work *w, uint32_t s)
+{
+	const struct set *set = &w->sets[s];
+	uint32_t n = 0, n_arms = 0, *arms = w->stack;
+
+	for (uint32_t i = 0; i < set->n; i++) {
+		const struct nnode *x = &w->nfa.v[w->places[set->at + i]];
+
+		if (x->kind == N_KEPT)
+			w->list[n++] = x->rule;
+		if (x->kind == N_ARM)
+			arms[n_arms++] = x->a;
+	}
+	return automaton_emit(w->a, w->in, s, w->list, n, arms, n_arms, w->table, w->table_cap);
 }
 
 static int run(struct work *w)
@@ -264,6 +311,8 @@ static int run(struct work *w)
 		return r;
 	/* The table of sets is done with and serves to find lists. */
 	memset(w->table, 0, w->table_cap * sizeof(uint32_t));
+	for (uint32_t s = 0; r == 0 && w->in->keep && s < w->n_sets; s++)
+		r = emit(w, s);
 	for (uint32_t s = 0; r == 0 && s < w->n_sets; s++)
 		r = match(w, s);
 	if (r < 0)
@@ -272,7 +321,10 @@ static int run(struct work *w)
 	if (!w->a->tree)
 		return -ENOMEM;
 	w->a->d.tree = w->a->tree;
-	file_trees(&w->a->d, w->in->rules, w->a->tree);
+	if (w->a->d.n_emit) /* what is below depends on more than the state */
+		memset(w->a->tree, 0xff, w->n_sets);
+	else
+		file_trees(&w->a->d, w->in->rules, w->a->tree);
 	return 0;
 }
 
@@ -307,9 +359,9 @@ int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left)
 	struct work w = { .in = in, .a = ret, .left = left };
 	int r;
 
-	nfa_begin(&w.nfa);
+	nfa_begin(&w.nfa, in->keep);
 	for (size_t i = in->from; i < in->to && !w.nfa.full; i++)
-		nfa_add(&w.nfa, &in->rules->v[i].paths, (uint32_t)i, in->rules->v[i].ops, in->kinds);
+		nfa_add(&w.nfa, &in->rules->v[i], (uint32_t)i, in->kinds);
 	r = build(&w);
 	free(w.sets);
 	free(w.places);

@@ -17,6 +17,7 @@ struct automaton {
 	struct dfa_state *states;
 	struct dfa_slot *slots;
 	struct dfa_entry *entries, *found;   /* found: room for one list */
+	uint16_t *emit;
 	uint32_t *table;
 	char *pool;
 	uint32_t cap_states, cap_slots, cap_entries, cap_pool;
@@ -24,18 +25,45 @@ struct automaton {
 	uint32_t used, vacant;   /* slots: none from used on is taken, none before vacant is looked at */
 };
 struct dfa_edge { uint32_t class, to; };
+
+/* keep.c: what automata may leave to the states beside them (struct pol_state). sticky: per rule its number, or STICKY_MAX; arms: begins of
+ * globs, which point into the rules. found: numbers plus one, by a hash. */
+#define ARM_SLOTS 512u
+struct keep {
+	uint16_t *sticky;
+	struct { const char *glob; size_t n; } arms[POL_KEPT_MAX];
+	uint32_t n_arms;
+	uint16_t found[ARM_SLOTS];
+};
+/* 0, or -ENOMEM. The rules' paths must outlive it. */
+int keep_init(struct keep *k, const struct rules *rules);
+void keep_fini(struct keep *k);
+/* The number of a begin of n bytes; POL_KEPT_MAX: there are too many. */
+uint32_t keep_arm(struct keep *k, const char *glob, size_t n);
 void automaton_fini(struct automaton *a);
 /* Appends a state: n edges in rising order of class, all other bytes lead to `other`. -E2BIG, -ENOMEM. */
 int automaton_state(struct automaton *a, uint32_t other, const struct dfa_edge *e, uint32_t n);
 
-/* The globs of these kinds (GLOBS_*) of rules [from, to). labels: per rule its labels; NULL when no rule has processes. */
-struct dfa_input { const struct rules *rules; const uint64_t *labels; const char *workspace; size_t from, to; unsigned kinds; };
+/* The globs of these kinds (GLOBS_*) of rules [from, to). labels: per rule its labels; NULL when no rule has processes.
+ * keep: what need not be in the automaton's states, or NULL. */
+struct dfa_input {
+	const struct rules *rules;
+	const uint64_t *labels;
+	const char *workspace;
+	size_t from, to;
+	unsigned kinds;
+	struct keep *keep;
+};
 /* Whether the rule has processes. */
 bool rule_asks(const struct dfa_input *in, uint32_t rule);
-/* What has matched in a state: n rules in rising order. States with equal lists of what can decide share one. table: cap numbers, 0 at
+/* What has matched in a state: n rules in rising order; arms (NULL: none): begins that they need, or
+ * NO_RULE. States with equal lists of what can decide share one. table: cap numbers, 0 at
  * first, cap larger than the number of states. -E2BIG, -ENOMEM. */
-int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, uint32_t *table,
-		    uint32_t cap);
+int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, const uint32_t *arms,
+		    uint32_t n, uint32_t *table, uint32_t cap);
+/* The same for what a state emits, of all states before any list of what has matched: entries of n rules, then of n_arms begins. */
+int automaton_emit(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, const uint32_t *arms,
+		   uint32_t n_arms, uint32_t *table, uint32_t cap);
 /* Room for `want` things of `size` and some more in an owned array; NULL: no memory, and v stays. */
 void *array_grow(void *v, uint32_t *cap, uint32_t want, size_t size);
 

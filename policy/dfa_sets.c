@@ -78,11 +78,15 @@ static uint32_t keep(struct work *w, uint32_t i, uint32_t end, uint32_t n, struc
 
 		if (x->shared)
 			stays = x->ops & ~after;
+		else if (x->kind == N_ARM)
+			stays = true;
+		else if (x->kind == N_ACCEPT && x->a != NONE)
+			stays = sticky == NONE && !accepts && (ops & ~c->here);
 		else if (x->kind == N_ACCEPT)
 			stays = sticky == NONE && !accepts && (ops & ~c->here);
 		else
 			stays = sticky == NONE && (ops & ~c->forever);
-		accepts |= stays && x->kind == N_ACCEPT;
+		accepts |= stays && x->kind == N_ACCEPT && x->a == NONE;
 		if (stays)
 			w->list[n++] = w->list[k];
 	}

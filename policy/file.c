@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/image.h"
+#include "policy/kept.h"
 
 #define READ_OPS \
 	(1u << POL_OP_READ | 1u << POL_OP_OPEN | 1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
@@ -35,10 +36,12 @@ static bool holds(const struct dfa_entry *e, struct pol_who who)
 }
 
 /* One automaton's first rule for op, or NO_RULE. */
-static uint32_t rule_in(const struct dfa *d, uint32_t s, enum pol_op op, struct pol_who who)
+static uint32_t rule_in(const struct policy *p, size_t i, const struct pol_state *st, enum pol_op op, struct pol_who who)
 {
-	for (const struct dfa_entry *e = &d->entries[d->states[s].match];; e++) {
-		if ((e->bits >> op & 1) && holds(e, who))
+	const struct dfa *d = &p->dfa[i];
+
+	for (const struct dfa_entry *e = &d->entries[d->states[st->s[i]].match];; e++) {
+		if ((e->bits >> op & 1) && kept_has(st, e) && holds(e, who))
 			return e->rule;
 		if (e->bits & ENTRY_LAST)
 			return NO_RULE;
@@ -54,10 +57,10 @@ static struct pol_verdict implicit(enum pol_op op)
 
 struct pol_verdict policy_file(const struct policy *p, struct pol_state st, enum pol_op op, struct pol_who who)
 {
-	uint32_t best = NO_RULE;
+	uint32_t best = kept_rule(p, &st, op);
 
 	for (size_t i = 0; i < p->n_dfa; i++) {
-		uint32_t r = rule_in(&p->dfa[i], st.s[i], op, who);
+		uint32_t r = rule_in(p, i, &st, op, who);
 
 		best = r < best ? r : best;
 	}
@@ -66,13 +69,13 @@ struct pol_verdict policy_file(const struct policy *p, struct pol_state st, enum
 
 bool policy_file_asks(const struct policy *p, struct pol_state st, enum pol_op op)
 {
-	uint32_t asks = NO_RULE, rest = NO_RULE;
+	uint32_t asks = NO_RULE, rest = kept_rule(p, &st, op);
 
 	for (size_t i = 0; i < p->n_dfa; i++)
 		for (const struct dfa_entry *e = &p->dfa[i].entries[p->dfa[i].states[st.s[i]].match];; e++) {
 			uint32_t *first = e->bits & ENTRY_ASKS ? &asks : &rest;
 
-			if ((e->bits >> op & 1) && e->rule < *first)
+			if ((e->bits >> op & 1) && e->rule < *first && kept_has(&st, e))
 				*first = e->rule;
 			if (e->bits & ENTRY_LAST)
 				break;
@@ -139,16 +142,9 @@ void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree)
 		memset(tree, 0xff, d->n_states); /* not known: mixed */
 }
 
-static uint32_t walk1(const struct dfa *d, uint32_t s, const char *t, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		s = dfa_go(d, s, d->class[(uint8_t)t[i]]);
-	return s;
-}
-
 struct pol_state policy_file_root(const struct policy *p)
 {
-	struct pol_state st = { { 0 } };
+	struct pol_state st = { 0 };
 
 	for (size_t i = 0; i < p->n_dfa; i++)
 		st.s[i] = p->dfa[i].root;
@@ -157,10 +153,12 @@ struct pol_state policy_file_root(const struct policy *p)
 
 struct pol_state policy_file_workspace(const struct policy *p)
 {
-	struct pol_state st = { { 0 } };
+	struct pol_state st = { 0 };
 
-	for (size_t i = 0; i < p->n_dfa; i++)
+	for (size_t i = 0; i < p->n_dfa; i++) {
+		kept_workspace(p, i, &st);
 		st.s[i] = p->dfa[i].workspace;
+	}
 	return st;
 }
 
@@ -169,7 +167,14 @@ struct pol_state policy_file_child(const struct policy *p, struct pol_state dir,
 	for (size_t i = 0; i < p->n_dfa; i++) {
 		const struct dfa *d = &p->dfa[i];
 
-		dir.s[i] = dfa_is_names(d) ? names_child(d, dir.s[i], name, n) : walk1(d, dfa_go(d, dir.s[i], d->class['/']), name, n);
+		if (dfa_is_names(d)) {
+			dir.s[i] = names_child(d, dir.s[i], name, n);
+			continue;
+		}
+		dir.s[i] = dfa_go(d, dir.s[i], d->class['/']);
+		if (d->n_emit)
+			kept_slash(d, i, &dir);
+		dir.s[i] = dfa_walk(d, dir.s[i], name, n);
 	}
 	return dir;
 }
@@ -184,10 +189,10 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 	uint32_t self = st.s[0];
 	uint8_t m, below;
 
-	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]))
+	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]) || p->dfa[0].n_emit)
 		return POL_TREE_MIXED;
 	/* The directory itself and what is below "/", not names that only begin alike. */
-	below = p->dfa[0].tree[walk1(&p->dfa[0], self, "/", 1)];
+	below = p->dfa[0].tree[dfa_walk(&p->dfa[0], self, "/", 1)];
 	m = below | meets(&p->dfa[0], self, mapped(p));
 	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides
 	 * nothing. */
@@ -238,19 +243,21 @@ static void sort_below(struct chain *c, uint32_t last)
  * cut: they do not fit, which no list of the compiler's does: it has one rule for each label at most, and one for who is unknown. */
 static void chain_of(const struct policy *p, const struct pol_state *st, enum pol_op op, struct chain *c)
 {
-	uint32_t last = NO_RULE;
+	uint32_t last = kept_rule(p, st, op);
 
 	c->n = 0;
 	c->cut = false;
 	for (size_t i = 0; i < p->n_dfa; i++)
 		for (const struct dfa_entry *e = &p->dfa[i].entries[p->dfa[i].states[st->s[i]].match];; e++) {
-			if ((e->bits >> op & 1) && !(e->bits & ENTRY_ASKS)) {
+			bool here = (e->bits >> op & 1) && kept_has(st, e);
+
+			if (here && !(e->bits & ENTRY_ASKS)) {
 				last = e->rule < last ? e->rule : last;
 				break;
 			}
-			if (e->bits >> op & 1)
+			if (here)
 				c->cut |= c->n == CHAIN_MAX - 1;
-			if ((e->bits >> op & 1) && !c->cut)
+			if (here && !c->cut)
 				c->v[c->n++] = e->rule;
 			if (e->bits & ENTRY_LAST)
 				break;
@@ -279,7 +286,7 @@ static struct range range_of(const struct policy *p, const struct chain *c, enum
 static bool as_strict(const struct policy *p, const struct pol_state *a, const struct pol_state *b, unsigned stricter_for)
 {
 	struct chain from, to;
-	bool alike = true;
+	bool alike = kept_eq(a, b);
 
 	for (size_t i = 0; i < p->n_dfa; i++)
 		alike &= p->dfa[i].states[a->s[i]].match == p->dfa[i].states[b->s[i]].match;
@@ -334,7 +341,7 @@ static bool below_as_strict(const struct policy *p, struct pairs *q, uint32_t fr
 
 		q->head++;
 		/* What a rule says may not be made there would come in with the directory. */
-		ok = as_strict(p, &(struct pol_state){ { a } }, &(struct pol_state){ { b } }, MAKE_OPS);
+		ok = as_strict(p, &(struct pol_state){ .s = { a } }, &(struct pol_state){ .s = { b } }, MAKE_OPS);
 		for (uint32_t k = 0; ok && k < d->n_classes; k++)
 			if (k != d->class[0])
 				ok = pairs_add(q, dfa_go(d, a, k), dfa_go(d, b, k));
@@ -353,7 +360,7 @@ bool policy_file_rename_safe(const struct policy *p, struct pol_state from, stru
 		return false;
 	if (!is_dir)
 		return true;
-	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]))
+	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]) || p->dfa[0].n_emit)
 		return false;
 	q.seen = calloc(PAIRS_MAX * 4, sizeof(*q.seen));
 	q.queue = calloc(PAIRS_MAX, sizeof(*q.queue));
@@ -380,7 +387,10 @@ struct pol_state policy_file_path(const struct policy *p, const char *path)
 	for (size_t i = 0; i < p->n_dfa; i++) {
 		const struct dfa *d = &p->dfa[i];
 
-		st.s[i] = dfa_is_names(d) ? names_path(d, st.s[i], path) : walk1(d, st.s[i], path, strlen(path));
+		if (dfa_is_names(d))
+			st.s[i] = names_path(d, st.s[i], path);
+		else
+			kept_walk(d, i, &st, path);
 	}
 	return st;
 }

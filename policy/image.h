@@ -132,6 +132,7 @@ struct policy {
 	const char *const **parts;       /* three a part */
 	const char *const *inject;
 	struct regex **open;             /* opened when first asked */
+	uint32_t *sticky, n_sticky;      /* rules by their numbers among those that may match for good */
 	struct pol_service *service;
 	struct pol_budget *budget;
 	struct pol_limits limits;
@@ -140,6 +141,8 @@ struct policy {
 
 /* Points p at the image and checks all of it; regions whose numbers of elements hang together have them. 0, -EPROTO, -EBADMSG. */
 int image_map(struct policy *p, const void *data, size_t n);
+/* kept.c: p->sticky, from the automata. Again when they are others. 0 or -ENOMEM. */
+int kept_load(struct policy *p);
 /* settings.c: services, budgets and limits as policy.h has them. 0 or -ENOMEM. */
 int settings_load(struct policy *p);
 /* The image of a model as one block, caller frees. */

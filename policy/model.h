@@ -6,7 +6,7 @@
 #include "common/wire.h"
 #include "policy/policy.h"
 
-#define MODEL_FORMAT 3
+#define MODEL_FORMAT 4
 #define RULES_MAX 100000         /* per policy */
 #define STRINGS_MAX 4096         /* in one list of one rule */
 #define NAMES_MAX 131072         /* in one tree of names */
@@ -119,14 +119,21 @@ struct dfa_entry { uint32_t rule, bits, labels[2]; };   /* bits: operations, ENT
 #define ENTRY_LAST 0x80000000u
 #define ENTRY_ASKS 0x40000000u       /* only when who asks has one of labels */
 #define ENTRY_ALLOWS 0x20000000u     /* allow, audit: not for who is unknown */
+#define ENTRY_ARMED 0x10000000u      /* only where the state's bit labels[0] of kept is set */
+#define ENTRY_EMIT 0x08000000u       /* no rule that matches here, but what a state emits: see struct dfa */
+#define STICKY_MAX 65535u
 struct dfa {
-	uint32_t n_states, n_classes, n_slots, n_entries, root, workspace, n_table, n_pool;
+	uint32_t n_states, n_classes, n_slots, n_entries, root, workspace, n_table, n_pool, n_emit;
 	const uint8_t *class, *tree;         /* 256; n_states: a mask of what a path at or below can meet, TREE_* in file.c */
 	const struct dfa_state *states;
 	const struct dfa_slot *slots;
 	const struct dfa_entry *entries;
 	const uint32_t *table;
 	const char *pool;
+	/* n_states, or none where n_emit is 0: the place plus one in the first n_emit entries of what a state that a slash leads to emits;
+	 * 0: nothing. An entry with ENTRY_ARMED emits the bit labels[0], another one that the rule has matched for good: labels[0] is its
+	 * number among such rules of all automata, in their order. */
+	const uint16_t *emit;
 };
 /*
  * Without classes it is no automaton but a tree of names, for policies with too many plain paths: a state is a directory or file, its name
@@ -147,6 +154,13 @@ static inline uint32_t dfa_go(const struct dfa *d, uint32_t s, uint32_t class)
 	const struct dfa_slot *t = &d->slots[d->states[s].base + class];
 
 	return t->state == s ? t->to : d->states[s].other;
+}
+
+static inline uint32_t dfa_walk(const struct dfa *d, uint32_t s, const char *t, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		s = dfa_go(d, s, d->class[(uint8_t)t[i]]);
+	return s;
 }
 
 void strs_fini(struct strs *s);

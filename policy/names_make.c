@@ -237,7 +237,7 @@ static int match(struct make *k, uint32_t x, uint32_t up, bool own, uint32_t *ta
 		return r;
 	if (n > 1)
 		qsort(k->list, n, sizeof(*k->list), by_number);
-	return automaton_match(k->a, k->in, x, k->list, n, table, cap);
+	return automaton_match(k->a, k->in, x, k->list, NULL, n, table, cap);
 }
 
 /* Directories were made before what is in them. */

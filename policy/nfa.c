@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Globs to positions. */
+#include "policy/dfa.h"
 #include "policy/nfa.h"
 
 #include <errno.h>
@@ -192,10 +193,38 @@ static uint32_t shared(struct nfa *n, uint32_t at, enum nkind kind, uint32_t set
 	return x;
 }
 
+/* Length of the begin of a glob, which ends in a slash, before its last double star, when behind that is one name; 0: it is not so. */
+static size_t begin_of(const char *g, size_t len)
+{
+	size_t begin = 0, name = 0;
+
+	for (size_t i = 0, k; i < len; i += k) {
+		k = piece_len(g + i, len - i);
+		if (g[i] == '*' && k > 1) {
+			name = i + k;
+			begin = i && g[i - 1] == '/' && name + 1 < len && g[name] == '/' ? i : 0;
+		} else if ((g[i] == '{' && k > 1) || (g[i + k - 1] == '/' && i != name)) {
+			begin = 0;
+		}
+	}
+	return begin;
+}
+
+/* The end of a glob, or of its begin. arm: of the begin that it needs, or is; else NONE. */
+static uint32_t end_node(struct nfa *n, enum nkind kind, uint32_t arm)
+{
+	uint32_t x = node(n, kind, 0, arm);
+
+	if (kind == N_ACCEPT && arm != NONE)
+		node(n, kind, 0, NONE);
+	return x;
+}
+
 /* Up to the first group the pieces are shared with other globs; what follows is the glob's own. */
-static void add(struct nfa *n, const char *g, size_t len)
+static void add(struct nfa *n, const char *g, size_t len, enum nkind end_kind, uint32_t arm)
 {
 	uint32_t at = 0;
+	bool slash = false;
 
 	for (size_t k; len && !n->full; g += k, len -= k) {
 		uint32_t set;
@@ -203,26 +232,41 @@ static void add(struct nfa *n, const char *g, size_t len)
 
 		k = piece_len(g, len);
 		if (g[0] == '{' && k > 1) {
-			uint32_t end = node(n, N_ACCEPT, 0, NONE);
+			uint32_t end = end_node(n, end_kind, arm);
 
 			hang(n, at, node(n, N_EPS, 0, build(n, g, len, end)));
 			return;
 		}
 		if (g[0] == '*' && k > 1 && k == len) {
-			hang(n, at, node(n, N_FOREVER, NSET_ANY, NONE));
+			kind = slash && n->keeps && n->keep->sticky[n->rule] != STICKY_MAX ? N_KEPT : N_FOREVER;
+			hang(n, at, node(n, kind, NSET_ANY, NONE));
 			return;
 		}
 		kind = piece(n, g, k, &set);
+		slash = set == '/';
 		at = n->full ? 0 : shared(n, at, kind, set);
 	}
-	hang(n, at, node(n, N_ACCEPT, 0, NONE));
+	hang(n, at, end_node(n, end_kind, arm));
 }
 
-void nfa_begin(struct nfa *n)
+static void add_glob(struct nfa *n, const char *g)
+{
+	size_t len = strlen(g), begin = n->keeps ? begin_of(g, len) : 0;
+	uint32_t arm = begin ? keep_arm(n->keep, g, begin) : POL_KEPT_MAX;
+
+	if (arm == POL_KEPT_MAX) {
+		add(n, g, len, N_ACCEPT, NONE);
+		return;
+	}
+	add(n, g, begin, N_ARM, arm);
+	add(n, g + begin, len - begin, N_ACCEPT, arm);
+}
+
+void nfa_begin(struct nfa *n, struct keep *keep)
 {
 	uint8_t set[32];
 
-	*n = (struct nfa){ 0 };
+	*n = (struct nfa){ .keep = keep };
 	memset(set, 0xff, sizeof(set));
 	set[0] &= (uint8_t)~1u;
 	set_number(n, set);
@@ -247,13 +291,15 @@ unsigned nfa_kind(const char *glob)
 	return special == n || (special + 2 == n && special && !strcmp(glob + special - 1, "/**")) ? GLOBS_PLAIN : GLOBS_ROOTED;
 }
 
-void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule, uint32_t ops, unsigned kinds)
+void nfa_add(struct nfa *n, const struct rule *u, uint32_t rule, unsigned kinds)
 {
 	n->rule = rule;
-	n->ops = ops;
-	for (size_t i = 0; i < globs->n && !n->full; i++)
-		if (nfa_kind(globs->v[i]) & kinds)
-			add(n, globs->v[i], strlen(globs->v[i]));
+	n->ops = u->ops;
+	/* Of a rule with processes it matters which of those match before it: its globs stay in the states. */
+	n->keeps = n->keep && !(u->more && u->more->processes.n);
+	for (size_t i = 0; i < u->paths.n && !n->full; i++)
+		if (nfa_kind(u->paths.v[i]) & kinds)
+			add_glob(n, u->paths.v[i]);
 }
 
 int glob_check(const char *g, char *why, size_t cap)

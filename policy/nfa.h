@@ -12,11 +12,16 @@
  * entered with it. EPS: a is entered with it. ACCEPT: its glob has matched; FOREVER: and will, whatever follows.
  * shared: the beginning of several globs, of this rule (the first) and later ones; ops: those of all of them.
  * set is one byte or NSET_BYTES and the number of a larger one. Small: a large policy has hundreds of thousands. */
-enum nkind { N_SET, N_LOOP, N_EPS, N_ACCEPT, N_FOREVER };
+/* KEPT: its glob has matched for good, which is emitted and not looked after any more; ARM: the begin number a of globs has matched for
+ * good (keep.c). An ACCEPT with an a is that of the rest of such a glob, and the node behind it is one without. */
+struct keep;
+enum nkind { N_SET, N_LOOP, N_EPS, N_ACCEPT, N_FOREVER, N_KEPT, N_ARM };
 struct nnode { uint32_t set : 28, kind : 3, shared : 1, a, next, rule, ops; };
 struct nfa {
 	struct nnode *v;         /* the first is an EPS before all globs */
 	uint32_t n, cap, rule, ops;
+	struct keep *keep;       /* what is kept beside the states, or NULL */
+	bool keeps;              /* for the rule that is added */
 	uint8_t (*sets)[32];
 	uint32_t n_sets, cap_sets;
 	bool full;
@@ -25,6 +30,12 @@ struct nfa {
 #define NSET_ANY NSET_BYTES          /* sets[0]: every byte but NUL, which is in no name */
 #define NSET_NAME (NSET_BYTES + 1)   /* sets[1]: nor the slash */
 #define NSET_OTHER (NSET_BYTES + 2)
+
+/* Whether no byte leads on. */
+static inline bool nfa_ends(const struct nnode *x)
+{
+	return x->kind == N_ACCEPT || x->kind >= N_KEPT;
+}
 
 static inline bool nfa_has(const struct nfa *n, const struct nnode *x, unsigned c)
 {
@@ -35,11 +46,12 @@ static inline bool nfa_has(const struct nfa *n, const struct nnode *x, unsigned 
  * anything special, or all that is below one (a double star as the last name). */
 enum { GLOBS_PLAIN = 1, GLOBS_ROOTED = 2, GLOBS_DEEP = 4, GLOBS_ALL = 7 };
 
-void nfa_begin(struct nfa *n);
+/* keep: NULL, or what need not be positions. */
+void nfa_begin(struct nfa *n, struct keep *keep);
 void nfa_fini(struct nfa *n);
 unsigned nfa_kind(const char *glob);
 /* full: there was no room for all. Rules in rising order: nodes are numbered in theirs. Globs of other kinds are left out. */
-void nfa_add(struct nfa *n, const struct strs *globs, uint32_t rule, uint32_t ops, unsigned kinds);
+void nfa_add(struct nfa *n, const struct rule *u, uint32_t rule, unsigned kinds);
 /* 0, or -EINVAL with words in why. */
 int glob_check(const char *glob, char *why, size_t cap);
 

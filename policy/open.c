@@ -105,7 +105,7 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 		if (dfa_map(rec[1 + i].data, rec[1 + i].len, &p->dfa[i]) < 0)
 			return err_set(err, -EBADMSG, "the generation's automaton is damaged");
 	p->open = calloc((size_t)p->h->n_regex + 1, sizeof(struct regex *));
-	if (!p->open || make_arrays(p) < 0 || settings_load(p) < 0)
+	if (!p->open || make_arrays(p) < 0 || settings_load(p) < 0 || kept_load(p) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (try_pattern(p) < 0)
 		return err_set(err, -EPROTO, "an args_pattern was compiled for another processor: compile the policy again");
@@ -180,6 +180,7 @@ void policy_close(struct policy *p)
 	free(p->open);
 	free(p->strings);
 	free(p->parts);
+	free(p->sticky);
 	free(p->service);
 	free(p->budget);
 	if (p->map)

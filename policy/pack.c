@@ -9,8 +9,9 @@
 
 #define RECORD_MAX (6u << 20)    /* bytes of one record; while it is written there are three of it in memory */
 #define ALL_OPS ((1u << POL_OP__COUNT) - 1)
-/* Each entry of a list has an operation for which none before it decides: one of 64 labels, who is unknown, or all. */
-#define MATCH_MAX (POL_OP__COUNT * (POL_LABELS_MAX + 2))
+/* Each entry of a list has an operation for which none before it decides: one of 64 labels, who is unknown, a begin that
+ * was met, or all. */
+#define MATCH_MAX (POL_OP__COUNT * (POL_LABELS_MAX + 2 + POL_KEPT_MAX))
 #define PROBES_MAX 128           /* places tried for a state's edges before they go to the end */
 
 void automaton_fini(struct automaton *a)
@@ -22,6 +23,7 @@ void automaton_fini(struct automaton *a)
 	free(a->tree);
 	free(a->table);
 	free(a->pool);
+	free(a->emit);
 	free(a->found);
 	*a = (struct automaton){ 0 };
 }
@@ -144,10 +146,10 @@ bool rule_asks(const struct dfa_input *in, uint32_t rule)
 	return m && m->processes.n;
 }
 
-struct decided { uint32_t done, unknown; uint64_t labels[POL_OP__COUNT]; };
+struct decided { uint32_t done, unknown; uint64_t labels[POL_OP__COUNT]; uint32_t arms[POL_KEPT_MAX]; };   /* arms: operations */
 
 /* The rule as an entry, with the operations for which it could be the first that matches, after those that were asked about before. */
-static struct dfa_entry entry_of(const struct dfa_input *in, uint32_t rule, struct decided *d)
+static struct dfa_entry entry_of(const struct dfa_input *in, uint32_t rule, uint32_t arm, struct decided *d)
 {
 	const struct rule *u = &in->rules->v[rule];
 	bool allows = u->decision == POL_ALLOW || u->decision == POL_AUDIT;
@@ -155,6 +157,13 @@ static struct dfa_entry entry_of(const struct dfa_input *in, uint32_t rule, stru
 	uint32_t use = 0;
 	uint64_t labels;
 
+	if (arm < POL_KEPT_MAX) {
+		e.bits &= ~d->arms[arm];
+		d->arms[arm] |= e.bits;
+		e.bits |= e.bits ? ENTRY_ARMED : 0;
+		e.labels[0] = arm;
+		return e;
+	}
 	if (!rule_asks(in, rule)) {
 		d->done |= e.bits;
 		return e;
@@ -174,12 +183,12 @@ static struct dfa_entry entry_of(const struct dfa_input *in, uint32_t rule, stru
 	return e;
 }
 
-static int share(struct automaton *a, uint32_t state, const struct dfa_entry *v, uint32_t n, uint32_t *table, uint32_t cap)
+static int share(struct automaton *a, const struct dfa_entry *v, uint32_t n, uint32_t *table, uint32_t cap, uint32_t *ret)
 {
 	uint32_t hash = 2166136261u, at;
 
 	for (uint32_t i = 0; i < n; i++)
-		hash = ((hash ^ v[i].rule) * 16777619u ^ v[i].bits) * 16777619u;
+		hash = (((hash ^ v[i].rule) * 16777619u ^ v[i].bits) * 16777619u ^ v[i].labels[0]) * 16777619u;
 	for (at = hash % cap; table[at]; at = (at + 1) % cap)
 		if (table[at] - 1 + n <= a->d.n_entries && !memcmp(&a->entries[table[at] - 1], v, n * sizeof(*v)))
 			break;
@@ -198,12 +207,46 @@ static int share(struct automaton *a, uint32_t state, const struct dfa_entry *v,
 		table[at] = a->d.n_entries + 1;
 		a->d.n_entries += n;
 	}
-	a->states[state].match = table[at] - 1;
+	*ret = table[at] - 1;
 	return 0;
 }
 
-int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, uint32_t *table,
-		    uint32_t cap)
+int automaton_emit(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, uint32_t n, const uint32_t *arms,
+		   uint32_t n_arms, uint32_t *table, uint32_t cap)
+{
+	uint32_t at, k = 0;
+	struct dfa_entry *v;
+	int r;
+
+	if (!a->emit)
+		a->d.emit = a->emit = calloc(a->d.n_states, sizeof(*a->emit));
+	if (!a->emit)
+		return -ENOMEM;
+	if (!n && !n_arms)
+		return 0;
+	v = malloc((n + n_arms) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		if (!i || rules[i] != rules[i - 1])
+			v[k++] = (struct dfa_entry){ rules[i], (in->rules->v[rules[i]].ops & ALL_OPS) | ENTRY_EMIT,
+				{ in->keep->sticky[rules[i]], 0 } };
+	for (uint32_t i = 0; i < n_arms; i++)
+		v[k++] = (struct dfa_entry){ 0, ENTRY_EMIT | ENTRY_ARMED, { arms[i], 0 } };
+	v[k - 1].bits |= ENTRY_LAST;
+	r = share(a, v, k, table, cap, &at);
+	free(v);
+	if (r == 0 && a->d.n_entries > UINT16_MAX)
+		r = -E2BIG;
+	if (r == 0) {
+		a->emit[state] = (uint16_t)(at + 1);
+		a->d.n_emit = a->d.n_entries;
+	}
+	return r;
+}
+
+int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, const uint32_t *arms,
+		    uint32_t n, uint32_t *table, uint32_t cap)
 {
 	struct dfa_entry *v = a->found ? a->found : malloc(MATCH_MAX * sizeof(*v));
 	struct decided d = { 0 };
@@ -213,13 +256,15 @@ int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t st
 	if (!v)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n && d.done != ALL_OPS; i++) {
-		if (i && rules[i] == rules[i - 1])
+		uint32_t arm = arms ? arms[i] : NO_RULE;
+
+		if (i && rules[i] == rules[i - 1] && (!arms || arm == arms[i - 1]))
 			continue;
-		v[k] = entry_of(in, rules[i], &d);
+		v[k] = entry_of(in, rules[i], arm, &d);
 		k += v[k].bits != 0;
 	}
 	if (k == 0)
 		v[k++] = (struct dfa_entry){ 0 };
 	v[k - 1].bits |= ENTRY_LAST;
-	return share(a, state, v, k, table, cap);
+	return share(a, v, k, table, cap, &a->states[state].match);
 }

@@ -59,7 +59,11 @@ const char *policy_name(const struct policy *p);
 
 /* Files: a state is where the glob automaton stands after the path so far. Copy it freely; compare with pol_state_eq. */
 #define POL_DFA_MAX 8
-struct pol_state { uint32_t s[POL_DFA_MAX]; };
+/* Beside the automata's states, what holds for good below a directory and would multiply them: first, by operation, the first rule of those
+ * (0: none; a larger number is an earlier rule); kept, a bit for each begin of a path, `.../a/` of `.../a/` + `**` + `/b`, that was met
+ * before the last name; late, by automaton, where those stand that were met with it. No padding: states are compared by their bytes. */
+#define POL_KEPT_MAX 192
+struct pol_state { uint64_t kept[POL_KEPT_MAX / 64]; uint32_t s[POL_DFA_MAX]; uint16_t late[POL_DFA_MAX], first[20]; };
 /* State of "/" (host names), and of the workspace directory itself: the union of what its real path and /workspace match. */
 struct pol_state policy_file_root(const struct policy *p);
 struct pol_state policy_file_workspace(const struct policy *p);

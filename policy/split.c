@@ -10,8 +10,9 @@
 
 struct split {
 	struct dfa_input in;
-	uint64_t left;
+	uint64_t left, left_kept;
 	uint32_t n;
+	struct keep keep;
 	int (*put)(void *arg, const struct dfa *d);
 	void *arg;
 };
@@ -26,10 +27,12 @@ static unsigned kinds_of(const struct rules *rules, size_t from, size_t to)
 	return kinds;
 }
 
-static int one(struct split *s, size_t from, size_t to, unsigned kinds)
+/* kept: with all that can be left to what is kept beside the states. */
+static int one(struct split *s, size_t from, size_t to, unsigned kinds, bool kept)
 {
+	uint64_t *left = kept ? &s->left_kept : &s->left;
 	/* A failed attempt leaves most of the work for smaller ones. */
-	uint64_t share = s->left / 4, given = share;
+	uint64_t share = *left / 4, given = share;
 	struct automaton a = { 0 };
 	int r;
 
@@ -38,8 +41,9 @@ static int one(struct split *s, size_t from, size_t to, unsigned kinds)
 	s->in.from = from;
 	s->in.to = to;
 	s->in.kinds = kinds;
+	s->in.keep = kept ? &s->keep : NULL;
 	r = kinds == GLOBS_PLAIN ? names_build(&s->in, &a, &share) : dfa_build(&s->in, &a, &share);
-	s->left -= given - share;
+	*left -= given - share;
 	if (r == 0)
 		r = s->put(s->arg, &a.d);
 	s->n += r == 0;
@@ -55,7 +59,9 @@ static int cover(struct split *s, size_t from, size_t to, unsigned kind)
 
 	if (!(kinds_of(s->in.rules, from, to) & kind))
 		return 0;
-	r = one(s, from, to, kind);
+	r = one(s, from, to, kind, false);
+	if ((r == -E2BIG || r == -ETIME) && kind != GLOBS_PLAIN && s->n < POL_DFA_MAX)
+		r = one(s, from, to, kind, true);
 	if ((r != -E2BIG && r != -ETIME) || to - from < 2)
 		return r;
 	r = cover(s, from, half, kind);
@@ -65,7 +71,7 @@ static int cover(struct split *s, size_t from, size_t to, unsigned kind)
 /* One automaton when it can be, which alone knows what is below a directory; else apart by kind. */
 static int cover_all(struct split *s)
 {
-	int r = one(s, 0, s->in.rules->n, GLOBS_ALL);
+	int r = one(s, 0, s->in.rules->n, GLOBS_ALL, false);
 
 	if (r != -E2BIG && r != -ETIME)
 		return r;
@@ -77,7 +83,8 @@ static int cover_all(struct split *s)
 
 int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, const struct dfa *d), void *arg)
 {
-	struct split s = { .in = { .rules = &m->files, .workspace = workspace }, .left = DFA_WORK_MAX, .put = put, .arg = arg };
+	struct split s = { .in = { .rules = &m->files, .workspace = workspace }, .left = DFA_WORK_MAX,
+			   .left_kept = DFA_WORK_MAX / 4, .put = put, .arg = arg };
 	struct strs all = { 0 };
 	uint64_t *labels = NULL;
 	int r = labels_of(m, &all);
@@ -95,7 +102,10 @@ int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, 
 	if (r == -E2BIG)
 		r = -EOVERFLOW;
 	if (r == 0)
+		r = keep_init(&s.keep, &m->files);
+	if (r == 0)
 		r = cover_all(&s);
+	keep_fini(&s.keep);
 	free(labels);
 	strs_fini(&all);
 	return r;

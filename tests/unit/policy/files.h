@@ -76,17 +76,21 @@ static inline void files_pieces(struct policy *p, size_t pieces)
 {
 	const struct rules *r = &files_model.files;
 	uint64_t *labels = calloc(r->n + 1, sizeof(*labels)), left = DFA_WORK_MAX;
+	const bool by_kind = pieces == 2, kept = pieces >= 4;
 	struct strs all = { 0 };
+	struct keep keep;
 
+	pieces = by_kind ? 3 : kept ? pieces - 3 : pieces;
+	assert_int_equal(keep_init(&keep, r), 0);
 	assert_int_equal(labels_of(&files_model, &all), 0);
 	for (size_t i = 0; i < r->n; i++)
 		labels[i] = r->v[i].more ? labels_mask(&all, &r->v[i].more->processes) : 0;
-	for (size_t i = 0; i < pieces + (pieces == 2); i++) {
+	for (size_t i = 0; i < pieces; i++) {
 		struct dfa_input in = { .rules = r, .labels = labels, .workspace = "/home/u/ws", .kinds = GLOBS_ALL,
-					.from = r->n * i / pieces, .to = r->n * (i + 1) / pieces };
+					.from = r->n * i / pieces, .to = r->n * (i + 1) / pieces, .keep = kept ? &keep : NULL };
 		struct automaton a = { 0 };
 
-		if (pieces == 2) { /* by kind */
+		if (by_kind) {
 			in.from = 0;
 			in.to = r->n;
 			in.kinds = 1u << i;
@@ -95,11 +99,12 @@ static inline void files_pieces(struct policy *p, size_t pieces)
 		file_put(p, &a.d);
 		automaton_fini(&a);
 	}
+	keep_fini(&keep);
 	strs_fini(&all);
 	free(labels);
 }
 
-/* Takes the rules. pieces: in how many automata; 0: as the compiler would; 2: apart by kind. */
+/* Takes the rules. pieces: in how many automata; 0: as the compiler would; 2: apart by kind; 4, 5: one or two, and much is kept beside. */
 static inline struct policy *files_open(struct rules *rules, size_t pieces)
 {
 	struct policy *p;
@@ -115,6 +120,7 @@ static inline struct policy *files_open(struct rules *rules, size_t pieces)
 		files_pieces(p, pieces);
 	else
 		assert_int_equal(dfa_all(&files_model, "/home/u/ws", file_put, p), 0);
+	assert_int_equal(kept_load(p), 0);
 	return p;
 }
 

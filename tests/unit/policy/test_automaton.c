@@ -10,7 +10,7 @@
 
 #include "tests/unit/policy/files.h"
 
-enum { H_STATES, H_CLASSES, H_SLOTS, H_ENTRIES, H_ROOT, H_WORKSPACE, H_TABLE, H_POOL, H_WORDS = 288 / 4 };
+enum { H_STATES, H_CLASSES, H_SLOTS, H_ENTRIES, H_ROOT, H_WORKSPACE, H_TABLE, H_POOL, H_EMIT, H_WORDS = 292 / 4 };
 
 static uint32_t *record;
 static struct dfa good;
@@ -51,7 +51,7 @@ static void refused_with(uint32_t *at, uint32_t value)
 
 static void test_points_in(void **state UNUSED)
 {
-	assert_ptr_equal(good.class, (uint8_t *)record + 32);
+	assert_ptr_equal(good.class, (uint8_t *)record + 36);
 	assert_ptr_equal(good.states, record + H_WORDS);
 	assert_ptr_equal(good.tree + ((good.n_states + 3) & ~3u), (uint8_t *)record + len);
 	assert_int_equal(len % 4, 0);
@@ -62,7 +62,7 @@ static void test_bounds(void **state UNUSED)
 {
 	static const uint32_t out[] = { 0, 1u << 31, UINT32_MAX };
 	uint32_t *states = record + H_WORDS, *slots = states + 3 * good.n_states, *entries = slots + 2 * good.n_slots;
-	uint8_t *class = (uint8_t *)record + 32, was;
+	uint8_t *class = (uint8_t *)record + 36, was;
 	struct dfa d;
 
 	for (int h = H_STATES; h <= H_ENTRIES; h++)
@@ -93,6 +93,46 @@ static void test_bounds(void **state UNUSED)
 		assert_int_equal(dfa_map(record, len, &d), -EBADMSG);
 		class[c] = was;
 	}
+}
+
+/* What states emit is a list among the first entries, and of numbers that are kept. */
+static void test_bounds_of_emits(void **state UNUSED)
+{
+	static const struct file_rule f[] = { { "/w/** **/a/**/b", NULL, POL_ALLOW, OPS_ALL }, { "**/c/**", NULL, POL_DENY, OP(READ) } };
+	struct policy *p = files_of(f, 2, 4);
+	uint32_t *kept = record, *entries, armed = 0;
+	struct dfa d = p->dfa[0];
+	size_t was = len;
+	uint16_t *emit = (uint16_t *)(uintptr_t)d.emit;
+
+	record = files_record[0];
+	len = dfa_size(&d);
+	entries = (uint32_t *)(uintptr_t)d.entries;
+	assert_true(d.n_emit == 3 && d.n_entries > 3);
+	assert_ptr_equal((uint8_t *)emit + ((d.n_states * 2 + 3) & ~3u), (uint8_t *)record + len);
+	refused_with(&record[H_EMIT], 0);
+	refused_with(&record[H_EMIT], d.n_entries + 1);
+	refused_with(&record[H_EMIT], UINT32_MAX);
+	for (uint32_t s = 0; s < d.n_states; s++) {
+		struct dfa none;
+		uint16_t old = emit[s];
+
+		emit[s] = (uint16_t)(d.n_emit + 1);
+		assert_int_equal(dfa_map(record, len, &none), -EBADMSG);
+		emit[s] = old;
+	}
+	refused_with(&entries[4 * (d.n_emit - 1) + 1], ENTRY_EMIT);
+	for (uint32_t i = 0; i < d.n_entries; i++) {
+		bool arm = entries[4 * i + 1] & ENTRY_ARMED;
+
+		armed += arm;
+		if (arm || i < d.n_emit)
+			refused_with(&entries[4 * i + 2], arm ? POL_KEPT_MAX : STICKY_MAX);
+	}
+	assert_int_equal(armed, 2);
+	policy_close(p);
+	record = kept;
+	len = was;
 }
 
 static struct policy *names_policy(void)
@@ -255,6 +295,59 @@ static void test_split_by_halves(void **state UNUSED)
 	policy_close(p);
 }
 
+/* Directories below which much holds for good come in any combination; they are kept beside the states, of which there are few. */
+static void test_kept_beside(void **state UNUSED)
+{
+	static const uint32_t ops[] = { OPS_ALL, OP(READ) | OP(OPEN), OP(WRITE) | OP(CREATE) };
+	struct rules rules = { 0 };
+	struct policy *p;
+	char glob[128];
+
+	for (unsigned i = 0; i < 150; i++) {
+		snprintf(glob, sizeof(glob), "**/d%u/** **/e%u/**/f%u **/*.g%u /srv/d%u/**", i, i, i, i, i);
+		file_rules_add(&rules, &(struct file_rule){ glob, NULL, i % 2 ? POL_ALLOW : POL_DENY, ops[i % 3] });
+	}
+	p = files_open(&rules, 0);
+	for (size_t i = 0; i < p->n_dfa; i++)
+		assert_true(p->dfa[i].n_states < 4000);
+	assert_int_equal(rule_at(p, "/x/d30"), POL_NO_RULE);
+	assert_int_equal(rule_at(p, "/x/d30/y"), 30);
+	assert_int_equal(rule_at(p, "/x/d31/d32/d33/d34/y"), 31);
+	assert_int_equal(rule_at(p, "/x/d34/d33/d32/d31/y/z"), 31);
+	assert_int_equal(rule_at(p, "/x/d32/d35/d36/y/z"), 36);
+	assert_int_equal(rule_at(p, "/x/e30/f30"), POL_NO_RULE);
+	assert_int_equal(rule_at(p, "/x/e30/y/f30"), 30);
+	assert_int_equal(rule_at(p, "/x/e30/f30/f30"), 30);
+	assert_int_equal(rule_at(p, "/x/e30/y/f31"), POL_NO_RULE);
+	assert_int_equal(rule_at(p, "/x/e31/e30/d40/f31"), 31);
+	assert_int_equal(rule_at(p, "/x/e31/e30/d40/f30"), 30);
+	assert_int_equal(rule_at(p, "/d3/e1/y/f1"), 1);
+	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/nothing")), POL_TREE_MIXED);
+	assert_false(policy_file_rename_safe(p, policy_file_path(p, "/n"), policy_file_path(p, "/d1/a"), true));
+	assert_true(policy_file_rename_safe(p, policy_file_path(p, "/d1/m"), policy_file_path(p, "/d1/n"), true));
+	assert_false(policy_file_rename_safe(p, policy_file_path(p, "/d0/m"), policy_file_path(p, "/d4/m"), false));
+	policy_close(p);
+}
+
+/* The workspace's names are two paths: what one has met says nothing of the other's last name. */
+static void test_begins_and_workspace(void **state UNUSED)
+{
+	static const struct file_rule f[] = { { "/home/**/workspace", NULL, POL_DENY, OPS_ALL }, { "/home/**/ws", NULL, POL_DENY, OP(READ) },
+					      { "/home/**/x", NULL, POL_ALLOW, OPS_ALL }, { "/workspace/**/x", NULL, POL_ALLOW, OPS_ALL },
+					      { "**/ws/**/y", NULL, POL_DENY, OPS_ALL } };
+	struct policy *p = files_of(f, ARRAY_LEN(f), 4);
+
+	assert_int_equal(rule_at(p, "/workspace"), 1);
+	assert_int_equal(rule_at(p, "/home/u/ws"), 1);
+	assert_int_equal(rule_at(p, "/workspace/x"), 2);
+	assert_int_equal(rule_at(p, "/workspace/y"), POL_NO_RULE);
+	assert_int_equal(rule_at(p, "/workspace/a/y"), 4);
+	assert_int_equal(rule_at(p, "/home/x"), POL_NO_RULE);
+	assert_int_equal(rule_at(p, "/home/u/x"), 2);
+	assert_int_equal(policy_file(p, policy_file_workspace(p), POL_OP_WRITE, (struct pol_who){ 0 }).rule_no, POL_NO_RULE);
+	policy_close(p);
+}
+
 /* One rule with more than any automaton holds cannot be split. */
 static void test_refused(void **state UNUSED)
 {
@@ -300,6 +393,7 @@ static void test_put_fails(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_points_in), cmocka_unit_test(test_bounds), cmocka_unit_test(test_bounds_of_names), cmocka_unit_test(test_lengths), cmocka_unit_test(test_refused), cmocka_unit_test(test_put_fails),
+					    cmocka_unit_test(test_bounds_of_emits), cmocka_unit_test(test_kept_beside), cmocka_unit_test(test_begins_and_workspace),
 					    cmocka_unit_test(test_no_room), cmocka_unit_test(test_split_by_kind), cmocka_unit_test(test_split_by_halves) };
 
 	return cmocka_run_group_tests(tests, make, unmake);
