@@ -28,7 +28,8 @@ struct dfa_edge { uint32_t class, to; };
 
 /* keep.c: what automata may leave to the states beside them (struct pol_state). sticky: per rule its number, or STICKY_MAX; arms: begins of
  * globs, which point into the rules. found: numbers plus one, by a hash. */
-#define ARM_SLOTS 512u
+#define ARM_SLOTS 1024u
+_Static_assert(2 * POL_KEPT_MAX <= ARM_SLOTS, "a look-up ends at a free place");
 struct keep {
 	uint16_t *sticky;
 	struct { const char *glob; size_t n; } arms[POL_KEPT_MAX];
