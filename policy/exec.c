@@ -434,14 +434,15 @@ struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 {
 	struct asked a = { .p = p, .q = q };
 	struct line own = { .given = q->given, .resolved = q->resolved, .argv = q->argv, .argc = q->argc, .depth = q->depth, .own = true };
-	struct pol_verdict v = judge(&a, &own, q->untrusted_name ? q->resolved : NULL, q->argc ? q->argv[0] : NULL, LOOK_DEPTH), w;
+	const char *zero = q->argc ? q->argv[0] : NULL;
+	struct pol_verdict v = judge(&a, &own, q->untrusted_name ? q->resolved : NULL, zero, LOOK_DEPTH), w;
 
 	if (!q->written)
 		return v;
 	own.given = q->written;
 	own.resolved = NULL;
 	own.text = NULL; /* looking further may have joined another line over it */
-	w = look(&a, &own, LOOK_DEPTH);
+	w = judge(&a, &own, NULL, zero, LOOK_DEPTH);
 	if (implicit(&v) && !q->untrusted_written)
 		return w;
 	stricter(&own, &v, &w);

@@ -21,7 +21,7 @@ new() { SID=$("$A" session create --workspace "$W" --policy "$1" 2>"$T/err" | jq
 X() { timeout 60 "$A" exec "$SID" -- "$@" 2>/dev/null; }
 # Asked for as it is written, by the first program and by one below it: how often it ran.
 ran() { # PATH
-	{ X "$1" -u; X "$py" -c 'import os, sys; os.execv(sys.argv[1], ["x", "-u"])' "$1"; } | grep -c '^[0-9]*$'
+	{ X "$1" -u; X "$py" -c 'import os, sys; os.execv(sys.argv[1], [sys.argv[1], "-u"])' "$1"; } | grep -c '^[0-9]*$'
 }
 
 cat >"$T/allow.yaml" <<P

@@ -141,6 +141,13 @@ static void test_another_name(void **state UNUSED)
 					    "- {name: no-rm, commands: [rm], decision: deny}\n");
 
 	check_called(list, v, ARRAY_LEN(v));
+	/* nor does the name as it was written let another one pass */
+	for (int i = 0; i < 2; i++) {
+		const char *argv[] = { i ? "id" : "cat", "x" };
+		struct pol_exec q = { .given = "/usr/bin/cat", .resolved = "/usr/bin/busybox", .written = "/bin/cat", .argv = argv, .argc = 2 };
+
+		assert_verdict(policy_exec(list, &q), i ? POL_DENY : POL_ALLOW, i ? end : "few");
+	}
 	assert_verdict(policy_exec(list, &(struct pol_exec){ .given = "ld.so", .argv = loaded, .argc = 4 }), POL_DENY, end);
 	loaded[2] = "ls";
 	assert_verdict(policy_exec(list, &(struct pol_exec){ .given = "ld.so", .argv = loaded, .argc = 4 }), POL_ALLOW, "few");
