@@ -5,7 +5,7 @@ B     ?= release
 CC    := $(if $(filter default,$(origin CC)),gcc,$(CC))
 O     := build/$(B)
 Q     := $(if $(V),,@)
-PKGS  := libnetfilter_queue libnftnl libmnl libcares fuse3 libseccomp yaml-0.1 lmdb libcap nettle libcjson libhs
+PKGS  := libnetfilter_queue libnftnl libmnl libcares fuse3 libseccomp yaml-0.1 lmdb libcap nettle libcjson
 WARN  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wvla \
          -Wpointer-arith -Wundef -Wimplicit-fallthrough -Wno-missing-field-initializers
 # clang 14 and 15 want a second word before they zero automatic variables; gcc alone knows -Wno-format-truncation.
@@ -26,19 +26,20 @@ src    = $(wildcard $(1)/*.c)
 main  := netd/netd.c fsd/fsd.c execd/execd.c cli/main.c cli/shim.c
 objs   = $(patsubst %.c,$(O)/%.o,$(filter-out $(main),$(call src,$(1))))
 COMPILER := policy/yaml.c policy/parse.c policy/compile.c policy/dfa.c policy/dfa_sets.c policy/nfa.c policy/pack.c policy/split.c \
-            policy/names_make.c policy/regex_make.c policy/store.c policy/image_make.c policy/image_index.c policy/image_settings.c \
-            policy/parse_*.c policy/schema.c policy/cases.c policy/question.c policy/ask.c policy/lint*.c policy/explain*.c policy/yaml_*.c \
+            policy/names_make.c policy/regex_make.c policy/regex_class.c policy/store.c policy/image_make.c policy/image_index.c \
+            policy/image_settings.c policy/parse_*.c policy/schema.c policy/cases.c policy/question.c policy/ask.c policy/lint*.c \
+            policy/explain*.c policy/yaml_*.c policy/keep.c \
             policy/diff*.c policy/example.c
 comp_o := $(patsubst %.c,$(O)/%.o,$(wildcard $(COMPILER)))
 eval_o := $(filter-out $(comp_o),$(call objs,policy))
 LIBS_netd  := -lnetfilter_queue -lnftnl -lmnl -lcares
 LIBS_fsd   := -lfuse3 -lpthread
 LIBS_execd :=
-LIBS_all   := -llmdb -lseccomp -lcap -lnettle -lhs_runtime -lm
+LIBS_all   := -llmdb -lseccomp -lcap -lnettle -lm
 out := $(if $(filter asan,$(B)),$(O)/bin,bin)
 BINS := $(addprefix $(out)/,agentsh agentsh-netd agentsh-fsd agentsh-execd agentsh-shell-shim)
 DEPS := gcc make pkg-config libc6-dev libnetfilter-queue-dev libnftnl-dev libmnl-dev libc-ares-dev libnghttp2-dev libssl-dev libfuse3-dev \
-        libseccomp-dev libyaml-dev liblmdb-dev libcap-dev nettle-dev libcjson-dev libvectorscan-dev libcmocka-dev \
+        libseccomp-dev libyaml-dev liblmdb-dev libcap-dev nettle-dev libcjson-dev libcmocka-dev \
         jq curl git python3 openssl iproute2 nftables procps busybox libcap2-bin util-linux ca-certificates
 
 .PHONY: help deps build demo test bench lint fuzz install clean bins unit integration

@@ -18,7 +18,7 @@ static const uint32_t sizes[R__COUNT] = {
 	[R_EXEC_ENTRIES] = sizeof(struct img_entry), [R_EXEC_REST] = 4,
 };
 
-struct check { struct policy *p; uint32_t n[R__COUNT]; uint64_t work; bool bad; };
+struct check { struct policy *p; uint32_t n[R__COUNT]; uint64_t work, patterns; bool bad; };
 
 static void must(struct check *c, bool ok) { c->bad |= !ok; }
 static void str_ok(struct check *c, str_ref s) { must(c, s < c->n[R_POOL]); }
@@ -107,10 +107,13 @@ static void nets_ok(struct check *c, const struct img_net *v, uint32_t n)
 	}
 }
 
-static void pattern_ok(struct check *c, uint32_t at, uint32_t len, uint32_t no)
+/* As lists: shared by nobody. */
+static void pattern_ok(struct check *c, uint32_t at, uint32_t len)
 {
 	span_ok(c, R_REGEX, at, len);
-	must(c, !len || no < c->p->h->n_regex);
+	must(c, (c->patterns += len) <= c->n[R_REGEX]);
+	if (len && !c->bad)
+		must(c, regex_map(c->p->regex + at, len) == 0);
 }
 
 static void sections_ok(struct check *c)
@@ -120,7 +123,7 @@ static void sections_ok(struct check *c)
 	for (uint32_t i = 0; i < c->n[R_EXECS] && !c->bad; i++) {
 		list_ok(c, p->execs[i].globs);
 		list_ok(c, p->execs[i].sha256);
-		pattern_ok(c, p->execs[i].regex, p->execs[i].regex_len, p->execs[i].regex_no);
+		pattern_ok(c, p->execs[i].regex, p->execs[i].regex_len);
 	}
 	for (uint32_t i = 0; i < c->n[R_UNIXES]; i++)
 		list_ok(c, p->unixes[i].paths);
@@ -128,10 +131,10 @@ static void sections_ok(struct check *c)
 		str_ok(c, p->signals[i].pattern);
 		must(c, p->signals[i].fallback < POL__COUNT && p->signals[i].redirect_to <= 64);
 	}
-	for (uint32_t i = 0; i < c->n[R_TURNS]; i++) {
+	for (uint32_t i = 0; i < c->n[R_TURNS] && !c->bad; i++) {
 		const struct img_turn *u = &p->turns[i];
 
-		pattern_ok(c, u->regex, u->regex_len, u->regex_no);
+		pattern_ok(c, u->regex, u->regex_len);
 		str_ok(c, u->host);
 		str_ok(c, u->unix_path);
 		str_ok(c, u->sni);
@@ -206,7 +209,7 @@ int image_map(struct policy *p, const void *data, size_t n)
 		return -EPROTO;
 	if (n < sizeof(*h) || (uintptr_t)data % 8)
 		return -EBADMSG;
-	if (h->size != n || n < IMAGE_MIN || h->n_dfa == 0 || h->n_dfa > POL_DFA_MAX || h->n_regex > h->size)
+	if (h->size != n || n < IMAGE_MIN || h->n_dfa == 0 || h->n_dfa > POL_DFA_MAX)
 		return -EBADMSG;
 	p->h = h;
 	regions(&c, data);

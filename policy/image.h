@@ -44,9 +44,9 @@ enum { EXEC_ANY = 1 };                   /* no commands: every command */
 struct img_exec {
 	uint64_t labels;
 	list_ref globs, sha256;
-	uint32_t regex, regex_len, regex_no; /* bytes in R_REGEX; the number it is open under */
+	uint32_t regex, regex_len;       /* bytes in R_REGEX; 0: none */
 	int32_t min_depth, max_depth;
-	uint32_t flags;
+	uint32_t flags, zero;
 };
 struct img_unix { uint64_t labels; list_ref paths; uint32_t zero; };
 struct img_signal {
@@ -58,7 +58,7 @@ struct img_signal {
 };
 /* dns_redirects, then connect_redirects. */
 struct img_turn {
-	uint32_t regex, regex_len, regex_no;
+	uint32_t regex, regex_len;
 	uint8_t addr[16];
 	uint32_t addr_len;
 	str_ref host, unix_path, sni;
@@ -95,7 +95,7 @@ struct img_head {
 	uint32_t format, size, n_dfa, flags;
 	str_ref name, workspace;
 	list_ref sources, labels, inject;
-	uint32_t audit, retention_days, n_regex;
+	uint32_t audit, retention_days, zero;
 	uint64_t limits[10];
 	uint64_t bits4, bits6[3];        /* lengths of the ranges that are indexed: bit n for /n */
 	uint32_t ends[ENDS__COUNT][2];   /* and of beginnings and ends of globs, in bytes */
@@ -131,7 +131,6 @@ struct policy {
 	const char **strings;            /* of the lists that are handed out as arrays */
 	const char *const **parts;       /* three a part */
 	const char *const *inject;
-	struct regex **open;             /* opened when first asked */
 	uint32_t *sticky, n_sticky;      /* rules by their numbers among those that may match for good */
 	struct pol_service *service;
 	struct pol_budget *budget;
@@ -193,9 +192,6 @@ static inline const struct img_entry *index_next(const struct policy *p, const s
 /* Calls for each entry whose glob begins or ends as text does; it need not match. */
 typedef void (*end_found)(void *arg, const struct img_entry *e);
 void index_ends(const struct policy *p, const struct index *x, enum ends what, const char *text, size_t n, end_found found, void *arg);
-
-/* The pattern that is open under this number, opened now if need be: 1, 0, or -EIO: it could not be looked at. */
-int pattern_match(const struct policy *p, uint32_t at, uint32_t len, uint32_t no, const char *text, size_t n);
 
 /* One command's name in the forms that entries are held against. */
 #define PATH_NAME_MAX 4096

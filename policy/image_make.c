@@ -167,9 +167,8 @@ static void put_net(struct make *k, enum region r, const struct rule *u, uint32_
 		make_index_rest(k, &k->net, no);
 }
 
-uint32_t make_regex(struct make *k, const uint8_t *bytes, size_t n, uint32_t *ret_no)
+uint32_t make_regex(struct make *k, const uint8_t *bytes, size_t n)
 {
-	*ret_no = n ? k->n_regex++ : 0;
 	return make_put(k, R_REGEX, bytes, 1, n);
 }
 
@@ -197,7 +196,7 @@ static void put_exec(struct make *k, const struct rule *u, uint32_t no)
 		}
 	}
 	o.globs = some(k, globs, n);
-	o.regex = make_regex(k, u->regex, u->regex_len, &o.regex_no);
+	o.regex = make_regex(k, u->regex, u->regex_len);
 	/* A pattern that was given and not compiled would be no condition. */
 	k->bad |= u->args_patterns.n && !u->regex_len;
 	make_put(k, R_EXECS, &o, sizeof(o), 1);
@@ -298,7 +297,6 @@ static void put_head(struct make *k, size_t size)
 	h->format = MODEL_FORMAT;
 	h->size = (uint32_t)size;
 	h->flags |= k->flags;
-	h->n_regex = k->n_regex;
 	h->bits4 = k->bits4;
 	memcpy(h->bits6, k->bits6, sizeof(h->bits6));
 	for (size_t i = 0; i < R__COUNT; i++) {
@@ -313,7 +311,6 @@ static void walk(struct make *k)
 	static const uint32_t nothing;
 
 	k->message = NULL;
-	k->n_regex = 0;
 	for (size_t i = 0; i < R__COUNT; i++)
 		if (i != R_NET_HEADS && i != R_EXEC_HEADS)
 			k->r[i].n = 0;

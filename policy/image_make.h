@@ -19,7 +19,7 @@ struct make {
 	str_ref message_at;
 	uint32_t *seen;                                         /* how many globs begin or end with what has this hash */
 	bool looking;                                           /* only to fill seen */
-	uint32_t flags, n_regex;
+	uint32_t flags;
 	uint64_t bits4, bits6[3];
 	bool bad;                                               /* too large, or not what a model may hold */
 };
@@ -27,7 +27,7 @@ struct make {
 uint32_t make_put(struct make *k, enum region r, const void *v, size_t size, size_t n);
 str_ref make_str(struct make *k, const char *s);                /* NULL: 0 */
 list_ref make_list(struct make *k, const struct strs *s);
-uint32_t make_regex(struct make *k, const uint8_t *bytes, size_t n, uint32_t *ret_no);
+uint32_t make_regex(struct make *k, const uint8_t *bytes, size_t n);
 void make_requests(struct make *k, const struct rules *r, uint32_t *ret_first);
 /* image_index.c. The text of a glob that is none, without its backslashes: false when it has special characters, or does not fit. */
 bool make_literal(const char *s, char out[WILD_MAX + 1]);

@@ -26,7 +26,7 @@ static void put_turns(struct make *k, enum section s, const struct redirect_rule
 				      .visibility = (uint8_t)u->visibility, .on_failure = (uint8_t)u->on_failure };
 
 		memcpy(o.addr, u->resolve_to.addr, sizeof(o.addr));
-		o.regex = make_regex(k, u->regex, u->regex_len, &o.regex_no);
+		o.regex = make_regex(k, u->regex, u->regex_len);
 		/* No pattern would be no match, and what the rule turns away would go through. */
 		k->bad |= !u->regex_len;
 		put_common(k, s, u->name, u->message, POL_REDIRECT, 0, u->file, u->line);

@@ -45,7 +45,7 @@ struct rule {
 	uint16_t *ports;
 	size_t n_ports;
 	int32_t min_depth, max_depth;   /* commands; max -1: no end */
-	uint8_t *regex;                 /* serialised vectorscan database, owned */
+	uint8_t *regex;                 /* record of regex_compile, owned */
 	size_t regex_len;
 	struct rule_more *more;         /* owned with its sharers; NULL: nothing of it given. rule_more() makes it */
 };
@@ -194,15 +194,16 @@ void store_drop(struct store *s);                               /* takes NULL */
  * of four bytes and values of a multiple of four: every value can then be read where it lies. */
 int store_map(const void *data, size_t n, struct record *v, size_t n_v);
 
-/* regex.c and, for the compiler, regex_make.c: vectorscan's home. cost: what compiling a pattern may take, its length times its bounded
- * repetitions. */
-#define REGEX_COST_MAX 100000        /* of all patterns of a policy: some seconds */
+/* regex.c and, for the compiler, regex_make.c. cost: what a pattern may take when compiled, its length times its bounded repetitions. */
+#define REGEX_COST_MAX 100000        /* of all patterns of a policy: a megabyte or two */
 uint64_t regex_cost(const char *pattern);
+/* All patterns, of which any may match, to one record of a multiple of 4 bytes; the caller frees it. In RE2's syntax, on bytes; a dot is any.
+ * -EINVAL: one is none; -E2BIG: too large; -ENODATA: never matches; -ENOMEM. The words are in why, which one it is in ret_which. */
 int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, char *why, size_t cap, size_t *ret_which);
-struct regex;
-int regex_open(const uint8_t *db, size_t n, struct regex **ret);
-int regex_match(const struct regex *r, const char *text, size_t n); /* 1, 0, or -EIO: it could not be looked at */
-void regex_close(struct regex *r);
+/* Checks a record where it lies, 4-byte aligned: 0 or -EBADMSG. None other is to be matched with. */
+int regex_map(const void *data, size_t n);
+/* 1, 0, or -E2BIG: it could not be looked at within the steps that one text may take, a second at most. */
+int regex_match(const void *data, const char *text, size_t n);
 
 /* cidr.c: "ADDRESS" or "ADDRESS/BITS", IPv4 or IPv6. 0 or -EINVAL. */
 int cidr_parse(const char *text, struct cidr *ret);

@@ -68,31 +68,6 @@ static int make_arrays(struct policy *p)
 	return 0;
 }
 
-/* One pattern stands for all: they were compiled on one machine. The others are opened when asked. */
-static int try_pattern(const struct policy *p)
-{
-	struct regex *r = NULL;
-	uint32_t at = 0, len = 0;
-	int result;
-
-	for (uint32_t i = 0; i < p->n[SEC_EXEC] && !len; i++) {
-		at = p->execs[i].regex;
-		len = p->execs[i].regex_len;
-	}
-	if (!len)
-		return 0;
-	result = regex_open(p->regex + at, len, &r);
-	regex_close(r);
-	return result;
-}
-
-int pattern_match(const struct policy *p, uint32_t at, uint32_t len, uint32_t no, const char *text, size_t n)
-{
-	if (!p->open[no] && regex_open(p->regex + at, len, &p->open[no]) < 0)
-		return -EIO;
-	return regex_match(p->open[no], text, n);
-}
-
 static int load(struct policy *p, struct record *rec, struct err *err)
 {
 	int r = rec[0].data ? image_map(p, rec[0].data, rec[0].len) : -EPROTO;
@@ -104,11 +79,8 @@ static int load(struct policy *p, struct record *rec, struct err *err)
 	for (size_t i = 0; i < p->n_dfa; i++)
 		if (dfa_map(rec[1 + i].data, rec[1 + i].len, &p->dfa[i]) < 0)
 			return err_set(err, -EBADMSG, "the generation's automaton is damaged");
-	p->open = calloc((size_t)p->h->n_regex + 1, sizeof(struct regex *));
-	if (!p->open || make_arrays(p) < 0 || settings_load(p) < 0 || kept_load(p) < 0)
+	if (make_arrays(p) < 0 || settings_load(p) < 0 || kept_load(p) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (try_pattern(p) < 0)
-		return err_set(err, -EPROTO, "an args_pattern was compiled for another processor: compile the policy again");
 	return 0;
 }
 
@@ -175,9 +147,6 @@ void policy_close(struct policy *p)
 {
 	if (!p)
 		return;
-	for (uint32_t i = 0; p->open && i < p->h->n_regex; i++)
-		regex_close(p->open[i]);
-	free(p->open);
 	free(p->strings);
 	free(p->parts);
 	free(p->sticky);

@@ -126,10 +126,6 @@ bool parse_host_ok(const char *host);    /* letters, digits, - _ and dots: a hos
 void read_args_patterns(struct at *c, const struct key *k, const struct node *v);
 void read_match(struct at *c, const struct key *k, const struct node *v);
 
-/* parse_regex.c: the same in the matcher's syntax, owned by the caller, or NULL; what cannot be read is given back as it is. never: it is
- * known to match nothing. */
-char *parse_regex(const char *pattern, bool *never);
-
 /* parse_rules.c: one rule of a section of struct rule. */
 void read_rule(struct at *c, const struct key *k, const struct node *v);
 extern const struct shape shape_file, shape_network, shape_command, shape_unix, shape_service_rule;

@@ -50,50 +50,33 @@ static void warn_shell(struct at *c, const struct node *v)
 		diag_warning(c->p->d, v, "a shell takes quotes away: this pattern matches only quotes inside an argument [shell-quotes]");
 }
 
-/* Pattern i as the matcher takes it; NULL: reported. */
-static char *plain(struct at *c, const struct key *k, const struct node *v, const char *pattern)
-{
-	bool never;
-	char *s = parse_regex(pattern, &never);
-
-	if (!s)
-		parse_no_memory(c->p, v);
-	if (!never)
-		return s;
-	diag_error(c->p->d, v, "%s: \"%s\" never matches: an anchor stands behind text, or text behind it", k->name, pattern);
-	free(s);
-	return NULL;
-}
-
 /* Compiles patterns of the nodes at; each that is at fault is reported. */
 static void compile(struct at *c, const struct key *k, struct node *const *at, const struct strs *patterns, uint8_t **db, size_t *len)
 {
-	struct strs all = { 0 };
 	char why[256] = "";
-	size_t which = 0, before = c->p->d->errors;
+	size_t which = 0;
+	int r = regex_compile(patterns, db, len, why, sizeof(why), &which);
 
-	for (size_t i = 0; i < patterns->n; i++) {
-		char *s = plain(c, k, at[i], patterns->v[i]);
+	if (r == -ENOMEM)
+		parse_no_memory(c->p, at[which]);
+	for (size_t i = which; r < 0 && r != -ENOMEM && i < patterns->n; i++) {
+		const struct strs one = { &patterns->v[i], 1 };
+		uint8_t *alone = NULL;
+		size_t n;
 
-		if (s && !parse_put(c->p, at[i], &all, s))
+		r = regex_compile(&one, &alone, &n, why, sizeof(why), &which);
+		if (r == -ENOMEM) {
+			parse_no_memory(c->p, at[i]);
 			break;
-	}
-	if (all.n == patterns->n && regex_compile(&all, db, len, why, sizeof(why), &which) < 0) {
-		for (size_t i = 0; i < all.n; i++) {
-			struct strs one = { &all.v[i], 1 };
-			uint8_t *alone = NULL;
-			size_t n;
-			int r = regex_compile(&one, &alone, &n, why, sizeof(why), &which);
-
-			if (r < 0)
-				diag_error(c->p->d, at[i], "%s: %s%s%s", k->name, r == -EINVAL ? "not a regular expression: " : "", why,
-					   r == -EINVAL && patterns->v[i][0] == '*' ? " (a glob's * is .* here)" : "");
-			free(alone);
 		}
-		if (c->p->d->errors == before)
-			diag_error(c->p->d, at[0], "%s: not together: %s", k->name, why);
+		if (r == -ENODATA)
+			diag_error(c->p->d, at[i], "%s: \"%s\" never matches: %s", k->name, patterns->v[i], why);
+		else if (r < 0)
+			diag_error(c->p->d, at[i], "%s: %s%s%s", k->name, r == -EINVAL ? "not a regular expression: " : "", why,
+				   r == -EINVAL && patterns->v[i][0] == '*' ? " (a glob's * is .* here)" : "");
+		free(alone);
+		r = -EINVAL;
 	}
-	strs_fini(&all);
 }
 
 /* What patterns may cost is counted before they are compiled: some are dear. */

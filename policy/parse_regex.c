@@ -1,166 +1,266 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * RE2's syntax to what the matcher takes: it refuses an anchor that stands where text came before for certain ("push (^|\s)-f"), which
- * RE2 takes for a branch that never matches; and its $ also matches before a last line feed, which RE2's does not.
- */
+/* Regular expressions, read: RE2's syntax on bytes, a dot any of them, to a tree. What RE2 cannot do is refused by its name. */
 #include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/parse.h"
+#include "policy/regex_read.h"
 
-#define DEPTH_MAX 64
-#define REWRITE_MAX 16384
-
-enum kind { ATOM, BEGIN, END, CAT, ALT, GROUP };
-struct rx {
-	enum kind kind;
-	bool wide, dead, none;          /* takes a byte at least; can never match; dead, and may be left out */
-	const char *s, *times;          /* an atom's text; the repetition behind it */
-	size_t n, n_times;
-	bool maybe;                     /* the repetition allows none */
-	struct rx *kid, *next;
-};
-struct scan { const char *s; struct rx *v; size_t n, cap; int depth; };
-
-static struct rx *make(struct scan *c, enum kind kind)
+void *rx_fail(struct scan *c, const char *at, const char *fmt, ...)
 {
-	struct rx *x = c->n < c->cap ? &c->v[c->n++] : NULL;
+	size_t n;
+	va_list ap;
 
-	if (x)
-		*x = (struct rx){ .kind = kind };
+	if (c->r)
+		return NULL;
+	c->r = -EINVAL;
+	va_start(ap, fmt);
+	vsnprintf(c->why, c->cap, fmt, ap);
+	va_end(ap);
+	n = strlen(c->why);
+	snprintf(c->why + n, c->cap - n, " at index %zu.", (size_t)(at - c->from));
+	return NULL;
+}
+
+struct rx *rx_make(struct scan *c, enum rx_kind kind, uint16_t arg)
+{
+	struct rx *x = c->t->n < c->t->cap ? &c->t->v[c->t->n++] : NULL;
+
+	if (!x)
+		return rx_fail(c, c->s, "Pattern too large");
+	*x = (struct rx){ .kind = kind, .arg = arg, .min = 1, .max = 1, .wide = kind == RX_BYTE || kind == RX_SET };
 	return x;
 }
 
-/* Length of the class at s, with its brackets; 0: not closed. */
-static size_t class_len(const char *s)
+static struct rx *one_byte(struct scan *c, int b)
 {
-	size_t i = s[1] == '^' ? 2 : 1;
+	struct rx_set s = { 0 };
 
-	for (bool first = true; s[i]; first = false) {
-		const char *end = s[i] == '[' && s[i + 1] == ':' ? strstr(s + i + 2, ":]") : NULL;
-
-		if (s[i] == ']' && !first)
-			return i + 1;
-		if (end)
-			i = (size_t)(end + 2 - s);
-		else
-			i += s[i] == '\\' && s[i + 1] ? 2 : 1;
-	}
-	return 0;
+	if (c->r)
+		return NULL;
+	rx_put(&s, (uint8_t)b);
+	if (c->f.fold)
+		rx_fold(&s);
+	return rx_make_set(c, &s);
 }
 
-/* Length of the escape at s; 0: one that is not known to mean the same in both. */
-static size_t escape_len(const char *s)
+/* A byte that stands for itself, or all of a character's: what repeats it repeats all. */
+static struct rx *read_char(struct scan *c)
 {
-	size_t n = 2;
+	unsigned char b = (unsigned char)*c->s;
+	size_t n = b < 0xc2 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : b < 0xf5 ? 4 : 1;
+	struct rx *cat, **last;
 
-	if (!s[1] || strchr("QECGKRXZ", s[1]))
-		return 0;
-	if (strchr("xpP", s[1]) && s[2] == '{') {
-		const char *end = strchr(s, '}');
-
-		return end ? (size_t)(end + 1 - s) : 0;
+	for (size_t i = 1; i < n; i++)
+		if (((unsigned char)c->s[i] & 0xc0) != 0x80)
+			n = 1; /* no character: each byte alone */
+	if (n == 1) {
+		c->s++;
+		return one_byte(c, b);
 	}
-	if (s[1] == 'x')
-		while (n < 4 && isxdigit((unsigned char)s[n]))
-			n++;
-	else if (s[1] >= '0' && s[1] <= '7')
-		while (n < 4 && s[n] >= '0' && s[n] <= '7')
-			n++;
-	else if (s[1] == 'p' || s[1] == 'P')
-		n = s[2] ? 3 : 0;
-	return n;
+	cat = rx_make(c, RX_CAT, 0);
+	last = cat ? &cat->kid : NULL;
+	for (size_t i = 0; i < n && last; i++) {
+		*last = one_byte(c, (unsigned char)*c->s++);
+		last = *last ? &(*last)->next : NULL;
+	}
+	if (cat)
+		cat->wide = true;
+	return last ? cat : NULL;
 }
 
-/* Length of the repetition at s, without the ? for few; 0: none. */
-static size_t times_len(const char *s, bool *maybe)
+/* The repetition at s: its length, without what makes it lazy; 0: none. */
+static size_t times(struct scan *c, int *min, int *max)
 {
-	size_t n = 1;
+	const char *s = c->s;
 
-	*maybe = *s == '*' || *s == '?';
-	if (*s == '*' || *s == '?' || *s == '+')
+	*min = *s == '+';
+	*max = *s == '?' ? 1 : -1;
+	if (*s == '*' || *s == '+' || *s == '?')
 		return 1;
-	if (*s != '{' || !isdigit((unsigned char)s[1]))
+	if (*s++ != '{' || !isdigit((unsigned char)*s))
 		return 0;
-	while (isdigit((unsigned char)s[n]))
-		n++;
-	*maybe = strspn(s + 1, "0") == n - 1;
-	if (s[n] == ',')
-		for (n++; isdigit((unsigned char)s[n]);)
-			n++;
-	return s[n] == '}' ? n + 1 : 0;
+	for (*min = 0; isdigit((unsigned char)*s); s++)
+		*min = *min > RX_REPEAT_MAX ? *min : *min * 10 + *s - '0';
+	*max = *min;
+	if (*s == ',') {
+		*max = isdigit((unsigned char)*++s) ? 0 : -1;
+		for (; isdigit((unsigned char)*s); s++)
+			*max = *max > RX_REPEAT_MAX ? *max : *max * 10 + *s - '0';
+	}
+	if (*s != '}')
+		return 0;
+	if (*min > RX_REPEAT_MAX || *max > RX_REPEAT_MAX)
+		rx_fail(c, c->s, "Repetition above %d", RX_REPEAT_MAX);
+	else if (*max >= 0 && *min > *max)
+		rx_fail(c, c->s, "Bad repetition: more at least than at most");
+	return (size_t)(s + 1 - c->s);
 }
 
 static struct rx *read_alt(struct scan *c);
 
+/* Behind "(?": flags, up to ":" or ")"; false: reported. */
+static bool read_flags(struct scan *c, const char *open)
+{
+	bool on = true, any = false;
+
+	for (; *c->s && *c->s != ':' && *c->s != ')'; c->s++) {
+		if (*c->s == 'i')
+			c->f.fold = on;
+		else if (*c->s == 'm')
+			c->f.lines = on;
+		else if (*c->s == 's')
+			c->f.no_newline = !on;
+		else if (*c->s == '-' && on)
+			on = false;
+		else if (*c->s != 'U')
+			return rx_fail(c, open, "(?%c is not supported", *c->s);
+		any = *c->s != '-';
+	}
+	if (!*c->s || (*c->s == ')' && !any) || (!on && !any))
+		return rx_fail(c, open, "Unfinished (?");
+	return true;
+}
+
+/* A group, or NULL: reported, or flags for what follows. */
+static struct rx *read_group(struct scan *c)
+{
+	const char *open = c->s++;
+	struct flags before = c->f;
+	struct rx *x;
+
+	if (++c->depth > RX_DEPTH_MAX)
+		return rx_fail(c, open, "Groups too deep in groups");
+	if (*c->s == '?') {
+		const char *s = ++c->s;
+
+		if (*s == '=' || *s == '!' || (*s == '<' && (s[1] == '=' || s[1] == '!')))
+			return rx_fail(c, open, "Look-around is not supported");
+		if (*s == '<' || (*s == 'P' && s[1] == '<')) {
+			const char *name = s + 1 + (*s == 'P');
+
+			for (s = name; isalnum((unsigned char)*s) || *s == '_';)
+				s++;
+			if (s == name || *s != '>')
+				return rx_fail(c, open, "Bad group name");
+			c->s = s + 1;
+		} else if (!read_flags(c, open)) {
+			return NULL;
+		} else if (*c->s++ == ')') {
+			c->depth--;
+			return NULL;
+		}
+	}
+	x = read_alt(c);
+	if (x && *c->s != ')')
+		return rx_fail(c, open, "Missing close parenthesis for group started");
+	c->s++;
+	c->depth--;
+	c->f = before;
+	return x;
+}
+
+static struct rx *read_escape(struct scan *c)
+{
+	static const char letters[] = "AzbB";
+	static const uint8_t places[] = { AT_BEGIN, AT_END, AT_WORD, AT_NO_WORD };
+	const char *found = c->s[1] ? strchr(letters, c->s[1]) : NULL;
+	struct rx_set s = { 0 };
+
+	if (found) {
+		c->s += 2;
+		return rx_make(c, RX_AT, places[found - letters]);
+	}
+	if (rx_perl(c->s[1], &s)) {
+		c->s += 2;
+		return rx_make_set(c, &s);
+	}
+	if ((unsigned char)c->s[1] >= 128) {
+		c->s++;
+		return read_char(c);
+	}
+	return one_byte(c, rx_escape(c));
+}
+
 static struct rx *read_atom(struct scan *c)
 {
-	const char *s = c->s;
-	struct rx *x;
-	size_t n = 1;
+	struct rx_set s = { 0 };
 
-	if (*s == '(') {
-		c->s += s[1] == '?' ? 3 : 1;
-		if ((s[1] == '?' && s[2] != ':') || ++c->depth > DEPTH_MAX)
-			return NULL;
-		x = make(c, GROUP);
-		if (!x || !(x->kid = read_alt(c)) || *c->s != ')')
-			return NULL;
-		c->depth--;
+	switch (*c->s) {
+	case '(':
+		return read_group(c);
+	case '[':
+		return rx_read_class(c);
+	case '\\':
+		return read_escape(c);
+	case '^':
 		c->s++;
-		x->wide = x->kid->wide;
-		return x;
+		return rx_make(c, RX_AT, c->f.lines ? AT_LINE_BEGIN : AT_BEGIN);
+	case '$':
+		c->s++;
+		return rx_make(c, RX_AT, c->f.lines ? AT_LINE_END : AT_END);
+	case '.':
+		c->s++;
+		rx_add_range(&s, 0, 255);
+		if (c->f.no_newline)
+			s.bits['\n' / 32] &= ~(1u << '\n' % 32);
+		return rx_make_set(c, &s);
+	default:
+		return read_char(c);
 	}
-	if (*s == '[')
-		n = class_len(s);
-	else if (*s == '\\')
-		n = escape_len(s);
-	else if (strchr("*+?", *s))
-		n = 0;
-	if (!n)
-		return NULL;
-	x = make(c, *s == '^' || (*s == '\\' && s[1] == 'A') ? BEGIN : *s == '$' || (*s == '\\' && s[1] == 'z') ? END : ATOM);
-	if (!x)
-		return NULL;
-	x->s = s;
-	x->n = n;
-	x->wide = x->kind == ATOM && !(*s == '\\' && strchr("bB", s[1]));
+}
+
+/* A repetition of x, which is what stands before it or NULL; its length. */
+static size_t repeat(struct scan *c, struct rx *x)
+{
+	int min, max;
+	size_t n = times(c, &min, &max);
+
+	if (!n || c->r)
+		return n;
+	if (!x) {
+		bool possessive = *c->s == '+' && c->s > c->from && strchr("*+?}", c->s[-1]);
+
+		rx_fail(c, c->s, possessive ? "Invalid repeat: a possessive one is not supported" : "Invalid repeat");
+		return n;
+	}
+	x->min = (int16_t)min;
+	x->max = (int16_t)max;
+	x->wide &= min > 0;
 	c->s += n;
-	return x;
+	c->s += *c->s == '?';
+	return n;
 }
 
 static struct rx *read_cat(struct scan *c)
 {
-	struct rx *cat = make(c, CAT), **last = cat ? &cat->kid : NULL;
+	struct rx *cat = rx_make(c, RX_CAT, 0), **last = cat ? &cat->kid : NULL, *x = NULL;
 
-	while (cat && *c->s && *c->s != '|' && *c->s != ')') {
-		struct rx *x = read_atom(c);
-		bool maybe, more;
-
-		if (!x)
-			return NULL;
-		x->times = c->s;
-		x->n_times = times_len(c->s, &maybe);
-		x->maybe = x->n_times && maybe;
-		c->s += x->n_times;
-		if (x->n_times && *c->s == '?') {
-			x->n_times++;
-			c->s++;
+	while (cat && !c->r && *c->s && (c->quote || (*c->s != '|' && *c->s != ')'))) {
+		if (c->s[0] == '\\' && c->s[1] == (c->quote ? 'E' : 'Q')) {
+			c->quote = !c->quote;
+			c->s += 2;
+			continue;
 		}
-		if (x->n_times && times_len(c->s, &more))
-			return NULL;
-		x->wide &= !x->maybe;
-		cat->wide |= x->wide;
-		*last = x;
-		last = &x->next;
+		if (!c->quote && repeat(c, x)) {
+			x = NULL;
+			continue;
+		}
+		x = c->quote ? read_char(c) : read_atom(c);
+		if (x) {
+			*last = x;
+			last = &x->next;
+		}
 	}
-	return cat;
+	return c->r ? NULL : cat;
 }
 
 static struct rx *read_alt(struct scan *c)
 {
-	struct rx *alt = make(c, ALT), **last = alt ? &alt->kid : NULL;
+	struct rx *alt = rx_make(c, RX_ALT, 0), **last = alt ? &alt->kid : NULL;
 
 	if (alt)
 		alt->wide = true;
@@ -169,6 +269,8 @@ static struct rx *read_alt(struct scan *c)
 
 		if (!x)
 			return NULL;
+		for (const struct rx *k = x->kid; k; k = k->next)
+			x->wide |= k->wide;
 		alt->wide &= x->wide;
 		*last = x;
 		last = &x->next;
@@ -182,92 +284,55 @@ static struct rx *read_alt(struct scan *c)
 /* before, after: text comes before, or behind, for certain. */
 static void judge(struct rx *x, bool before, bool after)
 {
-	if (x->kind == BEGIN || x->kind == END) {
-		x->dead = x->kind == BEGIN ? before : after;
-	} else if (x->kind == GROUP) {
-		judge(x->kid, before, after);
-		x->dead = x->kid->dead;
-	} else if (x->kind == ALT) {
+	size_t wide = 0;
+
+	if (x->kind == RX_AT) {
+		x->dead = x->arg == AT_BEGIN ? before : x->arg == AT_END && after;
+	} else if (x->kind == RX_ALT) {
 		x->dead = true;
 		for (struct rx *k = x->kid; k; k = k->next) {
 			judge(k, before, after);
 			x->dead &= k->dead;
 		}
-	} else if (x->kind == CAT) {
+	} else if (x->kind == RX_CAT) {
+		for (const struct rx *k = x->kid; k; k = k->next)
+			wide += k->wide;
 		for (struct rx *k = x->kid; k; k = k->next) {
-			bool behind = after;
-
-			for (const struct rx *r = k->next; r; r = r->next)
-				behind |= r->wide;
-			judge(k, before, behind);
+			wide -= k->wide;
+			judge(k, before, after || wide);
 			before |= k->wide;
-			x->dead |= k->dead && !k->maybe;
-			k->none = k->dead && k->maybe;
+			x->dead |= k->dead && k->min > 0;
 		}
 	}
 }
 
-static void print(struct buf *b, const struct rx *x)
+int rx_parse(const char *pattern, struct rx_tree *t, char *why, size_t cap)
 {
-	bool first = true;
+	struct scan c = { .s = pattern, .from = pattern, .t = t, .why = why, .cap = cap };
+	size_t len = strlen(pattern);
 
-	if (x->none)
-		return;
-	switch (x->kind) {
-	case GROUP:
-		buf_puts(b, "(?:");
-		print(b, x->kid);
-		buf_puts(b, ")");
-		break;
-	case ALT:
-		for (const struct rx *k = x->kid; k; k = k->next)
-			if (!k->dead) {
-				buf_puts(b, first ? "" : "|");
-				print(b, k);
-				first = false;
-			}
-		break;
-	case CAT:
-		for (const struct rx *k = x->kid; k; k = k->next)
-			print(b, k);
-		break;
-	case END:
-		buf_puts(b, "\\z");
-		break;
-	default:
-		buf_put(b, x->s, x->n);
+	*t = (struct rx_tree){ .cap = 3 * len + 8 };
+	t->v = calloc(t->cap, sizeof(*t->v));
+	if (!t->v) {
+		snprintf(why, cap, "out of memory");
+		return -ENOMEM;
 	}
-	buf_put(b, x->times ? x->times : "", x->n_times);
+	t->root = read_alt(&c);
+	if (t->root && *c.s)
+		rx_fail(&c, c.s, "Unmatched close parenthesis");
+	if (c.r == 0 && !t->root)
+		c.r = -ENOMEM;
+	if (c.r)
+		return c.r;
+	judge(t->root, false, false);
+	if (t->root->dead)
+		snprintf(why, cap, "an anchor stands behind text, or text behind it");
+	return t->root->dead ? -ENODATA : 0;
 }
 
-char *parse_regex(const char *pattern, bool *never)
+void rx_free(struct rx_tree *t)
 {
-	size_t len = strlen(pattern);
-	struct scan c = { .s = pattern, .cap = 3 * len + 4 };
-	struct buf b = BUF_INIT(1u << 20);
-	struct rx *x;
-
-	*never = false;
-	/* Flags before all of it; m would change what the anchors mean. */
-	if (!strncmp(pattern, "(?i)", 4) || !strncmp(pattern, "(?s)", 4) || !strncmp(pattern, "(?is)", 5))
-		c.s = strchr(pattern, ')') + 1;
-	buf_put(&b, pattern, (size_t)(c.s - pattern));
-	c.v = len <= REWRITE_MAX ? calloc(c.cap, sizeof(*c.v)) : NULL;
-	if (!c.v && len <= REWRITE_MAX) {
-		buf_fini(&b);
-		return NULL;
-	}
-	x = c.v ? read_alt(&c) : NULL;
-	if (x && !*c.s) {
-		judge(x, false, false);
-		*never = x->dead;
-		print(&b, x);
-	} else {
-		buf_puts(&b, pattern + b.len); /* whatever it is, the matcher says what is wrong */
-	}
-	free(c.v);
-	if (buf_ok(&b))
-		return (char *)b.data;
-	buf_fini(&b);
-	return NULL;
+	free(t->v);
+	free(t->sets);
+	*t = (struct rx_tree){ 0 };
 }

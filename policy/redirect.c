@@ -13,7 +13,7 @@ static bool turned(const struct policy *p, enum section s, uint32_t first, const
 		const struct img_rule *r = &p->rules[s][i];
 
 		/* What could not be looked at is turned away: that is the safe side of a redirect. */
-		if (pattern_match(p, u->regex, u->regex_len, u->regex_no, text, strlen(text)) == 0)
+		if (regex_match(p->regex + u->regex, text, strlen(text)) == 0)
 			continue;
 		*ret = (struct pol_redirect){ .rule = p->pool + r->name, .message = str_at(p, r->message), .addr_len = u->addr_len,
 					      .host = str_at(p, u->host), .port = (uint16_t)u->port, .unix_path = str_at(p, u->unix_path),

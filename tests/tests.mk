@@ -8,9 +8,8 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/unit/%,$(UNIT_SRC))
 pure_o := $(addprefix $(O)/netd/,pkt.o dns_wire.o hello.o dns_map.o)
 $(patsubst %,$(O)/unit/%,$(basename $(patsubst tests/unit/%,%,$(wildcard tests/unit/netd/test_*.c)))): $(pure_o)
 $(O)/unit/policy/test_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
-$(O)/unit/policy/test_open: private LINK += $(foreach f,malloc calloc realloc mmap hs_alloc_scratch hs_open_stream hs_scan_stream \
-	hs_reset_stream,-Wl,--wrap=$(f))
-$(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc strdup strndup asprintf dlopen memfd_create fcntl \
+$(O)/unit/policy/test_open: private LINK += $(foreach f,malloc calloc realloc mmap,-Wl,--wrap=$(f))
+$(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc strdup strndup asprintf memfd_create fcntl \
 	write mdb_env_create mdb_env_set_mapsize mdb_env_open mdb_txn_begin mdb_dbi_open mdb_put mdb_txn_commit,-Wl,--wrap=$(f))
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
