@@ -71,6 +71,14 @@ static uint16_t step(struct emit *e, uint8_t op, uint16_t arg)
 	return (uint16_t)e->n++;
 }
 
+static void jump(struct emit *e, uint16_t to)
+{
+	uint16_t at = step(e, OP_JUMP, 0);
+
+	if (!e->bad)
+		e->v[at].x = to;
+}
+
 static void put(struct emit *e, const struct rx *x);
 
 static void put_once(struct emit *e, const struct rx *x)
@@ -94,9 +102,9 @@ static void put_once(struct emit *e, const struct rx *x)
 			}
 			other = step(e, OP_SPLIT, 0);
 			put(e, k);
+			jump(e, ends);
 			if (e->bad)
 				return;
-			e->v[step(e, OP_JUMP, 0)].x = ends;
 			ends = (uint16_t)(e->n - 1);
 			e->v[other].y = (uint16_t)e->n;
 		}
@@ -118,10 +126,9 @@ static void put(struct emit *e, const struct rx *x)
 	if (x->max < 0 && !e->bad) {
 		split = step(e, OP_SPLIT, 0);
 		put_once(e, x);
-		if (e->bad)
-			return;
-		e->v[step(e, OP_JUMP, 0)].x = split;
-		e->v[split].y = (uint16_t)e->n;
+		jump(e, split);
+		if (!e->bad)
+			e->v[split].y = (uint16_t)e->n;
 		return;
 	}
 	/* The same for the ways out of what may be left out; 1 is added, for step 0 can be one. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compiling and storing where memory, the kernel or LMDB fails at each place in turn: an error with a place and words, nothing is kept or
  * leaks; what succeeds answers alike. Links with what it makes fail wrapped (tests/tests.mk). */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -49,8 +48,6 @@ WRAP(int, mdb_txn_begin, MDB_PANIC, (MDB_env *e, MDB_txn *parent, unsigned flags
 WRAP(int, mdb_dbi_open, MDB_DBS_FULL, (MDB_txn *t, const char *name, unsigned flags, MDB_dbi *ret), t, name, flags, ret)
 WRAP(int, mdb_put, MDB_MAP_FULL, (MDB_txn *t, MDB_dbi d, MDB_val *k, MDB_val *v, unsigned flags), t, d, k, v, flags)
 
-void *__real_dlopen(const char *name, int flags);
-void *__wrap_dlopen(const char *name, int flags);
 int __real_mdb_txn_commit(MDB_txn *t);
 int __wrap_mdb_txn_commit(MDB_txn *t);
 int __wrap_asprintf(char **ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -58,13 +55,6 @@ int __real_fcntl(int fd, int what, ...);
 int __wrap_fcntl(int fd, int what, ...);
 ssize_t __real_write(int fd, const void *p, size_t n);
 ssize_t __wrap_write(int fd, const void *p, size_t n);
-
-static bool no_library;
-
-void *__wrap_dlopen(const char *name, int flags)
-{
-	return no_library ? NULL : __real_dlopen(name, flags);
-}
 
 /* It lets go of the transaction also when it fails. */
 int __wrap_mdb_txn_commit(MDB_txn *t)
@@ -136,23 +126,6 @@ static const char text[] = HEAD
 	"http_services: [{name: h, upstream: 'https://a.b/c', rules: [{name: r, methods: [get], decision: allow}]}]\n"
 	"llm_budgets: [{name: l, models: [g*], max_usd: 1.5}]\n";
 static const struct pol_source src = { .file = "f", .text = text, .len = sizeof(text) - 1, .workspace = "/w" };
-
-/* The library that compiles patterns is loaded when it is needed: without it no policy with a pattern. Comes
- * first. */
-static void test_no_library(void **state UNUSED)
-{
-	struct pol_source one = { .file = "f", .text = HEAD "command_rules: [{name: e, decision: deny, args_patterns: [x]}]\n" };
-	struct buf diag = { .max = 1u << 16 };
-
-	one.len = strlen(one.text);
-	no_library = true;
-	assert_int_equal(policy_validate(&one, &diag), -EINVAL);
-	no_library = false;
-	assert_non_null(strstr((char *)diag.data, "f:3:59: error: args_patterns: patterns need libhs.so.5"));
-	buf_reset(&diag);
-	assert_int_equal(policy_validate(&one, &diag), 0);
-	buf_fini(&diag);
-}
 
 /* The words that came of it, and what was made: a descriptor, or none. */
 static int compile(long at, struct buf *diag, int *fd, uint8_t hash[32], bool *ret_over)
@@ -356,7 +329,7 @@ static void test_no_room(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_no_library), cmocka_unit_test(test_each_place), cmocka_unit_test(test_validate), cmocka_unit_test(test_store), cmocka_unit_test(test_no_room) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_place), cmocka_unit_test(test_validate), cmocka_unit_test(test_store), cmocka_unit_test(test_no_room) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,22 +211,22 @@ static struct policy *opened(void)
 static void test_patterns(void **state UNUSED)
 {
 	static const char dear[] = HEAD "command_rules:\n"
-		"- {name: ok, commands: [git], args_patterns: ['x(x?){900}y'], decision: allow}\n"
-		"- {name: no, commands: [git], args_patterns: ['x(x?){900}z'], decision: deny}\n"
+		"- {name: ok, commands: [git], args_patterns: ['x(x?){250}yy'], decision: allow}\n"
+		"- {name: no, commands: [git], args_patterns: ['x(x?){250}zz'], decision: deny}\n"
 		"- {name: rest, commands: [git], decision: allow}\n"
-		"dns_redirects: [{name: d, match: 'x(x?){900}y', resolve_to: 192.0.2.1}]\n";
+		"dns_redirects: [{name: d, match: 'x(x?){250}yy', resolve_to: 192.0.2.1}]\n";
 	struct policy *p = pol_open(dear);
 	struct pol_redirect r;
-	size_t n = 1u << 17;
+	size_t n = 1u << 18;
 	char *word = malloc(n);
 
 	memset(word, 'x', n);
 	word[n - 1] = 0;
 	assert_verdict(git(p, "xx"), POL_ALLOW, "rest");
 	assert_verdict(git(p, word), POL_ALLOW, "rest"); /* without y and z there is nothing to look for */
-	word[0] = 'y';
+	word[0] = word[1] = 'y';
 	assert_verdict(git(p, word), POL_ALLOW, "rest");
-	word[1] = 'z';
+	word[2] = word[3] = 'z';
 	assert_verdict(git(p, word), POL_DENY, "no");
 	assert_true(policy_dns_redirect(p, word, &r));
 	assert_string_equal(r.rule, "d");
