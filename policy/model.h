@@ -197,8 +197,8 @@ int store_map(const void *data, size_t n, struct record *v, size_t n_v);
 /* regex.c and, for the compiler, regex_make.c. cost: what a pattern may take when compiled, its length times its bounded repetitions. */
 #define REGEX_COST_MAX 100000        /* of all patterns of a policy: a megabyte or two */
 uint64_t regex_cost(const char *pattern);
-/* All patterns, of which any may match, to one record of a multiple of 4 bytes; the caller frees it. In RE2's syntax, on bytes; a dot is any.
- * -EINVAL: one is none; -E2BIG: too large; -ENODATA: never matches; -ENOMEM. The words are in why, which one it is in ret_which. */
+/* All patterns, of which any may match, to one record of a multiple of 4 bytes; the caller frees it. In RE2's syntax, on bytes; a dot is
+ * any. -EINVAL: one is none; -E2BIG: too large; -ENODATA: never matches; -ENOMEM. The words are in why, which one it is in ret_which. */
 int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, char *why, size_t cap, size_t *ret_which);
 /* Checks a record where it lies, 4-byte aligned: 0 or -EBADMSG. None other is to be matched with. */
 int regex_map(const void *data, size_t n);

@@ -43,8 +43,8 @@ int regex_map(const void *data, size_t n)
 	for (uint32_t i = 0; i < *count; i++) {
 		const struct rx_prog *p = (const struct rx_prog *)(const void *)((const uint8_t *)data + at);
 
-		if (n - at < sizeof(*p) || p->n_insts == 0 || p->n_insts > RX_INSTS_MAX || p->n_sets > RX_SETS_MAX || p->n_word > RX_WORD_MAX ||
-		    p->flags > PROG__ALL || size_of(p) > n - at || !sound(p))
+		if (n - at < sizeof(*p) || p->n_insts == 0 || p->n_insts > RX_INSTS_MAX || p->n_sets > RX_SETS_MAX ||
+		    p->n_word > RX_WORD_MAX || p->flags > PROG__ALL || size_of(p) > n - at || !sound(p))
 			return -EBADMSG;
 		at += size_of(p);
 	}
