@@ -108,8 +108,9 @@ int rx_escape(struct scan *c)
 			v = v * 16 + (isdigit((unsigned char)*s) ? *s - '0' : (*s | 32) - 'a' + 10);
 		if (v > 255)
 			rx_fail(c, at, "A byte has two hexadecimal digits");
-		else if (open ? s == digits || *s++ != '}' : s - digits != 2)
+		else if (open ? s == digits || *s != '}' : s - digits != 2)
 			rx_fail(c, at, "Unfinished \\x");
+		s += open && !c->r;
 	} else if (*s == '0' || (*s >= '1' && *s <= '7' && s[1] >= '0' && s[1] <= '7')) {
 		for (int i = 0; i < 3 && *s >= '0' && *s <= '7'; i++)
 			v = v * 8 + *s++ - '0';
@@ -187,7 +188,7 @@ struct rx *rx_read_class(struct scan *c)
 			continue;
 		}
 		from = to = class_byte(c);
-		if (*c->s == '-' && c->s[1] && c->s[1] != ']') {
+		if (!c->r && *c->s == '-' && c->s[1] && c->s[1] != ']') {
 			c->s++;
 			if (*c->s == '\\' && c->s[1] && strchr("dDwWsS", c->s[1]))
 				return rx_fail(c, at, "Bad range");

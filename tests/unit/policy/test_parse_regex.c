@@ -52,7 +52,7 @@ static void test_refused(void **state UNUSED)
 		{ "[\xc3\xa9]", "A character beyond ASCII in a class is not supported, write (?:a|b), at index 1." },
 		{ "a\\", "Nothing behind the \\ at index 1." }, { "(a)\\1", "A back-reference is not supported at index 3." },
 		{ "\\pL", "\\p is not supported, use [[:alpha:]] or the like, at index 0." }, { "\\C", "\\C is not supported at index 0." }, { "\\Z", "\\Z is not supported at index 0." },
-		{ "\\x4", "Unfinished \\x at index 0." }, { "\\x{", "Unfinished \\x at index 0." }, { "\\x{100}", "A byte has two hexadecimal digits at index 0." },
+		{ "\\x4", "Unfinished \\x at index 0." }, { "[\\x{d", "Unfinished \\x at index 1." }, { "\\x{", "Unfinished \\x at index 0." }, { "\\x{100}", "A byte has two hexadecimal digits at index 0." },
 		{ "\\777", "A byte is \\377 at most at index 0." }, { "a(?=b)", "Look-around is not supported at index 1." }, { "(?<!b)", "Look-around is not supported at index 0." },
 		{ "(?>a)", "(?> is not supported at index 0." }, { "(?P=n)", "(?P is not supported at index 0." }, { "(?)", "Unfinished (? at index 0." }, { "(?i", "Unfinished (? at index 0." },
 		{ "(?-)", "Unfinished (? at index 0." }, { "(?<n", "Bad group name at index 0." }, { "a{1001}", "Repetition above 1000 at index 1." },
