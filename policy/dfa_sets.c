@@ -80,8 +80,6 @@ static uint32_t keep(struct work *w, uint32_t i, uint32_t end, uint32_t n, struc
 			stays = x->ops & ~after;
 		else if (x->kind == N_ARM)
 			stays = true;
-		else if (x->kind == N_ACCEPT && x->a != NONE)
-			stays = sticky == NONE && !accepts && (ops & ~c->here);
 		else if (x->kind == N_ACCEPT)
 			stays = sticky == NONE && !accepts && (ops & ~c->here);
 		else

@@ -470,7 +470,7 @@ static uint64_t labels_by(const struct policy *p, const char *path)
 uint64_t policy_exec_labels(const struct policy *p, const struct pol_exec *q)
 {
 	const char *const by[] = { q->untrusted_name ? NULL : q->given, q->resolved, q->untrusted_written ? NULL : q->written };
-	char path[PATH_NAME_MAX];
+	static char path[PATH_NAME_MAX];
 	uint64_t mask = 0;
 
 	for (size_t k = 0; k < ARRAY_LEN(by) && policy_has_labels(p); k++) {

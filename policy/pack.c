@@ -248,7 +248,7 @@ int automaton_emit(struct automaton *a, const struct dfa_input *in, uint32_t sta
 int automaton_match(struct automaton *a, const struct dfa_input *in, uint32_t state, const uint32_t *rules, const uint32_t *arms,
 		    uint32_t n, uint32_t *table, uint32_t cap)
 {
-	struct dfa_entry *v = a->found ? a->found : malloc(MATCH_MAX * sizeof(*v));
+	struct dfa_entry *v = a->found ? a->found : malloc((size_t)MATCH_MAX * sizeof(*v));
 	struct decided d = { 0 };
 	uint32_t k = 0;
 

@@ -57,11 +57,8 @@ static const char *regex_piece(const char *s, size_t *n)
 			return s + i;
 		if (s[i] == '\\') {
 			i++;
-		} else if (s[i] == '.' && s[i + 1] == '*' && s[i + 2] && strchr("\\$()", s[i + 2])) {
-			return s + i;
-		} else if (strchr(")].", s[i]) && s[i + 1] == '+') {
-			return s + i;
-		} else if (s[i] == '+' && s[i + 1] == ')') {
+		} else if ((s[i] == '.' && s[i + 1] == '*' && s[i + 2] && strchr("\\$()", s[i + 2])) ||
+			   (strchr(")].", s[i]) && s[i + 1] == '+') || (s[i] == '+' && s[i + 1] == ')')) {
 			return s + i;
 		} else if (s[i] == '(' && has_group(s + i)) {
 			*n = (size_t)(strchr(strchr(s + i, '|'), ')') + 1 - (s + i));

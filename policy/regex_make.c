@@ -8,7 +8,7 @@
 #include "policy/model.h"
 #include "policy/regex.h"
 
-#define EMIT_MAX (4u * RX_INSTS_MAX)     /* visits: a repetition of nothing makes no step */
+#define EMIT_MAX ((size_t)4 * RX_INSTS_MAX) /* visits: a repetition of nothing makes no step */
 
 struct emit { struct rx_inst *v; size_t n, cap, visits; bool bad, nomem; };
 

@@ -74,11 +74,11 @@ int store_done(struct store *s, struct err *err)
 
 int store_put(struct store *s, const char *key, const void *data, size_t len, struct err *err)
 {
-	void *room;
+	void *room = NULL;
 	int r = store_room(s, key, len, &room, err);
 
-	if (r < 0)
-		return r;
+	if (r < 0 || !room)
+		return r < 0 ? r : -ENOMEM;
 	memcpy(room, data, len);
 	return store_done(s, err);
 }

@@ -53,7 +53,7 @@ static char sign_at(const char *line, size_t at, size_t len)
 		return line[at];
 	while (at && strchr("*&!|>%", line[at - 1]) == NULL)
 		at--;
-	return at ? line[at - 1] : 0;
+	return (char)(at ? line[at - 1] : 0);
 }
 
 static void sign_words(const char *line, size_t at, size_t len, char *out, size_t cap)

@@ -17,7 +17,7 @@ class Generator(Rules):
         for part in flat:
             if isinstance(part, int):
                 out += bytes([part])
-            elif part != "**" and sep and self.chance(0.03 if part == "*" else 0.15):
+            elif part != "**" and sep and self.chance(0.03 if part == "*" else 0.5 if isinstance(part, tuple) else 0.15):
                 out += sep.encode()
             elif part == "?":
                 out += self.d.choice([b"a", b"b", b"z", b".", b"~"])
