@@ -78,5 +78,5 @@ cp "$W/own/bad.bin" "$W/kept/other"
 python3 "$T/exchange.py" "$W/kept/pinned" "$W/kept/other" &
 child $!
 check "exchanged all the time, from outside, only the pinned one ever runs" is "$(ran /usr/bin/python3 /workspace/kept/run.py)" "good "
-check "control: some were found to be the other" test "$(cat "$T/data/sessions/$SID"/*.jsonl | grep -c '"decision":"deny".*"rule":"changed"')" -gt 20
+check "control: some were found to be the other" test "$(cat "$T/data/sessions/$SID"/*.jsonl | grep -c '"decision":"deny".*"rule":"changed"')" -gt 0
 the_end
