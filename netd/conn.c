@@ -150,6 +150,7 @@ static int check_first(struct conn *c)
 	struct pollfd now = { .fd = c->client, .events = POLLPRI | POLLRDHUP };
 	struct hello h;
 	struct pol_verdict v;
+	struct addr said;
 	ssize_t n;
 
 	if (c->up.inside && half_push(&c->up, c->server) == MOVE_OVER)
@@ -185,7 +186,15 @@ static int check_first(struct conn *c)
 								   "the Host is not the name that was asked for");
 		return -1;
 	}
-	if (!*c->f.name && h.name[0] && strspn(h.name, "0123456789.") != strlen(h.name)) {
+	if (!*c->f.name && addr_literal(h.name, &said)) {
+		struct addr dst = c->f.pkt.dst;
+
+		addr_unmap(&dst);
+		if (!addr_eq(&said, &dst)) {
+			refuse(c, "name-agreement", "the Host is an address other than the one that was connected to");
+			return -1;
+		}
+	} else if (!*c->f.name && h.name[0]) {
 		v = policy_net(c->f.gen->policy, &(struct pol_net){ .domain = h.name, .addr = c->f.pkt.dst.b, .addr_len = c->f.pkt.dst.len,
 								.port = c->f.pkt.dport, .who = c->f.who });
 		if (v.decision != POL_ALLOW && v.decision != POL_AUDIT) {

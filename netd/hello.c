@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netd/hello.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -202,17 +204,33 @@ static int request(const uint8_t *p, size_t n)
 	return !eol ? -1 : has_version(p, n);
 }
 
+/* "[...]" of n bytes: an IPv6 address (RFC 3986 3.2.2). */
+static bool take_literal(struct hello *h, const uint8_t *p, size_t n)
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t a[16];
+
+	if (n < 4 || n - 2 >= sizeof(text) || p[n - 1] != ']')
+		return false;
+	memcpy(text, p + 1, n - 2);
+	text[n - 2] = 0;
+	if (strlen(text) != n - 2 || inet_pton(AF_INET6, text, a) != 1)
+		return false;
+	snprintf(h->name, sizeof(h->name), "[%s]", inet_ntop(AF_INET6, a, text, sizeof(text)));
+	return true;
+}
+
 static bool take_authority(struct hello *h, const uint8_t *p, size_t n)
 {
-	const uint8_t *colon = memrchr(p, ':', n);
+	const uint8_t *colon = memrchr(p, ':', n), *close = n && p[0] == '[' ? memchr(p, ']', n) : NULL;
 
-	if (colon) {
+	if (colon && (!close || colon > close)) {
 		for (const uint8_t *d = colon + 1; d < p + n; d++)
 			if (!isdigit(*d))
 				return false;
 		n = (size_t)(colon - p);
 	}
-	return take_name(h, p, n);
+	return n && p[0] == '[' ? take_literal(h, p, n) : take_name(h, p, n);
 }
 
 static bool header_line(struct hello *h, const uint8_t *p, size_t n)

@@ -18,7 +18,7 @@ enum hello_kind {
 };
 struct hello {
 	enum hello_kind kind;
-	char name[254];      /* SNI or Host, lower case, without port and final dot; "" when absent */
+	char name[254];      /* SNI or Host, lower case, without port and final dot; an IPv6 address in brackets; "" when absent */
 	char alpn[32];       /* first protocol offered, printable, or "" */
 	const char *why;     /* HELLO_BAD: static words */
 	bool partial;        /* HELLO_MORE, and nothing but a first line that has not ended: alone it is no request */

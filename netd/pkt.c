@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/addr.h"
 #include "common/cleanup.h"
 
 #define EXTENSIONS_MAX 8
@@ -99,13 +100,8 @@ void addr_text(const struct addr *a, char out[46])
 
 void addr_unmap(struct addr *a)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (a->len != 16 || memcmp(a->b, mapped, 12) != 0)
-		return;
-	memcpy(a->b, a->b + 12, 4);
-	memset(a->b + 4, 0, 12);
-	a->len = 4;
+	if (a->len == 16 && addr16_unmap(a->b))
+		a->len = 4;
 }
 
 struct range { uint8_t b[16], bits; };
@@ -120,6 +116,25 @@ static bool in_ranges(const uint8_t *p, const struct range *v, size_t n)
 			return true;
 	}
 	return false;
+}
+
+bool addr_literal(const char *text, struct addr *ret)
+{
+	char inner[INET6_ADDRSTRLEN];
+	size_t n = strlen(text);
+
+	*ret = (struct addr){ .len = 4 };
+	if (inet_pton(AF_INET, text, ret->b) == 1)
+		return true;
+	if (n < 3 || n - 2 >= sizeof(inner) || text[0] != '[')
+		return false;
+	memcpy(inner, text + 1, n - 2);
+	inner[n - 2] = 0;
+	ret->len = 16;
+	if (inet_pton(AF_INET6, inner, ret->b) != 1)
+		return false;
+	addr_unmap(ret);
+	return true;
 }
 
 bool addr_embedded(const struct addr *a, struct addr *ret)

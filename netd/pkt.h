@@ -24,6 +24,8 @@ bool addr_eq(const struct addr *a, const struct addr *b);
 void addr_text(const struct addr *a, char out[46]);
 /* True for addresses that no public name may lead to (llm-dlp-tls 4.10: private, loopback, link-local, multicast, mapped and translated
  * forms of these, and clouds' metadata addresses): only a rule with CIDRs can allow them. */
+/* Dotted IPv4, or IPv6 in brackets, unmapped. False: it is a name. */
+bool addr_literal(const char *text, struct addr *ret);
 bool addr_special(const struct addr *a);
 /* ::ffff:a.b.c.d becomes a.b.c.d, so that no rule can be passed by the other spelling. */
 void addr_unmap(struct addr *a);

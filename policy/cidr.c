@@ -4,19 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/addr.h"
 #include "common/str.h"
 #include "policy/model.h"
-
-bool cidr_unmap(uint8_t addr[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (memcmp(addr, mapped, 12) != 0)
-		return false;
-	memcpy(addr, addr + 12, 4);
-	memset(addr + 4, 0, 12);
-	return true;
-}
 
 int cidr_parse(const char *text, struct cidr *ret)
 {
@@ -37,7 +27,7 @@ int cidr_parse(const char *text, struct cidr *ret)
 	if (inet_pton(v6 ? AF_INET6 : AF_INET, copy, ret->addr) != 1)
 		return -EINVAL;
 	/* An IPv4 address in IPv6's clothes (RFC 4291 2.5.5.2) is judged as what it is. */
-	if (v6 && bits >= 96 && cidr_unmap(ret->addr)) {
+	if (v6 && bits >= 96 && addr16_unmap(ret->addr)) {
 		ret->len = 4;
 		ret->bits = (uint8_t)(bits - 96);
 	}
