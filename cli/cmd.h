@@ -53,8 +53,6 @@ struct pol_var;
 size_t policy_vars(struct pol_var *v, const char *workspace);
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err);
-/* Without ".", "x/.." and "//", so that one file has one name; what links do is not looked at. Shortens path where it is. */
-void path_clean(char *path);
 int policy_read(const char *path, struct buf *out, struct err *err);   /* path as policy_find gave it */
 /* pol_source.load; arg not NULL: what it reads must be trusted (trust_read). A name as policy_find takes it; what has "/" in it or ends
  * with .yaml is a file beside the one that names it. */

@@ -227,7 +227,7 @@ static int from_here(char **w, size_t n, char *path, size_t cap)
 		return complain("current directory: %s", strerror(errno));
 	if (str_format(path, cap, "%s/%s", here, w[n - 1]) < 0)
 		return complain("the path is too long");
-	path_clean(path);
+	str_clean_path(path);
 	w[n - 1] = path;
 	return 0;
 }

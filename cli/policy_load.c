@@ -139,35 +139,6 @@ int policy_read(const char *path, struct buf *out, struct err *err)
 	return buf_ok(out) ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-void path_clean(char *path)
-{
-	char copy[4300], *parts[256], *rest = NULL, *out = path;
-	size_t n = 0;
-	bool absolute = path[0] == '/';
-
-	if (str_format(copy, sizeof(copy), "%s", path) < 0)
-		return;
-	for (char *s = strtok_r(copy, "/", &rest); s; s = strtok_r(NULL, "/", &rest)) {
-		bool up = !strcmp(s, "..");
-
-		if (!strcmp(s, ".") || (up && absolute && !n))
-			continue;
-		if (up && n && strcmp(parts[n - 1], "..") != 0) {
-			n--;
-			continue;
-		}
-		if (n == ARRAY_LEN(parts))
-			return;
-		parts[n++] = s;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (i || absolute)
-			*out++ = '/';
-		out = stpcpy(out, parts[i]);
-	}
-	*out = 0;
-}
-
 int policy_extends(void *arg, const char *from, const char *name, char **ret_path, char **ret_text, size_t *ret_len,
 		   struct err *err)
 {
@@ -189,7 +160,7 @@ int policy_extends(void *arg, const char *from, const char *name, char **ret_pat
 	if (r == -ENAMETOOLONG)
 		return err_set(err, r, "the path is too long");
 	if (r == 0 && strncmp(path, BUILT_IN, strlen(BUILT_IN)) != 0)
-		path_clean(path);
+		str_clean_path(path);
 	if (r == 0)
 		r = arg ? trust_read(path, &text, err) : policy_read(path, &text, err);
 	if (r < 0)
@@ -204,12 +175,32 @@ int policy_extends(void *arg, const char *from, const char *name, char **ret_pat
 	return 0;
 }
 
+/* A value that is a path names what files are judged by: their clean, real path. */
+static void real_value(struct pol_var *v, char **held)
+{
+	char *clean = strlen(v->value) < 4096 && v->value[0] == '/' && !strchr(v->value, ':') ? strdup(v->value) : NULL, *real;
+
+	free(held[0]);
+	free(held[1]);
+	held[0] = held[1] = NULL;
+	if (!clean)
+		return;
+	str_clean_path(clean);
+	real = realpath(v->value, NULL);
+	v->value = held[0] = clean;
+	if (real && strcmp(real, clean) != 0)
+		v->real = held[1] = real;
+	else
+		free(real);
+}
+
 size_t policy_vars(struct pol_var *v, const char *workspace)
 {
+	static char *held[POLICY_VARS_MAX][2];
 	static char names[POLICY_VARS_MAX][128], git[4096];
 	size_t n = 0;
 
-	v[n++] = (struct pol_var){ "PROJECT_ROOT", workspace };
+	v[n++] = (struct pol_var){ "PROJECT_ROOT", workspace, NULL };
 	/* The nearest directory upward that holds .git, else the workspace. */
 	snprintf(git, sizeof(git), "%s", workspace);
 	for (char *end = git + strlen(git); end > git; end = strrchr(git, '/')) {
@@ -220,14 +211,15 @@ size_t policy_vars(struct pol_var *v, const char *workspace)
 		if (access(probe, F_OK) == 0)
 			break;
 	}
-	v[n++] = (struct pol_var){ "GIT_ROOT", git[0] ? git : workspace };
+	v[n++] = (struct pol_var){ "GIT_ROOT", git[0] ? git : workspace, NULL };
 	for (char **e = environ; *e && n < POLICY_VARS_MAX; e++) {
 		const char *eq = strchr(*e, '=');
 
 		if (!eq || (size_t)(eq - *e) >= sizeof(names[0]))
 			continue;
 		snprintf(names[n], sizeof(names[n]), "%.*s", (int)(eq - *e), *e);
-		v[n] = (struct pol_var){ names[n], eq + 1 };
+		v[n] = (struct pol_var){ names[n], eq + 1, NULL };
+		real_value(&v[n], held[n]);
 		n++;
 	}
 	return n;

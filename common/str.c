@@ -173,3 +173,37 @@ bool id_valid(const char *s)
 
 	return n > 0 && n < ID_MAX && !s[n];
 }
+
+bool str_clean_path(char *path)
+{
+	bool up = false, absolute = path[0] == '/';
+	size_t n = 0, kept = 0, len;   /* kept: what no ".." takes away */
+
+	if (!path[0])
+		return false;
+	for (const char *s = path; *s; s += len) {
+		s += strspn(s, "/");
+		len = strcspn(s, "/");
+		if (!len || (len == 1 && s[0] == '.'))
+			continue;
+		if (len == 2 && s[0] == '.' && s[1] == '.') {
+			up = true;
+			if (n > kept) {
+				while (n > kept && path[--n] != '/')
+					;
+				continue;
+			}
+			if (absolute)
+				continue;
+			kept = len + n + (n > 0);
+		}
+		if (absolute || n)
+			path[n++] = '/';
+		memmove(path + n, s, len);
+		n += len;
+	}
+	if (!n)
+		path[n++] = absolute ? '/' : '.';
+	path[n] = 0;
+	return up;
+}

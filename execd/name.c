@@ -46,27 +46,11 @@ int name_root(pid_t pid)
 /* The path without "//", "." and "..", by its text alone; false: it does not fit. */
 static bool clean(const char *path, char *out, size_t cap, bool *ret_up)
 {
-	size_t at = 0;
-
 	*ret_up = false;
-	while (*path) {
-		size_t n = strcspn(path, "/");
-
-		if (n == 2 && path[0] == '.' && path[1] == '.') {
-			*ret_up = true;
-			while (at && out[--at] != '/')
-				;
-		} else if (n && !(n == 1 && path[0] == '.')) {
-			if (at + n + 2 > cap)
-				return false;
-			out[at++] = '/';
-			memcpy(out + at, path, n);
-			at += n;
-		}
-		path += n + (path[n] == '/');
-	}
-	out[at] = 0;
-	return at > 0;
+	if (path[0] != '/' || str_format(out, cap, "%s", path) < 0)
+		return false;
+	*ret_up = str_clean_path(out);
+	return out[1] != 0;
 }
 
 static int add_twin(int root, const char *name)

@@ -6,7 +6,9 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-struct pol_var { const char *name, *value; };         /* ${NAME}; value taken literally, never as a glob */
+/* ${NAME}; value taken literally, never as a glob. real: another name of the same directory, which rules with the value hold for as well, or
+ * NULL. */
+struct pol_var { const char *name, *value, *real; };
 /* The policy that the key extends of another one names. from: pol_source.file of that one, or a path that this function gave; name: as
  * written there. *ret_path is for messages and for what that policy extends; it and *ret_text (len bytes, any) are the caller's to free. 0,
  * or a negative errno with words. */

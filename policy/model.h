@@ -207,7 +207,6 @@ int regex_match(const void *data, const char *text, size_t n);
 
 /* cidr.c: "ADDRESS" or "ADDRESS/BITS", IPv4 or IPv6. 0 or -EINVAL. */
 int cidr_parse(const char *text, struct cidr *ret);
-bool cidr_unmap(uint8_t addr[16]);   /* ::ffff:a.b.c.d to the four bytes; false: it is none */
 bool cidr_has(const struct cidr *c, const uint8_t *addr, size_t len);
 /* Leaves the first `bits` bits, which are its length then. */
 void cidr_cut(struct cidr *c, uint8_t bits);

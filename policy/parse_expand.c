@@ -7,11 +7,11 @@
 
 #define EXPANDED_MAX (1u << 16)
 
-static const char *var_value(struct parse *p, const char *name, size_t n)
+static const struct pol_var *var_of(struct parse *p, const char *name, size_t n)
 {
 	for (size_t i = 0; i < p->src->n_vars; i++)
 		if (strlen(p->src->vars[i].name) == n && !strncmp(p->src->vars[i].name, name, n))
-			return p->src->vars[i].value;
+			return &p->src->vars[i];
 	return NULL;
 }
 
@@ -39,10 +39,29 @@ static bool name_ok(const char *s, size_t n)
 	return n && strspn(s, letters) >= n && (s[0] < '0' || s[0] > '9');
 }
 
+/* A directory with two names: a pattern gets both, other text the one that it leads to. */
+static void put_both(struct buf *b, const struct pol_var *v, const char *next, bool quote)
+{
+	size_t n = value_len(v->value, strlen(v->value), next), real = v->real ? value_len(v->real, strlen(v->real), next) : 0;
+	bool two = quote && v->real;
+
+	if (two)
+		buf_puts(b, "{");
+	if (two || !v->real)
+		put_value(b, v->value, n, quote);
+	if (two)
+		buf_puts(b, ",");
+	if (v->real)
+		put_value(b, v->real, real, quote);
+	if (two)
+		buf_puts(b, "}");
+}
+
 /* One "${...}" at s; false: reported. *end is behind it. */
 static bool put_var(struct parse *p, const struct node *n, const char *s, const char **end, bool quote, struct buf *b)
 {
-	const char *close = strchr(s, '}'), *name = s + 2, *dash, *value;
+	const char *close = strchr(s, '}'), *name = s + 2, *dash;
+	const struct pol_var *var;
 	size_t len;
 	bool root;
 
@@ -57,10 +76,10 @@ static bool put_var(struct parse *p, const struct node *n, const char *s, const 
 		diag_error(p->d, n, "\"%.*s\" is not a variable: write ${NAME} or ${NAME:-fallback}", (int)(*end - s), s);
 		return false;
 	}
-	value = var_value(p, name, len);
+	var = var_of(p, name, len);
 	root = b->len == 0 && (!*end[0] || *end[0] == '/');
-	if (value && value[0]) {
-		put_value(b, value, value_len(value, strlen(value), *end), quote);
+	if (var && var->value[0]) {
+		put_both(b, var, *end, quote);
 	} else if (dash) {
 		put_value(b, dash + 2, value_len(dash + 2, (size_t)(close - dash - 2), *end), quote);
 	} else { /* stands for any value where it may miss: a root where a path begins */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/addr.h"
 #include "common/str.h"
 #include "policy/cases.h"
 
@@ -48,7 +49,7 @@ static int endpoint(char *text, uint16_t port, struct question *q, struct err *e
 		*end = 0;
 		if (inet_pton(AF_INET6, where + 1, q->addr) != 1)
 			return err_set(err, -EINVAL, "\"%.64s\" is no IPv6 address", where + 1);
-		q->addr_len = 16;
+		q->addr_len = addr16_unmap(q->addr) ? 4 : 16; /* as netd judges it */
 		colon = end[1] ? end + 1 : NULL;
 	} else {
 		colon = strchr(where, ':');
@@ -74,39 +75,13 @@ static int endpoint(char *text, uint16_t port, struct question *q, struct err *e
 	return host_name(text + (text[0] == '['), q, err);
 }
 
-/* Without "//", "." and "..", in place: what is written is never longer than what was read. */
-static void clean(char *path)
-{
-	size_t n = 0;
-
-	for (const char *s = path; *s;) {
-		size_t len;
-
-		while (*s == '/')
-			s++;
-		len = strcspn(s, "/");
-		if (len == 2 && s[0] == '.' && s[1] == '.') {
-			while (n && path[--n] != '/')
-				;
-		} else if (len && !(len == 1 && s[0] == '.')) {
-			path[n++] = '/';
-			memmove(path + n, s, len);
-			n += len;
-		}
-		s += len;
-	}
-	if (!n)
-		path[n++] = '/';
-	path[n] = 0;
-}
-
 static int read_file(char **w, size_t n, struct question *q, struct err *err)
 {
 	if (n != 2)
 		return err_set(err, -EINVAL, "write: file OPERATION PATH");
 	if (w[1][0] != '/')
 		return err_set(err, -EINVAL, "\"%.200s\" is not an absolute path", w[1]);
-	clean(w[1]);
+	str_clean_path(w[1]);
 	q->path = w[1];
 	for (int op = 0; op < POL_OP__COUNT; op++)
 		if (!strcmp(pol_op_name((enum pol_op)op), w[0])) {

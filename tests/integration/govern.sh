@@ -151,4 +151,15 @@ import socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect('$T/run/execd.sock'); s.send(b'garbage' * 100)"
 check "garbage on a control socket costs only its sender" is "$(X echo alive)" alive
 
+# A variable that is a path, however it is written, names what files are judged by.
+mkdir -p "$T/real/secret" "$T/else" && echo TOP >"$T/real/secret/k" && ln -s real "$T/link"
+printf 'version: 1\nname: vars\nfile_rules:\n- {name: no, paths: ["${HOME}/secret/**"], decision: deny}\n- {name: ws, paths: ["/workspace/**"], decision: allow}\ncommand_rules: [{name: all, decision: allow}]\n' >"$T/vars.yaml"
+seen() { # HOME: what a session made with it can read
+	local s
+	s=$(HOME=$1 "$A" session create --workspace "$W" --policy "$T/vars.yaml" 2>/dev/null | jq -r .id)
+	timeout 60 "$A" exec "$s" -- sh -c "cat $T/real/secret/k; cat $T/link/secret/k" 2>/dev/null
+	"$A" session destroy "$s" >/dev/null
+}
+for h in real ./real /real else/../real link real/; do check "closed by HOME=$h" is "$(seen "$T/$h")" ""; done
+check "control: open by another" is "$(seen "$T/else")" "$(printf 'TOP\nTOP')"
 the_end

@@ -15,8 +15,9 @@ static struct buf words = { .max = 1u << 20 };
 
 static void read_model(const char *text)
 {
-	static const struct pol_var vars[] = { { "HOME", "/home/u" }, { "WILD", "/a*" } };
-	struct pol_source src = { .file = "f", .text = text, .len = strlen(text), .vars = vars, .n_vars = 2 };
+	static const struct pol_var vars[] = { { "HOME", "/home/u", NULL }, { "WILD", "/a*", NULL },
+						{ "LINK", "/l", "/data/{l}" } };
+	struct pol_source src = { .file = "f", .text = text, .len = strlen(text), .vars = vars, .n_vars = 3 };
 	struct diag d = { .file = "f", .out = &words };
 
 	model_fini(&m);
@@ -270,9 +271,19 @@ static void test_services_and_budgets(void **state UNUSED)
 	assert_true(b[1].b.decision == POL_DENY && b[1].b.per == POL_PER_SESSION);
 }
 
+/* A directory with two names: patterns hold for both. */
+static void test_two_names(void **state UNUSED)
+{
+	read_model("version: 1\nname: n\nfile_rules:\n- {name: a, paths: ['${LINK}/x', '${LINK}'], decision: redirect, redirect_to: '${LINK}/y'}\n"
+		   "command_rules:\n- {name: b, commands: ['${LINK}/bin/*'], decision: allow}\n");
+	assert_strs(&m.files.v[0].paths, "{/l,/data/\\{l\\}}/x {/l,/data/\\{l\\}}");
+	assert_string_equal(m.files.v[0].redirect_to, "/data/{l}/y");
+	assert_strs(&m.execs.v[0].commands, "{/l,/data/\\{l\\}}/bin/*");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_files), cmocka_unit_test(test_network), cmocka_unit_test(test_commands),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_two_names), cmocka_unit_test(test_files), cmocka_unit_test(test_network), cmocka_unit_test(test_commands),
 					    cmocka_unit_test(test_sockets_and_signals), cmocka_unit_test(test_shared), cmocka_unit_test(test_redirects),
 					    cmocka_unit_test(test_settings), cmocka_unit_test(test_services_and_budgets) };
 
