@@ -13,9 +13,6 @@
 #define QUESTION_MAX 8192
 #define ASKERS_MAX 32
 
-/* Evaluators that a program leaves out are not asked. */
-#pragma weak policy_labels
-
 struct group {
 	char *section, *question, *decision[2], *rule[2], *more[2];
 	uint64_t questions;
@@ -291,7 +288,7 @@ static void askers(struct differ *d)
 		return;
 	}
 	d->n_askers = 1;
-	for (size_t i = 0; policy_labels && i < d->programs.n && d->n_askers < ASKERS_MAX; i++) {
+	for (size_t i = 0; i < d->programs.n && d->n_askers < ASKERS_MAX; i++) {
 		struct asker *w = &d->askers[d->n_askers++];
 
 		w->name = d->programs.v[i];

@@ -11,13 +11,6 @@
 #define WORDS_MAX 64
 #define SIGNALS 64
 
-/* Evaluators that a program leaves out are not asked. */
-#pragma weak policy_env
-#pragma weak policy_unix
-#pragma weak pol_unix_op_name
-#pragma weak pol_target_name
-#pragma weak policy_signal
-
 struct execs {
 	struct differ *d;
 	struct pool names, args, variables, sums;
@@ -198,7 +191,7 @@ static void ask_exec(struct execs *e, struct exec_question *x)
 			question_exec(d, x, &d->askers[k]);
 			diff_note_verdicts(d, "exec", &v[0], &v[1], -1);
 		}
-		if (policy_env && k == 0 && !x->q.depth && !x->sum && !x->q.resolved &&
+		if (k == 0 && !x->q.depth && !x->sum && !x->q.resolved &&
 		    (env_rule(&d->m[0], v[0].rule_no) || env_rule(&d->m[1], v[1].rule_no)))
 			ask_env(e, x, v);
 	}
@@ -252,8 +245,7 @@ void diff_envs(struct differ *d)
 {
 	struct pool names = { 0 };
 
-	if (policy_env)
-		variables_of(d, &names);
+	variables_of(d, &names);
 	for (size_t i = 0; i < names.n && diff_time(d); i++) {
 		const char *why[2] = { NULL, NULL };
 		enum pol_decision a = policy_env(d->p[0], POL_NO_RULE, names.v[i], &why[0]);
@@ -272,8 +264,6 @@ void diff_unixes(struct differ *d)
 {
 	struct pool paths = { 0 };
 
-	if (!policy_unix)
-		return;
 	pool_add(&paths, "/any.sock");
 	pool_add(&paths, "@any");
 	for (int k = 0; k < 2; k++)
@@ -337,8 +327,6 @@ void diff_signals(struct differ *d)
 					  T(EXTERNAL) | T(SYSTEM) };
 	struct pool names = { 0 };
 
-	if (!policy_signal)
-		return;
 	for (size_t t = 0; t < ARRAY_LEN(kinds); t++)
 		ask_signal(d, kinds[t], NULL, 0);
 	for (int k = 0; k < 2; k++)

@@ -11,8 +11,6 @@
 #define PATHS_MAX 400000
 #define NOT_ALONG 0xffff        /* of place.along: the path left the workspace's name */
 
-#pragma weak policy_file_asks
-
 /* What the name so far is: nothing, ".", "..", or one that a file may have. */
 enum shape { SHAPE_NONE, SHAPE_DOT, SHAPE_DOTS, SHAPE_NAME };
 struct place {
@@ -93,8 +91,7 @@ static void judge(struct differ *d, const struct pol_state at[2], const char *pa
 		for (int op = 0; op < POL_OP__COUNT; op++) {
 			struct pol_verdict a, b;
 
-			if (k && !(policy_file_asks && (policy_file_asks(d->p[0], at[0], (enum pol_op)op) ||
-							policy_file_asks(d->p[1], at[1], (enum pol_op)op))))
+			if (k && !policy_file_asks(d->p[0], at[0], (enum pol_op)op) && !policy_file_asks(d->p[1], at[1], (enum pol_op)op))
 				continue;
 			a = policy_file(d->p[0], at[0], (enum pol_op)op, w->who[0]);
 			b = policy_file(d->p[1], at[1], (enum pol_op)op, w->who[1]);

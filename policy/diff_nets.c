@@ -12,14 +12,6 @@
 #define ADDRS_MAX 4096
 #define UNUSED_PORT 47111      /* one that hardly a rule names */
 
-/* Evaluators that a program leaves out are not asked. */
-#pragma weak policy_http
-#pragma weak policy_dns_redirect
-#pragma weak policy_connect_redirect
-#pragma weak policy_services
-#pragma weak policy_service
-#pragma weak policy_service_request
-
 struct addr { uint8_t b[16]; size_t len; };
 struct subjects {
 	struct differ *d;
@@ -267,7 +259,7 @@ void diff_nets(struct differ *d)
 	for (size_t p = 1; p < s.n_ports; p++)
 		for (size_t h = 0; h < s.hosts.n; h++)
 			ask_net(d, s.hosts.v[h], NULL, s.ports[p]);
-	for (size_t h = 0; h < s.hosts.n && policy_http && (has_http(&d->m[0]) || has_http(&d->m[1])); h++)
+	for (size_t h = 0; h < s.hosts.n && (has_http(&d->m[0]) || has_http(&d->m[1])); h++)
 		for (size_t p = 0; p < s.n_ports; p++)
 			ask_http(&s, s.hosts.v[h], s.ports[p]);
 	for (size_t a = 0; a < s.n_addrs; a++)
@@ -307,8 +299,6 @@ static void ask_redirect(struct differ *d, const char *host, uint16_t port)
 	char more[2][600], word[300];
 	bool found[2], differ;
 
-	if (port ? !policy_connect_redirect : !policy_dns_redirect)
-		return;
 	for (int i = 0; i < 2; i++) {
 		found[i] = port ? policy_connect_redirect(d->p[i], host, port, &r[i]) : policy_dns_redirect(d->p[i], host, &r[i]);
 		redirect_text(&r[i], found[i], more[i]);
@@ -380,8 +370,6 @@ void diff_services(struct differ *d)
 {
 	struct subjects s = { .d = d };
 
-	if (!policy_services || !policy_service || !policy_service_request)
-		return;
 	pool_add(&s.methods, "GET");
 	pool_add(&s.methods, "POST");
 	pool_add(&s.paths, "/x");

@@ -92,10 +92,10 @@ static void budgets(struct settings *s, const struct model *m)
 		list(&of, " models ", &g->models);
 		list(&of, " keys ", &g->keys);
 		have(s, "llm_budgets", g->name, "%s per %s: %" PRIu64 " microusd, %" PRIu64 " tokens, %" PRIu64 " in, %" PRIu64 " out, %"
-		     PRIu64 " requests, %" PRIu64 " a minute, warn at %u %u %u %u%s", pol_decision_name(g->b.decision),
+		     PRIu64 " requests, %" PRIu64 " a minute, warn at %u %u %u %u, asks for %" PRIu64 " ms%s", pol_decision_name(g->b.decision),
 		     per[g->b.per & 3], g->b.max_microusd, g->b.max_tokens, g->b.max_input_tokens, g->b.max_output_tokens,
 		     g->b.max_requests, g->b.requests_per_minute, g->b.warn_at[0], g->b.warn_at[1], g->b.warn_at[2], g->b.warn_at[3],
-		     of.data ? (const char *)of.data : "");
+		     g->b.timeout_ms, of.data ? (const char *)of.data : "");
 		buf_fini(&of);
 	}
 }

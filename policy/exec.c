@@ -383,7 +383,8 @@ static bool alike(const char *x, const char *y)
 	       (look_shell(p) && look_shell(q));
 }
 
-/* A name by which the program may choose what it does. One that no rule speaks of meets the end, unless it says no more than `as` does. */
+/* A name by which the program may choose what it does. One that no rule speaks of meets the end, unless it says no more than `as` does;
+ * of a command that is looked ahead to, the end says nothing, here either. */
 static void acts_as(struct asked *a, struct line *l, struct pol_verdict *v, const char *name, const char *as, int left)
 {
 	struct line also = *l;
@@ -394,7 +395,7 @@ static void acts_as(struct asked *a, struct line *l, struct pol_verdict *v, cons
 	w = look(a, &also, left);
 	if (!implicit(&w))
 		stricter(l, v, &w);
-	else if (rank(v->decision) < rank(POL_DENY) && !alike(name, as))
+	else if ((l->own || l->last) && rank(v->decision) < rank(POL_DENY) && !alike(name, as))
 		*v = w;
 }
 

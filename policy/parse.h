@@ -26,6 +26,7 @@ struct parse {
 	uint32_t given_limits, given_audit, given_env;  /* settings that a file read earlier has: the first one counts */
 	struct seen undefined;                  /* variables that were warned of */
 	struct strs labels;                     /* distinct entries of processes, for their bound */
+	bool labels_full;                       /* that was reported */
 	struct rule_more *recent[MORE_RECENT];  /* of rules that were read; not looked at once there is an error, which lets rules go */
 	struct seen *seen;                      /* per section of the file that is read */
 	struct extend *extends;                 /* of the file that is read: what its key extends names */

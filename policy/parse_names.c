@@ -94,36 +94,11 @@ static bool glob_ok(struct at *c, const struct node *v, const char *what, const 
 	return false;
 }
 
+/* An entry's text, checked, the caller's; NULL: it was reported. */
+typedef char *(*entry_fn)(struct at *c, const struct key *k, const struct node *v);
+
 LEAKS_UNSEEN_BEGIN /* entries belong to the model: model_fini */
-static void read_paths(struct at *c, const struct key *k, const struct node *v, bool abstract, size_t most)
-{
-	struct strs *out = key_at(c, k);
-
-	if (!parse_is_list(c->p, k, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		char *s = entry(c, k, v->v[i], true, most);
-
-		if (!s)
-			continue;
-		if (glob_ok(c, v->v[i], "path", s) && !(abstract && s[0] == '@'))
-			check_path(c, v->v[i], s);
-		if (!parse_put(c->p, v->v[i], out, s))
-			return;
-	}
-}
-
-void read_file_paths(struct at *c, const struct key *k, const struct node *v)
-{
-	read_paths(c, k, v, false, 1u << 16);
-}
-
-void read_unix_paths(struct at *c, const struct key *k, const struct node *v)
-{
-	read_paths(c, k, v, true, WILD_MAX);
-}
-
-void read_url_paths(struct at *c, const struct key *k, const struct node *v)
+static void each(struct at *c, const struct key *k, const struct node *v, entry_fn read)
 {
 	struct strs *out = key_at(c, k);
 
@@ -132,21 +107,48 @@ void read_url_paths(struct at *c, const struct key *k, const struct node *v)
 	if (!out || !parse_is_list(c->p, k, v))
 		return;
 	for (size_t i = 0; i < v->n; i++) {
-		char *s = entry(c, k, v->v[i], false, WILD_MAX);
+		char *s = read(c, k, v->v[i]);
 
-		if (!s)
-			continue;
-		if (glob_ok(c, v->v[i], "path", s) && !parse_odd(c->p, v->v[i], "path", true)) {
-			if (s[0] != '/' && s[0] != '*' && s[0] != '{')
-				diag_warning(c->p->d, v->v[i], "path \"%s\" matches nothing: start it with / or ** [impossible-path]", s);
-			else if (strstr(s, "//") || strstr(s, "/../") || strstr(s, "/./"))
-				diag_warning(c->p->d, v->v[i], "path \"%s\" matches nothing: such requests are refused before "
-					"[impossible-path]", s);
-		}
-		if (!parse_put(c->p, v->v[i], out, s))
+		if (s && !parse_put(c->p, v->v[i], out, s))
 			return;
 	}
 }
+LEAKS_UNSEEN_END
+
+static char *file_path(struct at *c, const struct key *k, const struct node *v)
+{
+	char *s = entry(c, k, v, true, 1u << 16);
+
+	if (s && glob_ok(c, v, "path", s))
+		check_path(c, v, s);
+	return s;
+}
+
+static char *unix_path(struct at *c, const struct key *k, const struct node *v)
+{
+	char *s = entry(c, k, v, true, WILD_MAX);
+
+	if (s && glob_ok(c, v, "path", s) && s[0] != '@')
+		check_path(c, v, s);
+	return s;
+}
+
+static char *url_path(struct at *c, const struct key *k, const struct node *v)
+{
+	char *s = entry(c, k, v, false, WILD_MAX);
+
+	if (!s || !glob_ok(c, v, "path", s) || parse_odd(c->p, v, "path", true))
+		return s;
+	if (s[0] != '/' && s[0] != '*' && s[0] != '{')
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: start it with / or ** [impossible-path]", s);
+	else if (strstr(s, "//") || strstr(s, "/../") || strstr(s, "/./"))
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: such requests are refused before [impossible-path]", s);
+	return s;
+}
+
+void read_file_paths(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, file_path); }
+void read_unix_paths(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, unix_path); }
+void read_url_paths(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, url_path); }
 
 bool parse_host_ok(const char *host)
 {
@@ -191,39 +193,34 @@ static bool denies(const struct at *c)
 	return false;
 }
 
-void read_domains(struct at *c, const struct key *k, const struct node *v)
+static char *domain(struct at *c, const struct key *k, const struct node *v)
 {
-	struct strs *out = key_at(c, k);
+	char *s = entry(c, k, v, true, WILD_MAX), *last;
+	const char *instead;
+	bool guess, odd;
+	size_t n;
 
-	if (!parse_is_list(c->p, k, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		char *s = entry(c, k, v->v[i], true, WILD_MAX), *last;
-		const char *instead;
-		bool guess, odd;
-		size_t n;
-
-		if (!s)
-			continue;
-		lower(s);
-		n = strlen(s);
-		if (n > 1 && s[n - 1] == '.' && s[n - 2] != '\\' && s[n - 2] != '.')
-			s[n - 1] = 0;
-		/* A variable may only stand for a value here. */
-		guess = c->p->vars_may_miss && strstr(v->v[i]->text, "${");
-		odd = glob_ok(c, v->v[i], "domain", s) && parse_odd(c->p, v->v[i], "domain", true);
-		instead = !odd && !guess ? never_a_host(s) : NULL;
-		last = odd ? NULL : strrchr(s, '.');
-		if (instead)
-			diag_warning(c->p->d, v->v[i], "\"%s\" is never a host's name: %s [impossible-domain]", v->v[i]->text, instead);
-		else if (last && last[1] == '*' && strspn(s, "*.") < strlen(s) && !denies(c))
-			diag_warning(c->p->d, v->v[i], "\"%s\" holds for names that anybody can register: write out the last part "
-				"[wide-domain]", s);
-		if (!parse_put(c->p, v->v[i], out, s))
-			return;
-	}
+	if (!s)
+		return NULL;
+	lower(s);
+	n = strlen(s);
+	if (n > 1 && s[n - 1] == '.' && s[n - 2] != '\\' && s[n - 2] != '.')
+		s[n - 1] = 0;
+	/* A variable may only stand for a value here. */
+	guess = c->p->vars_may_miss && strstr(v->text, "${");
+	odd = glob_ok(c, v, "domain", s) && parse_odd(c->p, v, "domain", true);
+	instead = !odd && !guess ? never_a_host(s) : NULL;
+	last = odd ? NULL : strrchr(s, '.');
+	if (instead)
+		diag_warning(c->p->d, v, "\"%s\" is never a host's name: %s [impossible-domain]", v->text, instead);
+	else if (last && last[1] == '*' && strspn(s, "*.") < strlen(s) && !denies(c))
+		diag_warning(c->p->d, v, "\"%s\" holds for names that anybody can register: write out the last part [wide-domain]", s);
+	return s;
 }
 
+void read_domains(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, domain); }
+
+LEAKS_UNSEEN_BEGIN /* ports belong to the rule: model_fini */
 void read_ports(struct at *c, const struct key *k, const struct node *v)
 {
 	struct rule *r = c->to;
@@ -248,34 +245,29 @@ void read_ports(struct at *c, const struct key *k, const struct node *v)
 	}
 }
 
-void read_cidrs(struct at *c, const struct key *k, const struct node *v)
+LEAKS_UNSEEN_END
+
+static char *range(struct at *c, const struct key *k, const struct node *v)
 {
-	struct strs *out = key_at(c, k);
+	char *s = entry(c, k, v, false, WILD_MAX);
+	bool host = false;
+	struct cidr r;
 
-	if (!parse_is_list(c->p, k, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		struct cidr range, base;
-		bool host = false;
-
-		if (!parse_is_text(c->p, v->v[i]))
-			continue;
-		if (cidr_parse(v->v[i]->text, &range) < 0) {
-			diag_error(c->p->d, v->v[i], "\"%s\" is not an address range", v->v[i]->text);
-			continue;
-		}
-		base = range;
-		for (size_t bit = range.bits; bit < (size_t)range.len * 8; bit++) {
-			host |= range.addr[bit / 8] >> (7 - bit % 8) & 1;
-			base.addr[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
-		}
-		if (host)
-			diag_warning(c->p->d, v->v[i], "\"%s\" has bits behind its /%u: they are not looked at [host-bits]",
-				v->v[i]->text, base.bits);
-		if (!parse_put(c->p, v->v[i], out, strdup(v->v[i]->text)))
-			return;
+	if (!s)
+		return NULL;
+	if (cidr_parse(s, &r) < 0) {
+		diag_error(c->p->d, v, "\"%s\" is not an address range", s);
+		free(s);
+		return NULL;
 	}
+	for (size_t bit = r.bits; bit < (size_t)r.len * 8; bit++)
+		host |= r.addr[bit / 8] >> (7 - bit % 8) & 1;
+	if (host)
+		diag_warning(c->p->d, v, "\"%s\" has bits behind its /%u: they are not looked at [host-bits]", s, r.bits);
+	return s;
 }
+
+void read_cidrs(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, range); }
 
 static char *program(struct at *c, const struct key *k, const struct node *v)
 {
@@ -298,20 +290,9 @@ static char *program(struct at *c, const struct key *k, const struct node *v)
 	return s;
 }
 
-void read_commands(struct at *c, const struct key *k, const struct node *v)
-{
-	struct strs *out = key_at(c, k);
+void read_commands(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, program); }
 
-	if (!parse_is_list(c->p, k, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		char *s = program(c, k, v->v[i]);
-
-		if (s && !parse_put(c->p, v->v[i], out, s))
-			return;
-	}
-}
-
+/* Said once: each further entry would be too many as well. */
 static bool label(struct at *c, const struct node *v, const char *s)
 {
 	for (size_t i = 0; i < c->p->labels.n; i++)
@@ -319,100 +300,73 @@ static bool label(struct at *c, const struct node *v, const char *s)
 			return true;
 	if (c->p->labels.n < POL_LABELS_MAX)
 		return parse_put(c->p, v, &c->p->labels, strdup(s));
-	diag_error(c->p->d, v, "processes: more than %d different entries in one policy", POL_LABELS_MAX);
+	if (!c->p->labels_full)
+		diag_error(c->p->d, v, "processes: more than %d different entries in one policy", POL_LABELS_MAX);
+	c->p->labels_full = true;
 	return false;
 }
 
-void read_processes(struct at *c, const struct key *k, const struct node *v)
+static char *process(struct at *c, const struct key *k, const struct node *v)
 {
-	struct strs *out = key_at(c, k);
+	char *s = program(c, k, v);
 
-	if (!out)
-		parse_no_memory(c->p, v);
-	if (!out || !parse_is_list(c->p, k, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		char *s = program(c, k, v->v[i]);
-
-		if (s && !label(c, v->v[i], s)) {
-			free(s);
-			return;
-		}
-		if (s && !parse_put(c->p, v->v[i], out, s))
-			return;
-	}
+	if (!s || label(c, v, s))
+		return s;
+	free(s);
+	return NULL;
 }
 
-void read_methods(struct at *c, const struct key *k, const struct node *v)
+void read_processes(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, process); }
+
+static char *method(struct at *c, const struct key *k, const struct node *v)
 {
 	static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", NULL };
-	struct strs *out = key_at(c, k);
+	char *s = entry(c, k, v, false, 32);
+	const char *near;
 
-	if (!out)
-		parse_no_memory(c->p, v);
-	if (!out || !parse_is_list(c->p, k, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		char *s = entry(c, k, v->v[i], false, 32);
-		const char *near;
+	if (!s)
+		return NULL;
+	upper(s);
+	near = policy_nearest(s, known);
+	if (strcmp(s, "*") != 0 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") < strlen(s))
+		diag_error(c->p->d, v, "\"%s\" is not a method, such as GET, or *", v->text);
+	else if (near && strcmp(near, s) != 0)
+		diag_warning(c->p->d, v, "method \"%s\" is unknown (did you mean \"%s\"?) [unknown-method]", s, near);
+	return s;
+}
 
-		if (!s)
-			continue;
-		upper(s);
-		near = policy_nearest(s, known);
-		if (strcmp(s, "*") != 0 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") < strlen(s))
-			diag_error(c->p->d, v->v[i], "\"%s\" is not a method, such as GET, or *", v->v[i]->text);
-		else if (near && strcmp(near, s) != 0)
-			diag_warning(c->p->d, v->v[i], "method \"%s\" is unknown (did you mean \"%s\"?) [unknown-method]", s, near);
-		if (!parse_put(c->p, v->v[i], out, s))
-			return;
-	}
+void read_methods(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, method); }
+
+static char *digest(struct at *c, const struct key *k, const struct node *v)
+{
+	char *s = entry(c, k, v, false, 1024);
+
+	if (!s)
+		return NULL;
+	lower(s);
+	if (strlen(s) != 64 || strspn(s, "0123456789abcdef") != 64)
+		diag_error(c->p->d, v, "\"%s\" is not a SHA-256: 64 hexadecimal digits", v->text);
+	return s;
 }
 
 void read_sha256(struct at *c, const struct key *k, const struct node *v)
 {
-	struct strs *out = key_at(c, k);
 	struct node *one[] = { (struct node *)v };
 	struct node list = { .kind = NODE_LIST, .line = v->line, .column = v->column, .v = one, .n = 1 };
 
-	if (v->kind != NODE_TEXT)
-		list = *v;
-	if (!out)
-		parse_no_memory(c->p, v);
-	if (!out || !parse_is_list(c->p, k, &list))
-		return;
-	for (size_t i = 0; i < list.n; i++) {
-		char *s = entry(c, k, list.v[i], false, 1024);
-
-		if (!s)
-			continue;
-		lower(s);
-		if (strlen(s) != 64 || strspn(s, "0123456789abcdef") != 64)
-			diag_error(c->p->d, list.v[i], "\"%s\" is not a SHA-256: 64 hexadecimal digits", list.v[i]->text);
-		if (!parse_put(c->p, list.v[i], out, s))
-			return;
-	}
+	each(c, k, v->kind == NODE_TEXT ? &list : v, digest);
 }
 
-void read_globs(struct at *c, const struct key *k, const struct node *v)
+static char *name_glob(struct at *c, const struct key *k, const struct node *v)
 {
-	struct strs *out = key_at(c, k);
+	char *s = entry(c, k, v, false, WILD_MAX);
 
-	if (!out)
-		parse_no_memory(c->p, v);
-	if (!out || !parse_is_list(c->p, k, v))
-		return;
-	for (size_t i = 0; i < v->n; i++) {
-		char *s = entry(c, k, v->v[i], false, WILD_MAX);
-
-		if (!s)
-			continue;
-		glob_ok(c, v->v[i], k->name, s);
-		if (!parse_put(c->p, v->v[i], out, s))
-			return;
-	}
+	if (s)
+		glob_ok(c, v, k->name, s);
+	return s;
 }
-LEAKS_UNSEEN_END
+
+void read_globs(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, name_glob); }
 
 void read_env_globs(struct at *c, const struct key *k, const struct node *v)
 {

@@ -52,29 +52,31 @@ static void read_operations(struct at *c, const struct key *k, const struct node
 			r->ops |= k->words[i + 1] ? 1u << i : (1u << i) - 1; /* "*" is the last word */
 }
 
-static void read_path(struct at *c, const struct key *k, const struct node *v)
+/* Where to, in r->redirect_to, or NULL: it was reported. */
+static const char *redirect_to(struct at *c, const struct node *v)
 {
 	struct rule *r = c->to;
 
-	(void)k;
 	if (!parse_is_text(c->p, v))
-		return;
+		return NULL;
 	free(r->redirect_to);
 	r->redirect_to = parse_expand(c->p, v, false);
-	if (r->redirect_to && r->redirect_to[0] != '/')
-		diag_error(c->p->d, v, "redirect_to \"%s\" is not an absolute path", r->redirect_to);
+	return r->redirect_to;
 }
 
-static void read_program(struct at *c, const struct key *k, const struct node *v)
+static void read_path(struct at *c, const struct key *k UNUSED, const struct node *v)
 {
-	struct rule *r = c->to;
+	const char *to = redirect_to(c, v);
 
-	(void)k;
-	if (!parse_is_text(c->p, v))
-		return;
-	free(r->redirect_to);
-	r->redirect_to = parse_expand(c->p, v, false);
-	if (r->redirect_to && !r->redirect_to[0])
+	if (to && to[0] != '/')
+		diag_error(c->p->d, v, "redirect_to \"%s\" is not an absolute path", to);
+}
+
+static void read_program(struct at *c, const struct key *k UNUSED, const struct node *v)
+{
+	const char *to = redirect_to(c, v);
+
+	if (to && !to[0])
 		diag_error(c->p->d, v, "command is empty: it must be a program's name or path");
 }
 

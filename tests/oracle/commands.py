@@ -135,6 +135,17 @@ def shell_script(words, shell):
     return (words[i], odd) if script and i < len(words) else (None, False)
 
 
+def argv0(options):
+    """The last value of --argv0 among a loader's options, or None."""
+    zero, at = None, 0
+    while at < len(options):
+        value = options[at][2:] in LOADER_VALUES and options[at].startswith(b"--")
+        if options[at] == b"--argv0" and at + 1 < len(options):
+            zero = options[at + 1]
+        at += 1 + value
+    return zero
+
+
 def inner(words, name, wrappers, in_script):
     """(words of the command that a program of this base name runs with these words or None, they are a script's, the script hides it)."""
     if name in SHELLS:

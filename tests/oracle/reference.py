@@ -272,6 +272,30 @@ class Policy:
         found = [r for r in found if r is not None]
         return max(found, key=lambda r: RANK[self.word(r)]) if found else None
 
+    @staticmethod
+    def alike(x, y):
+        """Whether one name is the other with a version behind it, or both are shells'."""
+        def plain(p):
+            b = base(p).lower()
+            return b[:-5] if b.endswith(b".real") else b
+        x, y = sorted((plain(x), plain(y)), key=len)
+        return (x and re.fullmatch(re.escape(x) + rb"[-.0-9]*", y)) or (x in commands.SHELLS and y in commands.SHELLS)
+
+    def acting(self, words, zero, level, depth, script, q, alone):
+        """What a loaded program's other name, --argv0, adds: its rules; where nothing else judges it, also that there is none."""
+        last = words[0].rsplit(b"/", 1)[-1]    # in its own case: rules know none, the program may
+        if zero is None or zero.rsplit(b"/", 1)[-1] == last:
+            return
+        zero = zero[1:] if zero.startswith(b"-") else zero
+        if zero.rsplit(b"/", 1)[-1] == last:
+            return
+        own, *rest = self.chain([zero] + words[1:], None, level, depth, script, q)
+        if own != "default-deny-commands":
+            yield own
+        elif alone and not self.alike(zero, words[0]) and base(zero) != b"exe":
+            yield own
+        yield from rest
+
     def chain(self, words, file, level, depth, script, q):
         """Rules, or names of made ones, that a command and those found by looking through it meet; None: no rule."""
         rule = self.judge_one(words[0], file, words[1:], depth, q)
@@ -288,6 +312,8 @@ class Policy:
                 # What a loader loads has no exec of its own that would be judged.
                 ahead = {**q, "ahead": not commands.LOADER.fullmatch(name), "alone": alone}
                 yield from self.chain(found, None, level + 1, depth, in_script, ahead)
+                if commands.LOADER.fullmatch(name):
+                    yield from self.acting(found, commands.argv0(words[1:-len(found)]), level + 1, depth, in_script, ahead, alone)
             elif found and in_script and self.restrictive:
                 yield "shellc-depth-exceeded"
 

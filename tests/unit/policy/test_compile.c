@@ -14,29 +14,12 @@
 #include <cmocka.h>
 
 #include "policy/model.h"
+#include "tests/unit/policy/nomem.h"
 #include "tests/unit/policy/pol.h"
 
-static volatile long left = -1; /* requests until one fails; -1: none does */
 static size_t write_max = SIZE_MAX;
 static long writes_left = -1; /* writes until the disk is full; -1: never */
 
-static bool fails(void)
-{
-	return left >= 0 && left-- == 0;
-}
-
-#define WRAP(type, name, failure, params, ...)      \
-	type __real_##name params;                  \
-	type __wrap_##name params;                  \
-	type __wrap_##name params                   \
-	{                                           \
-		if (!fails())                       \
-			return __real_##name(__VA_ARGS__); \
-		errno = ENOMEM;                     \
-		return failure;                     \
-	}
-WRAP(void *, malloc, NULL, (size_t n), n)
-WRAP(void *, calloc, NULL, (size_t n, size_t size), n, size)
 WRAP(void *, realloc, NULL, (void *p, size_t n), p, n)
 WRAP(char *, strdup, NULL, (const char *s), s)
 WRAP(char *, strndup, NULL, (const char *s, size_t n), s, n)

@@ -13,47 +13,19 @@
 
 #include "policy/generation.h"
 #include "policy/image.h"
+#include "tests/unit/policy/nomem.h"
 #include "tests/unit/policy/pol.h"
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__real_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off);
-
-static long left = -1; /* requests until one fails; -1: none does */
 static bool realloc_fails;
-
-static bool fails(void)
-{
-	return left >= 0 && left-- == 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
 
 void *__wrap_realloc(void *p, size_t n)
 {
 	return realloc_fails ? NULL : __real_realloc(p, n);
 }
 
-void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
-{
-	if (!fails())
-		return __real_mmap(at, n, prot, flags, fd, off);
-	errno = ENOMEM;
-	return MAP_FAILED;
-}
+WRAP(void *, mmap, MAP_FAILED, (void *at, size_t n, int prot, int flags, int fd, off_t off), at, n, prot, flags, fd, off)
 
 static const char text[] = HEAD
 	"command_rules:\n"

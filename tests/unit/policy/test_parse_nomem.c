@@ -10,50 +10,12 @@
 #include <yaml.h>
 
 #include "policy/parse.h"
+#include "tests/unit/policy/nomem.h"
 #include "tests/unit/policy/pol.h"
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-int __real_yaml_parser_initialize(yaml_parser_t *p);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-int __wrap_yaml_parser_initialize(yaml_parser_t *p);
-
-static volatile long left = -1; /* requests until one fails; -1: none does */
-
-static bool fails(void)
-{
-	return left >= 0 && left-- == 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
-
-int __wrap_yaml_parser_initialize(yaml_parser_t *p)
-{
-	return fails() ? 0 : __real_yaml_parser_initialize(p);
-}
+WRAP(void *, realloc, NULL, (void *p, size_t n), p, n)
+WRAP(char *, strdup, NULL, (const char *s), s)
+WRAP(int, yaml_parser_initialize, 0, (yaml_parser_t *p), p)
 
 static int load(void *arg UNUSED, const char *from UNUSED, const char *name, char **ret_path, char **ret_text, size_t *ret_len,
 		struct err *err UNUSED)
