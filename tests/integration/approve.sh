@@ -49,7 +49,7 @@ check "control: allowed, it runs" is "$(cat "$W/marks")" tool
 rm "$W/marks"
 check "a nested one, too" is "$(asked no sh -c "/workspace/bin/tool 'x  y' -z; :")" "/workspace/bin/tool 'x  y' -z"
 check "refused, it does not run" test ! -e "$W/marks"
-check "its other name is told" is "$(asked no bash -c ': ; exec -a harmless /workspace/bin/tool x')" "/workspace/bin/tool (as harmless) x"
+check "its other name is told" is "$(asked no bash -c 'exec -a harmless /workspace/bin/tool x')" "/workspace/bin/tool (as harmless) x"
 long=$(head -c 5000 /dev/zero | tr '\0' x)
 echo "/workspace/bin/tool $long /the/end; :" >"$W/long.sh"
 shown=$(asked no sh /workspace/long.sh)

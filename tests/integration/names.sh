@@ -53,6 +53,7 @@ check "a session of the default pack is made" [ -n "$SID" ] || { cat "$T/err"; e
 X sh -c 'mkdir -p /workspace/src/a/b && echo x >/workspace/src/a/b/c.c'
 check "src to lib is one rename" is "$(rename /workspace/src /workspace/lib)$(cat "$W/lib/a/b/c.c")" x
 check "and deeper" is "$(rename /workspace/lib/a/b /workspace/b.d)$(rename /workspace/b.d /workspace/lib/.hidden)$(cat "$W/lib/.hidden/c.c")" x
+check "nor is a name of its own closed one taken" is "$(X mkdir /workspace/s0; rename /workspace/s0 /workspace/.ssh; ls -d "$W/.ssh" 2>/dev/null)" "[Errno 13]"
 check "a directory of secrets is no ordinary one" is "$(X sh -c 'mkdir /workspace/s && echo x >/workspace/s/id'; rename /workspace/s /workspace/.aws)" "[Errno 18]"
 X sh -c 'cd /workspace && git init -q r && cd r && git config user.email a@b && git config user.name a && mkdir d && echo 1 >d/f && git add . &&
 	git commit -qm 1 && git checkout -qb x/y && git mv d e && git commit -qm 2 && git branch -m x/y z/w && git checkout -q - && git gc -q && git status --short' >"$T/git" 2>&1

@@ -62,8 +62,9 @@ check "in the workspace, too, where the session cannot write" is "$(X sh -c '/wo
 check "one that the session could change does not" is "$(X sh -c '/workspace/own/script; :')" ""
 cat >"$W/kept/run.py" <<'P'
 import subprocess, time
-end = time.time() + 3
-while time.time() < end:
+end, tries = time.time() + 3, 0
+while time.time() < end or tries < 300: # a slow build must have its races, too
+    tries += 1
     try: subprocess.run(["/workspace/kept/pinned"])
     except OSError: pass
 P
@@ -78,5 +79,5 @@ cp "$W/own/bad.bin" "$W/kept/other"
 python3 "$T/exchange.py" "$W/kept/pinned" "$W/kept/other" &
 child $!
 check "exchanged all the time, from outside, only the pinned one ever runs" is "$(ran /usr/bin/python3 /workspace/kept/run.py)" "good "
-check "control: some were found to be the other" test "$(cat "$T/data/sessions/$SID"/*.jsonl | grep -c '"decision":"deny".*"rule":"changed"')" -gt 0
+check "control: some were found to be the other" test "$(cat "$T/data/sessions/$SID"/*.jsonl | grep -c '"decision":"deny".*"rule":"changed"')" -gt 20
 the_end
