@@ -91,11 +91,13 @@ static void budgets(struct settings *s, const struct model *m)
 		list(&of, " providers ", &g->providers);
 		list(&of, " models ", &g->models);
 		list(&of, " keys ", &g->keys);
+		if (g->b.timeout_ms)
+			buf_printf(&of, ", asks for %" PRIu64 " ms", g->b.timeout_ms);
 		have(s, "llm_budgets", g->name, "%s per %s: %" PRIu64 " microusd, %" PRIu64 " tokens, %" PRIu64 " in, %" PRIu64 " out, %"
-		     PRIu64 " requests, %" PRIu64 " a minute, warn at %u %u %u %u, asks for %" PRIu64 " ms%s", pol_decision_name(g->b.decision),
+		     PRIu64 " requests, %" PRIu64 " a minute, warn at %u %u %u %u%s", pol_decision_name(g->b.decision),
 		     per[g->b.per & 3], g->b.max_microusd, g->b.max_tokens, g->b.max_input_tokens, g->b.max_output_tokens,
 		     g->b.max_requests, g->b.requests_per_minute, g->b.warn_at[0], g->b.warn_at[1], g->b.warn_at[2], g->b.warn_at[3],
-		     g->b.timeout_ms, of.data ? (const char *)of.data : "");
+		     of.data ? (const char *)of.data : "");
 		buf_fini(&of);
 	}
 }
