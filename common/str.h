@@ -30,8 +30,8 @@ void utc_text(int64_t seconds, char out[UTC_MAX]);
 /* 2*n hexadecimal digits and NUL. */
 void hex_encode(const void *in, size_t n, char *out);
 
-/* Takes "//", "." and what ".." leaves out of a path, in place, by its text alone; a relative one keeps the ".." that it begins with. True when
- * there was a "..". */
+/* Takes "//", "." and what ".." leaves out of a path, in place, by its text alone; a relative one keeps the ".." that it begins
+ * with. True when there was a "..". */
 bool str_clean_path(char *path);
 
 #endif

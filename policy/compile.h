@@ -6,8 +6,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-/* ${NAME}; value taken literally, never as a glob. real: another name of the same directory, which rules with the value hold for as well, or
- * NULL. */
+/* ${NAME}; value taken literally, never as a glob. real: another name of the same directory, which rules with the value hold for
+ * as well, or NULL. */
 struct pol_var { const char *name, *value, *real; };
 /* The policy that the key extends of another one names. from: pol_source.file of that one, or a path that this function gave; name: as
  * written there. *ret_path is for messages and for what that policy extends; it and *ret_text (len bytes, any) are the caller's to free. 0,
