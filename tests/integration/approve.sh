@@ -49,7 +49,10 @@ check "control: allowed, it runs" is "$(cat "$W/marks")" tool
 rm "$W/marks"
 check "a nested one, too" is "$(asked no sh -c "/workspace/bin/tool 'x  y' -z; :")" "/workspace/bin/tool 'x  y' -z"
 check "refused, it does not run" test ! -e "$W/marks"
-check "its other name is told" is "$(asked no bash -c 'exec -a harmless /workspace/bin/tool x')" "/workspace/bin/tool (as harmless) x"
+check "its other name is told" is "$(asked no bash -c ': ; exec -a harmless /workspace/bin/tool x')" "/workspace/bin/tool (as harmless) x"
+check "and what is looked ahead to is asked about as it was submitted" is \
+	"$(asked no bash -c 'exec -a harmless /workspace/bin/tool x')" "bash -c 'exec -a harmless /workspace/bin/tool x'"
+check "refused, it does not run" test ! -e "$W/marks"
 long=$(head -c 5000 /dev/zero | tr '\0' x)
 echo "/workspace/bin/tool $long /the/end; :" >"$W/long.sh"
 shown=$(asked no sh /workspace/long.sh)
