@@ -194,11 +194,11 @@ void store_drop(struct store *s);                               /* takes NULL */
  * of four bytes and values of a multiple of four: every value can then be read where it lies. */
 int store_map(const void *data, size_t n, struct record *v, size_t n_v);
 
-/* regex.c and, for the compiler, regex_make.c. cost: what a pattern may take when compiled, its length times its bounded repetitions. */
-#define REGEX_COST_MAX 100000        /* of all patterns of a policy: a megabyte or two */
-uint64_t regex_cost(const char *pattern);
+/* regex.c and, for the compiler, regex_make.c. */
+#define REGEX_BYTES_MAX ((size_t)8 << 20)   /* of all records of a policy */
 /* All patterns, of which any may match, to one record of a multiple of 4 bytes; the caller frees it. In RE2's syntax, on bytes; a dot is
- * any. -EINVAL: one is none; -E2BIG: too large; -ENODATA: never matches; -ENOMEM. The words are in why, which one it is in ret_which. */
+ * any. -EINVAL: one is none; -E2BIG: one is too large; -EFBIG: all up to this one are; -ENODATA: never matches; -ENOMEM. The words are in
+ * why, which one it is in ret_which. */
 int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, char *why, size_t cap, size_t *ret_which);
 /* Checks a record where it lies, 4-byte aligned: 0 or -EBADMSG. None other is to be matched with. */
 int regex_map(const void *data, size_t n);

@@ -20,7 +20,8 @@ struct parse {
 	const struct pol_source *src;
 	bool vars_may_miss;
 	struct model *m;
-	uint64_t regex_cost;
+	size_t regex_bytes;                     /* of the records of all patterns so far */
+	unsigned regex_faults;                  /* patterns refused: compiling one may take a while, so that not all of a file's are tried */
 	uint16_t file;                          /* index into m->sources of the one that is read */
 	uint64_t later;                         /* keys that were warned of as not enforced: bits of the table in parse_map.c */
 	uint32_t given_limits, given_audit, given_env;  /* settings that a file read earlier has: the first one counts */

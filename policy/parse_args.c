@@ -6,6 +6,8 @@
 
 #include "policy/parse.h"
 
+#define FAULTS_MAX 20
+
 /* A whole-text glob as a regular expression: a star at an end is no anchor there. */
 static char *glob_to_regex(const char *glob)
 {
@@ -50,16 +52,32 @@ static void warn_shell(struct at *c, const struct node *v)
 		diag_warning(c->p->d, v, "a shell takes quotes away: this pattern matches only quotes inside an argument [shell-quotes]");
 }
 
+static bool give_up(struct at *c)
+{
+	return c->p->regex_bytes > REGEX_BYTES_MAX || c->p->regex_faults >= FAULTS_MAX;
+}
+
+static void too_much(struct at *c, const struct key *k, const struct node *v)
+{
+	c->p->regex_bytes = REGEX_BYTES_MAX + 1;
+	diag_error(c->p->d, v, "%s: up to here the patterns of this policy take more than %zu MiB: shorten {n,m}, or let one pattern say what "
+		"many do", k->name, REGEX_BYTES_MAX >> 20);
+}
+
 /* Compiles patterns of the nodes at; each that is at fault is reported. */
 static void compile(struct at *c, const struct key *k, struct node *const *at, const struct strs *patterns, uint8_t **db, size_t *len)
 {
 	char why[256] = "";
 	size_t which = 0;
-	int r = regex_compile(patterns, db, len, why, sizeof(why), &which);
+	int r = give_up(c) ? -ECANCELED : regex_compile(patterns, db, len, why, sizeof(why), &which);
 
 	if (r == -ENOMEM)
 		parse_no_memory(c->p, at[which]);
-	for (size_t i = which; r < 0 && r != -ENOMEM && i < patterns->n; i++) {
+	if (r == 0)
+		c->p->regex_bytes += *len;
+	if (r == -EFBIG || (r == 0 && patterns->n && c->p->regex_bytes > REGEX_BYTES_MAX))
+		too_much(c, k, at[which]);
+	for (size_t i = which; r < 0 && r != -ENOMEM && r != -EFBIG && i < patterns->n && !give_up(c); i++) {
 		const struct strs one = { &patterns->v[i], 1 };
 		uint8_t *alone = NULL;
 		size_t n;
@@ -69,6 +87,7 @@ static void compile(struct at *c, const struct key *k, struct node *const *at, c
 			parse_no_memory(c->p, at[i]);
 			break;
 		}
+		c->p->regex_faults += r < 0;
 		if (r == -ENODATA)
 			diag_error(c->p->d, at[i], "%s: \"%s\" never matches: %s", k->name, patterns->v[i], why);
 		else if (r < 0)
@@ -77,18 +96,6 @@ static void compile(struct at *c, const struct key *k, struct node *const *at, c
 		free(alone);
 		r = -EINVAL;
 	}
-}
-
-/* What patterns may cost is counted before they are compiled: some are dear. */
-static bool affordable(struct at *c, const struct key *k, const struct node *v, const char *pattern)
-{
-	if (c->p->regex_cost > REGEX_COST_MAX)
-		return false;
-	c->p->regex_cost += regex_cost(pattern);
-	if (c->p->regex_cost <= REGEX_COST_MAX)
-		return true;
-	diag_error(c->p->d, v, "%s: too many, too long or too large {n,m} up to here", k->name);
-	return false;
 }
 
 static char *pattern_of(struct at *c, const struct node *v)
@@ -108,7 +115,6 @@ LEAKS_UNSEEN_BEGIN /* patterns belong to the model: model_fini */
 void read_args_patterns(struct at *c, const struct key *k, const struct node *v)
 {
 	struct rule *r = c->to;
-	bool ok = true;
 
 	if (!parse_is_list(c->p, k, v))
 		return;
@@ -116,10 +122,8 @@ void read_args_patterns(struct at *c, const struct key *k, const struct node *v)
 		if (!parse_is_text(c->p, v->v[i]) || !parse_put(c->p, v->v[i], &r->args_patterns, pattern_of(c, v->v[i])))
 			return;
 		warn_shell(c, v->v[i]);
-		ok &= affordable(c, k, v->v[i], r->args_patterns.v[i]);
 	}
-	if (ok)
-		compile(c, k, v->v, &r->args_patterns, &r->regex, &r->regex_len);
+	compile(c, k, v->v, &r->args_patterns, &r->regex, &r->regex_len);
 }
 LEAKS_UNSEEN_END
 
@@ -131,6 +135,6 @@ void read_match(struct at *c, const struct key *k, const struct node *v)
 
 	read_text(c, k, v);
 	match = (struct strs){ &r->match, 1 };
-	if (r->match && affordable(c, k, v, r->match))
+	if (r->match)
 		compile(c, k, one, &match, &r->regex, &r->regex_len);
 }

@@ -12,39 +12,6 @@
 
 struct emit { struct rx_inst *v; size_t n, cap, visits; bool bad, nomem; };
 
-/* The bound of {n}, {n,} or {n,m} at p, or 1 when it is no such thing; *end is behind it. */
-static uint64_t bound(const char *p, const char **end)
-{
-	uint64_t v = 0, last = 0;
-	const char *s = p + 1;
-
-	for (; (*s >= '0' && *s <= '9') || *s == ','; s++) {
-		v = *s == ',' ? 0 : v * 10 + (uint64_t)(*s - '0');
-		if (v > REGEX_COST_MAX)
-			v = REGEX_COST_MAX;
-		last = v > last ? v : last;
-	}
-	*end = s;
-	return *s == '}' && last ? last : 1;
-}
-
-uint64_t regex_cost(const char *pattern)
-{
-	uint64_t product = 1, n = strlen(pattern);
-
-	for (const char *p = pattern; *p;) {
-		if (*p == '\\' && p[1])
-			p += 2;
-		else if (*p == '{')
-			product *= bound(p, &p);
-		else
-			p++;
-		if (product > REGEX_COST_MAX)
-			return REGEX_COST_MAX + 1;
-	}
-	return (n + 16) * (product > 1 ? product * 4 : 1);
-}
-
 /* A step whose x is the next one; its number. */
 static uint16_t step(struct emit *e, uint8_t op, uint16_t arg)
 {
@@ -334,6 +301,10 @@ int regex_compile(const struct strs *patterns, uint8_t **ret, size_t *ret_len, c
 	for (size_t i = 0; i < patterns->n && r == 0; i++) {
 		*ret_which = i;
 		r = compile(patterns->v[i], &v, &len, why, cap);
+		if (r == 0 && len > REGEX_BYTES_MAX) {
+			snprintf(why, cap, "the patterns are too many or too large");
+			r = -EFBIG;
+		}
 	}
 	if (r < 0) {
 		free(v);

@@ -107,9 +107,61 @@ static void test_all_short(void **state UNUSED)
 	assert_true(taken > 1000 && taken < all - 1000);
 }
 
+/* n patterns in one rule, or n rules with one each: what is said of them; the caller frees it. */
+static char *complaints(const char *pattern, size_t n, bool one_rule)
+{
+	struct buf text = BUF_INIT(1u << 24), diag = BUF_INIT(1u << 20);
+	struct pol_source src = { .file = "f", .workspace = "/w" };
+	uint8_t hash[32];
+	int fd = -1;
+
+	buf_puts(&text, HEAD "command_rules:\n");
+	for (size_t i = 0; i < n; i++)
+		if (one_rule)
+			buf_printf(&text, "%s  - '%s'\n", i ? "" : "- name: a\n  decision: deny\n  args_patterns:\n", pattern);
+		else
+			buf_printf(&text, "- {name: a%zu, decision: deny, args_patterns: ['%s']}\n", i, pattern);
+	assert_true(buf_ok(&text));
+	src.text = (const char *)text.data;
+	src.len = text.len;
+	if (policy_compile(&src, &diag, &fd, hash) == 0)
+		close(fd);
+	buf_fini(&text);
+	buf_put(&diag, "", 0);
+	return (char *)diag.data;
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+static void test_many(void **state UNUSED)
+{
+	static const char full[] = "the patterns of this policy take more than 8 MiB";
+	char *said = complaints("token=[A-Za-z0-9_-]{20,100}", 2000, false);
+
+	assert_string_equal(said, "");
+	free(said);
+	for (int one_rule = 0; one_rule < 2; one_rule++) {
+		said = complaints("(x{1000}){10}", 200, one_rule);
+		assert_int_equal(count_of(said, "error"), 1);
+		assert_non_null(strstr(said, full));
+		free(said);
+		/* Each takes a while to refuse: not all of them are tried. */
+		said = complaints("(((){1000}){1000}){1000}", 200, one_rule);
+		assert_int_equal(count_of(said, "repetitions in repetitions"), 20);
+		free(said);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_taken), cmocka_unit_test(test_refused), cmocka_unit_test(test_matches), cmocka_unit_test(test_all_short) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_many), cmocka_unit_test(test_taken), cmocka_unit_test(test_refused), cmocka_unit_test(test_matches), cmocka_unit_test(test_all_short) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,13 +96,10 @@ static void test_regex(void **state UNUSED)
 {
 	static const char bad[] = HEAD "command_rules:\n- {name: a, decision: deny, args_patterns: [ok, '*x']}\n",
 			  large[] = HEAD "command_rules:\n- {name: a, decision: deny, args_patterns: ['(a.{1,3000}b){1,100}']}\n",
-			  want[] = "f:4:49: error: args_patterns: not a regular expression: ", limit[] = "f:4:45: error: args_patterns: too many, too long";
+			  want[] = "f:4:49: error: args_patterns: not a regular expression: ", limit[] = "f:4:45: error: args_patterns: not a regular expression: Rep";
 
 	assert_memory_equal(complaint(bad, sizeof(bad) - 1), want, sizeof(want) - 1);
 	assert_memory_equal(complaint(large, sizeof(large) - 1), limit, sizeof(limit) - 1);
-	assert_int_equal(regex_cost("a\\{5}[x]"), 8 + 16);
-	assert_true(regex_cost("(a{30}b){30}") > regex_cost("a{30}b{29}"));
-	assert_true(regex_cost("a{99999999999999999999}") > REGEX_COST_MAX);
 }
 
 static void test_undefined(void **state UNUSED)
