@@ -297,6 +297,12 @@ static void on_dialled(void *arg, int fd, uint32_t events UNUSED)
 		run(c);
 }
 
+/* Whoever allowed the flow was asked about this rule, or was not asked at all. */
+static bool holds_for(const struct conn *c, const struct pol_verdict *v)
+{
+	return v->decision == POL_ALLOW || v->decision == POL_AUDIT || (v->decision == POL_APPROVE && !strcmp(c->f.rule, v->rule));
+}
+
 /* The name was allowed; where it leads must be, too. */
 static bool address_allowed(struct conn *c, const struct addr *a, const char **rule)
 {
@@ -306,17 +312,14 @@ static bool address_allowed(struct conn *c, const struct addr *a, const char **r
 	struct addr inner;
 
 	*rule = v.rule;
-	/* Whoever allowed the flow was asked about this rule, or was not asked at all. */
-	if (v.decision == POL_APPROVE && strcmp(c->f.rule, v.rule) != 0)
-		return false;
-	if (v.decision != POL_ALLOW && v.decision != POL_AUDIT && v.decision != POL_APPROVE)
+	if (!holds_for(c, &v))
 		return false;
 	if (addr_embedded(a, &inner)) {
 		q.addr = inner.b;
 		q.addr_len = inner.len;
 		v = policy_net(c->f.gen->policy, &q);
 		*rule = v.rule;
-		if (v.decision == POL_DENY)
+		if (!holds_for(c, &v))
 			return false;
 		q.addr = a->b;
 		q.addr_len = a->len;

@@ -11,7 +11,7 @@ W=$T/ws N=$T/net
 mkdir -p "$W"
 internet_up "$N" good.test=203.0.113.10 good.test=2001:db8::10 twin.test=203.0.113.10 evil.test=203.0.113.10 other.test=203.0.113.66 \
 	ask.test=203.0.113.20 inside.test=10.9.8.7 opened.test=10.9.8.9 meta.test=169.254.169.254 \
-	nat.test=64:ff9b::cb00:7142 nat2.test=64:ff9b::cb00:7143 || exit 1
+	nat.test=64:ff9b::cb00:7142 nat2.test=64:ff9b::cb00:7143 nat3.test=64:ff9b::cb00:710a || exit 1
 child "$internet"
 cat >"$T/p.yaml" <<'P'
 version: 1
@@ -310,7 +310,7 @@ file_rules: [{name: all, paths: ["/**"], decision: allow}]
 network_rules:
   - {name: ask-range, cidrs: ["203.0.113.0/28", "2001:db8::/32"], decision: approve, timeout: 2s}
   - {name: no-range, cidrs: ["203.0.113.66/32"], decision: deny}
-  - {name: raw, cidrs: ["::/0", "203.0.113.67/32"], decision: allow}
+  - {name: raw, cidrs: ["::/0", "203.0.113.67/32", "203.0.113.20/32"], decision: allow}
   - {name: rest, domains: ["*"], decision: allow}
 command_rules: [{name: all, decision: allow}]
 P
@@ -319,8 +319,11 @@ check "a name that leads to a range that asks is refused" is "$(fetch -4 http://
 check "control: one that leads elsewhere is not" is "$(fetch -4 http://ask.test/)" "$page"
 before=$(wc -l <"$N/http.log")
 check "a translator's name for a denied address is denied" is "$(fetch -g 'http://[64:ff9b::203.0.113.66]/'; fetch -g 'http://[::ffff:203.0.113.66]/'; wc -l <"$N/http.log")" "$before"
+check "a translator's name for a range that asks is refused" is "$(fetch http://nat3.test/)" ""
+check "control: for an address that an allow rule has, it is not" is "$(fetch http://nat2.test/)" "$page"
 check "a Host that is another address is refused" is "$(fetch -g -H 'Host: [2001:db8::11]' 'http://[64:ff9b::203.0.113.67]/')" ""
 check "control: for an allowed one it leads there" is "$(fetch -g 'http://[64:ff9b::203.0.113.67]/')" "$page"
+check "control: an allowed one in its mapped form, too" is "$(fetch -g 'http://[::ffff:203.0.113.20]/')" "$page"
 check "and the address was why" grep -q '"rule":"no-range"' <("$A" events query --session "$SID" --decision deny)
 "$A" session destroy "$SID" >/dev/null
 SID=$first
