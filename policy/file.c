@@ -98,8 +98,8 @@ static enum pol_decision decision_of(struct decisions files, uint32_t rule, enum
 	return files.made ? files.made->v[rule].decision : (enum pol_decision)files.mapped[rule].decision;
 }
 
-/* What any of those who may ask could meet in a state. */
-static uint8_t meets(const struct dfa *d, uint32_t s, struct decisions files)
+/* What any of those who may ask could meet in a state; end: also where no rule speaks. */
+static uint8_t meets(const struct dfa *d, uint32_t s, struct decisions files, bool end)
 {
 	uint8_t m = 0;
 
@@ -107,12 +107,12 @@ static uint8_t meets(const struct dfa *d, uint32_t s, struct decisions files)
 		for (const struct dfa_entry *e = &d->entries[d->states[s].match];; e++) {
 			bool here = e->bits >> op & 1;
 
-			if (here)
+			if (here && (end || e->rule < files.n))
 				m |= seen(op, decision_of(files, e->rule, (enum pol_op)op));
 			if (here && !(e->bits & ENTRY_ASKS))
 				break;
 			if (e->bits & ENTRY_LAST) {
-				m |= seen(op, implicit((enum pol_op)op).decision);
+				m |= end ? seen(op, implicit((enum pol_op)op).decision) : 0;
 				break;
 			}
 		}
@@ -125,7 +125,7 @@ void file_trees(const struct dfa *d, const struct rules *files, uint8_t *tree)
 
 	for (uint32_t s = 0; s < d->n_states; s++)
 		tree[s] = s && d->states[s].match == d->states[s - 1].match ? tree[s - 1] : meets(d, s, (struct decisions){ .made = files,
-			.n = files->n });
+			.n = files->n }, true);
 	for (int pass = 0; more && pass < PASSES_MAX; pass++) {
 		more = false;
 		for (uint32_t s = d->n_states; s-- > 0;) {
@@ -193,11 +193,11 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 		return POL_TREE_MIXED;
 	/* The directory itself and what is below "/", not names that only begin alike. */
 	below = p->dfa[0].tree[dfa_walk(&p->dfa[0], self, "/", 1)];
-	m = below | meets(&p->dfa[0], self, mapped(p));
+	m = below | meets(&p->dfa[0], self, mapped(p), true);
 	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides
-	 * nothing. */
+	 * nothing. A rule that speaks of it is meant. */
 	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW))
-		m = below;
+		m = below | meets(&p->dfa[0], self, mapped(p), false);
 	switch (m) {
 	case TREE_READ_ALLOW | TREE_WRITE_DENY:
 		return POL_TREE_RO;

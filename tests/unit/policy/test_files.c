@@ -252,9 +252,13 @@ static void test_trees_and_who(void **state UNUSED)
 		{ "/some/**", "npm", POL_DENY, OP(WRITE) }, { "/some/**", NULL, POL_ALLOW, OPS_ALL },
 		{ "/end/**", "npm", POL_ALLOW, OPS_ALL }, { "/none/**", "npm", POL_DENY, OPS_ALL }, { "/none /none/**", NULL, POL_DENY, OPS_ALL },
 		{ "/ask/**", NULL, POL_APPROVE, OPS_ALL }, { "/log/**", NULL, POL_AUDIT, OPS_ALL },
+		{ "/shut", NULL, POL_DENY, OP(LIST) }, { "/shut/**", NULL, POL_ALLOW, OPS_ALL }, { "/below/**", NULL, POL_ALLOW, OPS_ALL },
 	};
 	struct policy *p = files_of(f, ARRAY_LEN(f), 0);
 
+	/* A rule that speaks of the directory itself is meant, the end is not. */
+	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/shut")), POL_TREE_MIXED);
+	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/below")), POL_TREE_RW);
 	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/same")), POL_TREE_RW);
 	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/some")), POL_TREE_MIXED);
 	assert_int_equal(policy_file_tree(p, policy_file_path(p, "/end")), POL_TREE_MIXED);
@@ -445,7 +449,7 @@ static void test_labels(void **state UNUSED)
 	strs_fini(&all);
 	file_rules_add(&m.execs, &(struct file_rule){ "/a", "one-more", POL_DENY, 1 });
 	assert_int_equal(labels_of(&m, &all), -E2BIG);
-	assert_int_equal(dfa_all(&m, "/w", file_put, NULL), -EOVERFLOW);
+	assert_int_equal(dfa_all(&m, "/w", file_put, NULL, NULL), -EOVERFLOW);
 	strs_fini(&some);
 	strs_fini(&sig.processes);
 	rules_fini(&m.files);
