@@ -78,9 +78,20 @@ static int put_rules(struct making *k)
 
 static const char *words_for(int r, const struct err *err)
 {
-	return err->msg[0] ? err->msg : r == -E2BIG ? "the path patterns are too many or too complex" :
-	       r == -EOVERFLOW ? "the rules name more than 64 different processes" :
-	       r == -ETIME ? "the path patterns are too complex: use fewer ** and * before other text" : strerror(-r);
+	return err->msg[0] ? err->msg : r == -EOVERFLOW ? "the rules name more than 64 different processes" : strerror(-r);
+}
+
+static void say_why(const struct model *m, struct diag *d, int r, size_t at, const struct err *err)
+{
+	const struct rule *u = at < m->files.n ? &m->files.v[at] : NULL;
+
+	if ((r == -E2BIG || r == -ETIME) && u && !err->msg[0]) {
+		d->file = u->file < m->sources.n ? m->sources.v[u->file] : d->file;
+		diag_at(d, u->line, u->column, "error", "rule \"%s\": up to here the paths of the file rules are too complex: use fewer "
+			"different ** and * before other text, or {a,b} in one path for several", u->name);
+	} else {
+		diag_at(d, 1, 1, "error", "%s", words_for(r, err));
+	}
 }
 
 /* ret_fd NULL: everything is tried, nothing kept. */
@@ -92,18 +103,19 @@ static int make(const struct pol_source *src, struct buf *diag, bool vars_may_mi
 	struct making k = { .m = &m, .workspace = src->workspace ? src->workspace : "/workspace", .err = &err };
 	int r = read_model(src, &d, vars_may_miss, &m);
 	bool read = r == 0;
+	size_t at = SIZE_MAX;
 
 	if (r == 0 && ret_fd)
 		r = store_begin(&k.store, &err);
 	if (r == 0)
-		r = dfa_all(&m, k.workspace, put_dfa, &k);
+		r = dfa_all(&m, k.workspace, put_dfa, &k, &at);
 	drop_paths(&m);
 	if (r == 0 && ret_fd)
 		r = put_rules(&k);
 	if (r == 0 && ret_fd)
 		r = store_end(move_ptr(k.store), ret_fd, &err);
 	if (r < 0 && read)
-		buf_printf(diag, "%s:1:1: error: %s\n", src->file, words_for(r, &err));
+		say_why(&m, &d, r, at, &err);
 	store_drop(k.store);
 	model_fini(&m);
 	return r;

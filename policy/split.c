@@ -12,6 +12,7 @@ struct split {
 	struct dfa_input in;
 	uint64_t left, left_kept;
 	uint32_t n;
+	size_t at;                  /* the first rule that found no room */
 	struct keep keep;
 	int (*put)(void *arg, const struct dfa *d);
 	void *arg;
@@ -62,6 +63,8 @@ static int cover(struct split *s, size_t from, size_t to, unsigned kind)
 	r = one(s, from, to, kind, false);
 	if ((r == -E2BIG || r == -ETIME) && kind != GLOBS_PLAIN && s->n < POL_DFA_MAX)
 		r = one(s, from, to, kind, true);
+	if (r < 0 && (s->n == POL_DFA_MAX || to - from < 2))
+		s->at = from;
 	if ((r != -E2BIG && r != -ETIME) || to - from < 2)
 		return r;
 	r = cover(s, from, half, kind);
@@ -81,7 +84,7 @@ static int cover_all(struct split *s)
 	return r;
 }
 
-int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, const struct dfa *d), void *arg)
+int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, const struct dfa *d), void *arg, size_t *ret_rule)
 {
 	struct split s = { .in = { .rules = &m->files, .workspace = workspace }, .left = DFA_WORK_MAX,
 			   .left_kept = DFA_WORK_MAX / 4, .put = put, .arg = arg };
@@ -105,6 +108,8 @@ int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, 
 		r = keep_init(&s.keep, &m->files);
 	if (r == 0)
 		r = cover_all(&s);
+	if (ret_rule)
+		*ret_rule = s.at;
 	keep_fini(&s.keep);
 	free(labels);
 	strs_fini(&all);

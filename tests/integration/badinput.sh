@@ -104,7 +104,7 @@ cp "$A" "$T/agentsh"
 refused "an unreadable file" "closed.yaml: Permission denied" \
 	"$(command -v setpriv)" --reuid 65534 --regid 65534 --clear-groups -- "$T/agentsh" policy validate "$T/closed.yaml"
 { printf '%sfile_rules:\n' "$head" && seq 3000 | sed "s|.*|- {name: r&, paths: ['**/*a&*b*c*/**x**'], decision: deny}|"; } >"$T/hard.yaml"
-validate "path patterns that are too complex" "^$T/hard.yaml:1:1: error: the path patterns are too" hard.yaml
+validate "path patterns that are too complex" "^$T/hard.yaml:[0-9]*:3: error: rule \"r[0-9]*\": up to here the paths of the file rules are too complex" hard.yaml
 { printf "%scommand_rules:\n" "$head" && echo "- {name: a, args_patterns: ['((a|b.|c){1,200}x){1,100}'], decision: deny}"; } >"$T/regex.yaml"
 validate "an args_pattern that is too complex" "^$T/regex.yaml:4:29: error: args_patterns" regex.yaml
 { printf '%sfile_rules:\n' "$head" && yes -- '- 7' | head -100000; } >"$T/errors.yaml"

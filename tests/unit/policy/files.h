@@ -119,7 +119,7 @@ static inline struct policy *files_open(struct rules *rules, size_t pieces)
 	if (pieces)
 		files_pieces(p, pieces);
 	else
-		assert_int_equal(dfa_all(&files_model, "/home/u/ws", file_put, p), 0);
+		assert_int_equal(dfa_all(&files_model, "/home/u/ws", file_put, p, NULL), 0);
 	assert_int_equal(kept_load(p), 0);
 	return p;
 }

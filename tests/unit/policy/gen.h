@@ -47,7 +47,7 @@ static inline int gen_make(struct model *m, uint8_t hash[32])
 	int fd;
 
 	assert_int_equal(store_begin(&g.store, &err), 0);
-	assert_int_equal(dfa_all(m, "/home/u/ws", gen_put, &g), 0);
+	assert_int_equal(dfa_all(m, "/home/u/ws", gen_put, &g, NULL), 0);
 	if (image_make(m, "/home/u/ws", g.n, &image, &n, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(store_put(g.store, "rule", image, n, &err), 0);

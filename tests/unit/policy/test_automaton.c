@@ -362,7 +362,7 @@ static void test_refused(void **state UNUSED)
 			n += (size_t)sprintf(globs + n, "**/*a*%c*%c*b*c*%c*d*/e*f**x ", a, b, a);
 	file_rules_add(&rules, &(struct file_rule){ globs, NULL, POL_DENY, OPS_ALL });
 	m.files = rules;
-	assert_true(dfa_all(&m, "/w", file_put, &none) < 0);
+	assert_true(dfa_all(&m, "/w", file_put, &none, NULL) < 0);
 	assert_int_equal(none.n_dfa, 0);
 	rules_fini(&m.files);
 	free(globs);
@@ -385,7 +385,7 @@ static void test_put_fails(void **state UNUSED)
 		file_rules_add(&rules, &(struct file_rule){ glob, NULL, POL_DENY, OPS_ALL });
 	}
 	m.files = rules;
-	assert_int_equal(dfa_all(&m, "/w", stop, &n), -EIO);
+	assert_int_equal(dfa_all(&m, "/w", stop, &n, NULL), -EIO);
 	assert_int_equal(n, 2);
 	rules_fini(&m.files);
 }

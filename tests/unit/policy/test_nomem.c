@@ -61,7 +61,7 @@ static void test_all(void **state UNUSED)
 	for (bool over = false; !over; n++) {
 		p->n_dfa = 0;
 		left = n;
-		r = dfa_all(&files_model, "/home/u/ws", put, p);
+		r = dfa_all(&files_model, "/home/u/ws", put, p, NULL);
 		over = left >= 0;
 		left = -1;
 		failed += r < 0;

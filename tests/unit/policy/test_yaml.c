@@ -137,7 +137,7 @@ static void test_limits(void **state UNUSED)
 		{ HEAD "metadata:\n", "  k: 1\n", 600, "f:5:3: error: key \"k\" stands twice\n" },
 		{ HEAD "description: ", "aaaaaaaaaaaaaaaa", 524288, "f:1:1: error: the file has 8388640 bytes; 8388608 are the most\n" },
 		{ HEAD "file_rules:\n", "- {name: a, decision: deny, paths: ['**/*a*b*c*/**d**e**', '**f????????????????????g']}\n", 40,
-		  "f:1:1: error: the path patterns are too complex: use fewer ** and * before other text\n" },
+		  ":3: error: rule \"a\": up to here the paths of the file rules are too complex" },
 	};
 	clock_t start = clock();
 
@@ -150,7 +150,7 @@ static void test_limits(void **state UNUSED)
 		src.len = len;
 		buf_reset(&diag);
 		assert_true(policy_validate(&src, &diag) < 0);
-		if (i == ARRAY_LEN(t) - 1 ? !strstr((char *)diag.data, "f:1:1: error: the path patterns are too") : strcmp((char *)diag.data, t[i].want) != 0)
+		if (i == ARRAY_LEN(t) - 1 ? !strstr((char *)diag.data, t[i].want) : strcmp((char *)diag.data, t[i].want) != 0)
 			fail_msg("got:  %swant: %s", (char *)diag.data, t[i].want);
 		free(s);
 	}
