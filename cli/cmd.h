@@ -47,10 +47,10 @@ enum policy_says { POLICY_SAYS_NOTHING, POLICY_SAYS_UNENFORCED, POLICY_SAYS_ALL 
 int policy_load(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], enum policy_says says, struct err *err);
 /* The same whether or not it is signed or in the manifest: for looking at; what comes of it is never given to a daemon or stored. */
 int policy_load_draft(const char *name, const char *workspace, int *ret_fd, uint8_t hash[32], struct err *err);
-/* PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables; v has room for POLICY_VARS_MAX. Valid as long as the environment. */
-#define POLICY_VARS_MAX 512
+/* policy_vars.c: PROJECT_ROOT, GIT_ROOT and the environment as a policy's variables, how many in return. They stay until the program ends,
+ * as long as workspace and the environment do; without memory the program ends. */
 struct pol_var;
-size_t policy_vars(struct pol_var *v, const char *workspace);
+size_t policy_vars(const struct pol_var **ret, const char *workspace);
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err);
 int policy_read(const char *path, struct buf *out, struct err *err);   /* path as policy_find gave it */

@@ -97,11 +97,11 @@ static int read_source(const char *name, struct pol_source *src, char *path, siz
 
 static int compare(const char *const names[2], const char *workspace, bool by_name, bool json)
 {
-	static struct pol_var vars[POLICY_VARS_MAX];
+	const struct pol_var *vars;
 	static char paths[2][4300];
 	struct buf text[2] = { 0 }, cut = BUF_INIT(1024), diag = BUF_INIT(1u << 20);
 	struct out o = { .changes = json ? cJSON_CreateArray() : NULL };
-	size_t n_vars = policy_vars(vars, workspace);
+	size_t n_vars = policy_vars(&vars, workspace);
 	struct pol_source src[2];
 	int r = 0;
 

@@ -136,13 +136,15 @@ static void print_text(const cJSON *j)
 
 static int source(const char *policy, const char *workspace, struct buf *text, char *path, size_t cap, struct pol_source *ret)
 {
-	static struct pol_var vars[POLICY_VARS_MAX];
+	const struct pol_var *vars;
+	size_t n_vars;
 	struct err err = { 0 };
 
 	if (policy_find(policy, path, cap, &err) < 0 || policy_read(path, text, &err) < 0)
 		return complain("%s", err.msg);
+	n_vars = policy_vars(&vars, workspace);
 	*ret = (struct pol_source){ .file = path, .text = (const char *)text->data, .len = text->len, .workspace = workspace, .vars = vars,
-				    .n_vars = policy_vars(vars, workspace), .load = policy_extends };
+				    .n_vars = n_vars, .load = policy_extends };
 	return 0;
 }
 

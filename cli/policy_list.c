@@ -178,15 +178,14 @@ static void one_rule(void *arg, const char *section, const char *rule, const cha
 
 static int expanded(const char *path, const struct buf *text, bool json)
 {
-	static struct pol_var vars[POLICY_VARS_MAX];
 	struct shown s = { .json = json ? cJSON_CreateArray() : NULL };
 	struct err err = { 0 };
 	char cwd[4096];
-	struct pol_source src = { .file = path, .text = (const char *)text->data, .len = text->len, .vars = vars, .load = policy_extends };
+	struct pol_source src = { .file = path, .text = (const char *)text->data, .len = text->len, .load = policy_extends };
 
 	if (!getcwd(cwd, sizeof(cwd)))
 		return complain("current directory: %s", strerror(errno));
-	src.n_vars = policy_vars(vars, cwd);
+	src.n_vars = policy_vars(&src.vars, cwd);
 	if (policy_rules(&src, one_rule, &s, &err) < 0) {
 		cJSON_Delete(s.json);
 		return complain("%s", err.msg);

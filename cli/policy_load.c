@@ -175,56 +175,6 @@ int policy_extends(void *arg, const char *from, const char *name, char **ret_pat
 	return 0;
 }
 
-/* A value that is a path names what files are judged by: their clean, real path. */
-static void real_value(struct pol_var *v, char **held)
-{
-	char *clean = strlen(v->value) < 4096 && v->value[0] == '/' && !strchr(v->value, ':') ? strdup(v->value) : NULL, *real;
-
-	free(held[0]);
-	free(held[1]);
-	held[0] = held[1] = NULL;
-	if (!clean)
-		return;
-	str_clean_path(clean);
-	real = realpath(v->value, NULL);
-	v->value = held[0] = clean;
-	if (real && strcmp(real, clean) != 0)
-		v->real = held[1] = real;
-	else
-		free(real);
-}
-
-size_t policy_vars(struct pol_var *v, const char *workspace)
-{
-	static char *held[POLICY_VARS_MAX][2];
-	static char names[POLICY_VARS_MAX][128], git[4096];
-	size_t n = 0;
-
-	v[n++] = (struct pol_var){ "PROJECT_ROOT", workspace, NULL };
-	/* The nearest directory upward that holds .git, else the workspace. */
-	snprintf(git, sizeof(git), "%s", workspace);
-	for (char *end = git + strlen(git); end > git; end = strrchr(git, '/')) {
-		char probe[4200];
-
-		*end = 0;
-		snprintf(probe, sizeof(probe), "%s/.git", git);
-		if (access(probe, F_OK) == 0)
-			break;
-	}
-	v[n++] = (struct pol_var){ "GIT_ROOT", git[0] ? git : workspace, NULL };
-	for (char **e = environ; *e && n < POLICY_VARS_MAX; e++) {
-		const char *eq = strchr(*e, '=');
-
-		if (!eq || (size_t)(eq - *e) >= sizeof(names[0]))
-			continue;
-		snprintf(names[n], sizeof(names[n]), "%.*s", (int)(eq - *e), *e);
-		v[n] = (struct pol_var){ names[n], eq + 1, NULL };
-		real_value(&v[n], held[n]);
-		n++;
-	}
-	return n;
-}
-
 static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);
@@ -247,10 +197,9 @@ static void print_diag(char *text, enum policy_says says)
 static int load(const char *name, const char *workspace, bool trusted, int *ret_fd, uint8_t hash[32], enum policy_says says,
 		struct err *err)
 {
-	static struct pol_var vars[POLICY_VARS_MAX];
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
 	char path[4300];
-	struct pol_source src = { .file = path, .workspace = workspace, .vars = vars, .load = policy_extends,
+	struct pol_source src = { .file = path, .workspace = workspace, .load = policy_extends,
 				  .load_arg = trusted ? &trusted : NULL };
 	int r = policy_find(name, path, sizeof(path), err);
 
@@ -260,7 +209,7 @@ static int load(const char *name, const char *workspace, bool trusted, int *ret_
 		return r;
 	src.text = (const char *)text.data;
 	src.len = text.len;
-	src.n_vars = policy_vars(vars, workspace);
+	src.n_vars = policy_vars(&src.vars, workspace);
 	r = policy_compile(&src, &diag, ret_fd, hash);
 	if (diag.len)
 		print_diag((char *)diag.data, r < 0 ? POLICY_SAYS_ALL : says);

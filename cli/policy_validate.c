@@ -92,12 +92,10 @@ static void unreadable(struct found *f, const char *name, const struct err *err)
 
 static void one(struct found *f, const char *name, const char *cwd, bool compat)
 {
-	static struct pol_var vars[POLICY_VARS_MAX];
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
 	struct err err = { 0 };
 	char path[4300];
-	struct pol_source src = { .file = path, .vars = vars, .n_vars = policy_vars(vars, cwd),
-				  .load = policy_extends, .compat = compat };
+	struct pol_source src = { .file = path, .load = policy_extends, .compat = compat };
 
 	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0) {
 		unreadable(f, name, &err);
@@ -105,6 +103,7 @@ static void one(struct found *f, const char *name, const char *cwd, bool compat)
 	}
 	src.text = (const char *)text.data;
 	src.len = text.len;
+	src.n_vars = policy_vars(&src.vars, cwd);
 	f->errors |= policy_validate(&src, &diag) < 0 || policy_lint(&src, &diag) < 0;
 	report(f, &diag);
 	buf_fini(&text);

@@ -162,4 +162,25 @@ seen() { # HOME: what a session made with it can read
 }
 for h in real ./real /real else/../real link real/; do check "closed by HOME=$h" is "$(seen "$T/$h")" ""; done
 check "control: open by another" is "$(seen "$T/else")" "$(printf 'TOP\nTOP')"
+# Also where it leads to nothing yet, or has a colon.
+ln -s later "$T/dangling"
+seen_later() { # HOME DIR: DIR, which HOME leads to, is made when the session is there
+	local s
+	s=$(HOME=$1 "$A" session create --workspace "$W" --policy "$T/vars.yaml" 2>/dev/null | jq -r .id)
+	mkdir -p "$2/secret" && echo TOP >"$2/secret/k"
+	timeout 60 "$A" exec "$s" -- cat "$2/secret/k" 2>/dev/null
+	"$A" session destroy "$s" >/dev/null
+	rm -r "$2"
+}
+check "closed where it leads to later, by a link above" is "$(seen_later "$T/link/new/deep" "$T/real/new/deep")" ""
+check "by itself a link" is "$(seen_later "$T/dangling" "$T/later")" ""
+check "with a colon in it" is "$(seen_later "$T/link/a:b" "$T/real/a:b")" ""
+check "control: others are open" is "$(seen_later "$T/else" "$T/real/a:b")" TOP
+mapfile -t many < <(seq -f 'V%.0f=x' 3000)
+long=$(printf 'L%.0s' $(seq 300))
+printf 'version: 1\nname: vars\nfile_rules:\n- {name: no, paths: ["${LAST:-/nothing}/**", "${%s:-/nothing}/**"], decision: deny}\n- {name: all, paths: ["/**"], decision: allow}\n' "$long" >"$T/many.yaml"
+decided() { env "${many[@]}" LAST=/etc/x "$long=/etc/y" "$A" policy explain --policy "$T/many.yaml" file read "$1" | sed -n 's/^decision: *//p'; }
+check "one of 3,000 variables counts" is "$(decided /etc/x/f)" deny
+check "and one with a long name" is "$(decided /etc/y/f)" deny
+check "control: no other" is "$(decided /etc/z/f)" allow
 the_end
