@@ -26,12 +26,13 @@ static const struct command {
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
 	{ "policy", cmd_policy, "policy VERB ...: list, show, validate, explain, test, diff, compile or sign policies; "
 	  "policy --help lists the verbs" },
+	{ "mount", cmd_mount, "mount [--policy P] [--json] DIR MOUNTPOINT: DIR, governed, for any program; root only" },
+	{ "umount", cmd_umount, "umount [--lazy] MOUNTPOINT" },
 	{ "detect", cmd_detect, "detect [--json]: what this machine offers, and what is missing" },
 };
 
 /* Named by the contract; saying so clearly beats an unknown command. */
 static const char *const later[] = { "report", "proxy", "checkpoint", "undo", "top", "ui", "shim", "audit", "output", "config", "gateway",
-	"mount",
 	"llm", "usage", "wrap" };
 
 int complain(const char *fmt, ...)

@@ -32,6 +32,9 @@ static int take(struct worker *w, struct ipc_frame *f, int *ws, struct err *err)
 			return err->status;
 		update_start(gen);
 		return 0;
+	case IPC_SET_ALONE:
+		fsd.alone = true;
+		return 0;
 	case IPC_SET_BOARD:
 		return board_open(f->fd, &fsd.board) < 0 ? err_set(err, -EINVAL, "the board is not one") : 0;
 	case IPC_SET_WORKSPACE:
@@ -65,8 +68,8 @@ static int read_frames(struct worker *w, int *ws, uint32_t *id, struct err *err)
 			return r;
 	}
 	*id = frame.id;
-	fsd.trash_only = !fsd.policy && !fsd.board;
-	if (*ws < 0 || (!fsd.trash_only && (!fsd.policy || !fsd.board)))
+	fsd.trash_only = !fsd.policy && !fsd.board && !fsd.alone;
+	if (*ws < 0 || (!fsd.trash_only && (!fsd.policy || !fsd.board == !fsd.alone)))
 		return err_set(err, -EINVAL, "policy, board and workspace are needed");
 	return 0;
 }
@@ -155,11 +158,11 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 		return err->status ? err->status : -ENOMEM;
 	fcntl(fuse_session_fd(fsd.se), F_SETFL, O_NONBLOCK);
 	r = loop_add(w->loop, fuse_session_fd(fsd.se), EPOLLIN, on_fuse, NULL, NULL);
-	if (r == 0)
+	if (r == 0 && !fsd.alone)
 		r = hand_lease(w, id);
 	if (r < 0)
 		return err_set(err, r, "starting: %s", strerror(-r));
-	if (priv_drop((uid_t)-1, (gid_t)-1, caps, err) < 0 || sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
+	if (priv_drop((uid_t)-1, (gid_t)-1, caps | (fsd.alone ? 1ULL << CAP_MKNOD : 0), err) < 0 || sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
 		return err->status;
 	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
 }

@@ -28,6 +28,13 @@ struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op)
 	return (struct pol_who){ .labels = l.labels };
 }
 
+void judge_command(fuse_req_t req, char out[ID_MAX])
+{
+	out[0] = 0;
+	if (fsd.board)
+		board_by_pid(fsd.board, fuse_req_ctx(req)->pid, out);
+}
+
 /* 1, 0, or HELD: nobody has been asked yet about this rule and place within this operation. */
 static int granted(struct call *c, const struct inode *i, const char *name, enum pol_op op, const struct pol_verdict *v)
 {
@@ -102,7 +109,7 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 	if (ok != HELD && ++c->judged <= c->told)
 		return ok ? 0 : EACCES;
 	inode_path(i, name, judge_ask.path, sizeof(judge_ask.path));
-	board_by_pid(fsd.board, fuse_req_ctx(c->req)->pid, judge_ask.command);
+	judge_command(c->req, judge_ask.command);
 	judge_ask.message[0] = 0;
 	if (v.message)
 		pol_message(v.message, &f, judge_ask.message, sizeof(judge_ask.message));

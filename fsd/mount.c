@@ -137,7 +137,7 @@ static int hand_all(struct worker *w, uint32_t id, const char *at)
 	for (size_t i = 0; i < fsd.n_trees && r == 0; i++) {
 		snprintf(from, sizeof(from), "%s/%zu", at, i);
 		r = hand(w, id, fsd.trees[i].path, from);
-		if (r == 0 && i == 0 && strcmp(fsd.trees[0].path, "/workspace") != 0)
+		if (r == 0 && i == 0 && !fsd.alone && strcmp(fsd.trees[0].path, "/workspace") != 0)
 			r = hand(w, id, "/workspace", from);
 	}
 	return r;
@@ -176,9 +176,9 @@ static int mount_fuse(const char *at, struct err *err)
 int mount_make(struct worker *w, uint32_t id, struct err *err)
 {
 	char at[4300];
-	int r = plan();
+	int r = fsd.alone ? 0 : plan();
 
-	if (r == 0)
+	if (r == 0 && !fsd.alone)
 		r = plan_tmp();
 	if (r < 0)
 		return err_set(err, r, "opening the trees that rules decide about: %s", strerror(-r));

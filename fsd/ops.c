@@ -62,11 +62,17 @@ void proc_path(int fd, char out[40])
 	snprintf(out, 40, "/proc/self/fd/%d", fd);
 }
 
+mode_t mode_kept(mode_t type)
+{
+	/* A set-id bit of a file means nothing inside (nosuid) and must not be left behind for the host; of a directory it is no right. */
+	return fsd.alone ? 07777 : S_ISDIR(type) ? 03777 : 01777;
+}
+
 void strip(const char *p)
 {
 	struct stat st;
 
-	if (stat(p, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fsd.alone || stat(p, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
 	if (st.st_mode & (S_ISUID | S_ISGID))
 		chmod(p, st.st_mode & 01777);
@@ -162,6 +168,22 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		fuse_reply_attr(req, &st, ENTRY_SECONDS);
 }
 
+static int set_mode(const struct inode *i, const char *p, mode_t mode)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(i->fd, &st) < 0)
+		return errno;
+	mode &= mode_kept(st.st_mode);
+	/* Whether the caller may set the group's bit the kernel has judged; of us, without CAP_FSETID, it wants that group too. */
+	if (mode & S_ISGID)
+		syscall(SYS_setfsgid, st.st_gid);
+	r = chmod(p, mode) < 0 ? errno : 0;
+	syscall(SYS_setfsgid, 0);
+	return r;
+}
+
 static int set_owner_mode(struct call *c)
 {
 	struct inode *i = c->a;
@@ -173,9 +195,8 @@ static int set_owner_mode(struct call *c)
 	proc_path(i->fd, p);
 	if (c->which & FUSE_SET_ATTR_MODE) {
 		r = judge(c, i, NULL, POL_OP_CHMOD, "file_chmod", NULL);
-		/* A set-id bit means nothing inside (nosuid) and must not be left behind for the host. */
-		if (r == 0 && chmod(p, c->attr.st_mode & 01777) < 0)
-			r = errno;
+		if (r == 0)
+			r = set_mode(i, p, c->attr.st_mode);
 	}
 	if (r == 0 && (c->which & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))) {
 		r = judge(c, i, NULL, POL_OP_CHOWN, "file_chown", NULL);
@@ -310,9 +331,9 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mo
 	CALL(.run = do_mkdir, .name = name, .mode = mode);
 }
 
-static void op_mknod(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode, dev_t dev UNUSED)
+static void op_mknod(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode, dev_t dev)
 {
-	CALL(.run = do_mknod, .name = name, .mode = mode);
+	CALL(.run = do_mknod, .name = name, .mode = mode, .dev = dev);
 }
 
 static void op_symlink(fuse_req_t req, const char *to, fuse_ino_t ino, const char *name)

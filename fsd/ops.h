@@ -24,6 +24,7 @@ struct call {
 	struct inode *a, *b;
 	const char *name, *to;
 	mode_t mode;
+	dev_t dev;
 	unsigned flags;                /* of a rename */
 	int which;                     /* of attr */
 	bool by_fd;                    /* asked for through an open file */
@@ -43,6 +44,7 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 struct pol_state judge_state(const struct inode *dir, const char *name);
 /* Who asks; found out only where the verdict depends on it. */
 struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op);
+void judge_command(fuse_req_t req, char out[ID_MAX]); /* the command that asks; "" alone */
 /* What the judgement that was HELD last wants to know. */
 struct ask { char path[8192], command[ID_MAX], message[1024]; const char *rule; uint64_t timeout_ms; };
 extern struct ask judge_ask;
@@ -59,7 +61,10 @@ int as_caller(struct call *c, int (*make)(struct call *c)); /* with the caller's
 int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e); /* 0 or -errno; one more reference */
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *e);
 void proc_path(int fd, char out[40]);
-void strip(const char *p); /* a program whose content changes loses the rights that its old content was given */
+/* Of a session: a program whose content may change loses the rights that its old content was given at once. Alone, the kernel takes them off
+ * with the change itself. */
+void strip(const char *p);
+mode_t mode_kept(mode_t type); /* which mode bits may be given to a file of this type */
 
 /* ops_dev.c. A file handle is the descriptor, and how it is served. */
 #define FH_PASSED (1ull << 32)

@@ -71,7 +71,7 @@ static int make_file(struct call *c)
 {
 	int flags = (c->fi.flags & ~(NOT_OURS | O_TRUNC)) | O_CREAT | O_EXCL | O_NOFOLLOW;
 
-	c->fd = openat(c->a->fd, c->name, flags | O_CLOEXEC, c->mode & 01777);
+	c->fd = openat(c->a->fd, c->name, flags | O_CLOEXEC, c->mode & mode_kept(S_IFREG));
 	return c->fd;
 }
 

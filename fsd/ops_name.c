@@ -35,13 +35,13 @@ int do_mkdir(struct call *c)
 
 static int make_node(struct call *c)
 {
-	return mknodat(c->a->fd, c->name, c->mode & ~(mode_t)(S_ISUID | S_ISGID), 0);
+	return mknodat(c->a->fd, c->name, c->mode & (S_IFMT | mode_kept(c->mode)), c->dev);
 }
 
 int do_mknod(struct call *c)
 {
 	enum pol_op op = S_ISREG(c->mode) ? POL_OP_CREATE : POL_OP_MKNOD;
-	int r = S_ISCHR(c->mode) || S_ISBLK(c->mode) ? EPERM : judge(c, c->a, c->name, op, "file_create", NULL);
+	int r = !fsd.alone && (S_ISCHR(c->mode) || S_ISBLK(c->mode)) ? EPERM : judge(c, c->a, c->name, op, "file_create", NULL);
 
 	return reply_new(c, c->a, r ? r : as_caller(c, make_node));
 }
@@ -91,7 +91,7 @@ static int keep(struct call *c, struct inode *dir, const char *name, struct kept
 {
 	int r = inode_path(dir, name, k->path, sizeof(k->path));
 
-	board_by_pid(fsd.board, fuse_req_ctx(c->req)->pid, k->command);
+	judge_command(c->req, k->command);
 	k->made_by_it = made_by(dir, name, k->command);
 	return -(r < 0 ? r : trash_put(dir, name, k->path, k->command, k->made_by_it, k->token));
 }
