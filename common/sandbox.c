@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -55,7 +56,7 @@ static const struct row {
 	{ SCMP_SYS(pidfd_getfd), R(NETD_WORKER) | R(FSD_WORKER) },
 	{ SCMP_SYS(kcmp), ALL },             { SCMP_SYS(process_madvise), ALL },
 	{ SCMP_SYS(move_pages), ALL },       { SCMP_SYS(migrate_pages), ALL },
-	{ SCMP_SYS(ioprio_set), ALL },       { SCMP_SYS(setxattr), R(FSD_WORKER) },
+	{ SCMP_SYS(ioprio_set), ALL },
 	{ SCMP_SYS(lsetxattr), R(FSD_WORKER) }, { SCMP_SYS(fsetxattr), R(FSD_WORKER) },
 	{ SCMP_SYS(msgctl), R(FSD_WORKER) }, { SCMP_SYS(shmctl), R(FSD_WORKER) },
 	{ SCMP_SYS(semctl), R(FSD_WORKER) },
@@ -103,19 +104,25 @@ int priv_drop(uid_t uid, gid_t gid, uint64_t keep, struct err *err)
 	return 0;
 }
 
-/* ioctls reach everything that has a driver: of fsd's only two pass. No comparison means "neither of two", so each bit on which both
- * agree refuses its opposite; what is left over are the numbers 0 to 3 of the FUSE device. */
+/* ioctls reach everything that has a driver: of fsd's only these pass. No comparison means "none of several", so that all numbers are
+ * refused which begin like one of them and differ in the next bit, unless another goes on like that. */
 static int fsd_ioctls(scmp_filter_ctx ctx)
 {
-	const uint32_t open = 0x4010e501, shut = 0x4004e502; /* FUSE_DEV_IOC_BACKING_OPEN, _CLOSE */
+	/* FUSE_DEV_IOC_BACKING_OPEN and _CLOSE, FS_IOC_GETFLAGS, FS_IOC_FSGETXATTR */
+	static const uint32_t passed[] = { 0x4010e501, 0x4004e502, 0x80086601, 0x801c581f };
 	int r = 0;
 
-	for (int k = 0; k < 32 && r == 0; k++) {
-		uint32_t bit = 1u << k;
+	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+		for (int k = 0; k < 32 && r == 0; k++) {
+			uint32_t mask = ~0u << k, refused = (passed[i] ^ 1u << k) & mask;
+			bool not_now = false;
 
-		if (!((open ^ shut) & bit))
-			r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, bit, ~open & bit));
-	}
+			for (size_t j = 0; j < ARRAY_LEN(passed); j++)
+				not_now |= (passed[j] & mask) == refused || (j < i && ((passed[j] ^ 1u << k) & mask) == refused);
+			if (!not_now)
+				r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+						     SCMP_A1(SCMP_CMP_MASKED_EQ, mask, refused));
+		}
 	return r;
 }
 

@@ -85,6 +85,8 @@ static void on_fuse(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
 			return;
 		if (r <= 0)
 			worker_end(fsd.w, "every mount of the session is gone");
+		if (dev_statx(b.mem, (size_t)r))
+			continue;
 		fuse_session_process_buf(fsd.se, &b);
 	}
 }

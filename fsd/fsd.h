@@ -68,6 +68,8 @@ extern struct fsd fsd;
 
 /* inode.c. get: the inode of name in dir (a new reference for the kernel), or negative errno. */
 int inode_get(struct inode *dir, const char *name, struct inode **ret, struct stat *st);
+/* The same for a file without a name that was opened in dir as fd, which stays the caller's; it is judged as if it were called name. */
+int inode_unnamed(struct inode *dir, const char *name, int fd, struct inode **ret, struct stat *st);
 void inode_limit(size_t n);        /* how many descriptors inodes may keep open */
 int inode_fd(struct inode *i);     /* i->fd, good until many others were asked for; or -ESTALE: it is not where it was */
 struct inode *inode_peek(struct inode *dir, const char *name); /* the one that is known there, or NULL; no reference */

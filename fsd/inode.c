@@ -227,15 +227,14 @@ struct inode *inode_peek(struct inode *dir, const char *name)
 	return inode_fd(dir) < 0 ? NULL : known(dir, name, &st);
 }
 
-static int first_seen(struct inode *dir, const char *name, struct inode **ret, struct stat *st)
+/* name in dir is what fd, taken over, holds. */
+static int first_seen(struct inode *dir, const char *name, int got, struct inode **ret, struct stat *st)
 {
-	auto_fd fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd fd = got;
 	struct pol_state state;
 	struct timespec born;
 	struct inode *i;
 
-	if (fd < 0)
-		return -errno;
 	if (look(fd, "", st, &born) < 0)
 		return -EIO;
 	if (inode_hidden(st))
@@ -266,6 +265,21 @@ static int first_seen(struct inode *dir, const char *name, struct inode **ret, s
 	return 0;
 }
 
+int inode_unnamed(struct inode *dir, const char *name, int fd, struct inode **ret, struct stat *st)
+{
+	char p[40];
+	int path, r;
+
+	snprintf(p, sizeof(p), "/proc/self/fd/%d", fd);
+	path = open(p, O_PATH | O_CLOEXEC);
+	r = path < 0 ? -errno : first_seen(dir, name, path, ret, st);
+	if (r == 0) {
+		(*ret)->unlinked = true;
+		(*ret)->lookups++;
+	}
+	return r;
+}
+
 int inode_get(struct inode *dir, const char *name, struct inode **ret, struct stat *st)
 {
 	int r = inode_fd(dir);
@@ -274,7 +288,11 @@ int inode_get(struct inode *dir, const char *name, struct inode **ret, struct st
 	if (r < 0)
 		return r;
 	i = known(dir, name, st);
-	r = i ? 0 : first_seen(dir, name, &i, st);
+	if (!i) {
+		int fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+		r = fd < 0 ? -errno : first_seen(dir, name, fd, &i, st);
+	}
 	if (r < 0)
 		return r;
 	if (i->parent && (i->parent != dir || strcmp(i->name, name) != 0))

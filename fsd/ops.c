@@ -86,7 +86,7 @@ static double entry_seconds(struct pol_state st)
 	return policy_file_asks(fsd.policy, st, POL_OP_STAT) ? 0 : ENTRY_SECONDS;
 }
 
-static void fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st)
+void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st)
 {
 	memset(e, 0, sizeof(*e));
 	e->ino = (fuse_ino_t)(uintptr_t)i;
@@ -103,7 +103,7 @@ int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e)
 
 	*e = (struct fuse_entry_param){ 0 };
 	if (r == 0)
-		fill(e, i, &st);
+		entry_fill(e, i, &st);
 	return r;
 }
 
@@ -118,7 +118,7 @@ static void lookup_tree(fuse_req_t req, const char *name)
 		return;
 	}
 	fsd.trees[n].root->lookups++;
-	fill(&e, fsd.trees[n].root, &st);
+	entry_fill(&e, fsd.trees[n].root, &st);
 	reply_entry(req, &e);
 }
 
@@ -368,7 +368,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static void op_create(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
-	CALL(.run = do_create, .name = name, .mode = mode, .fi = *fi);
+	if (!strcmp(name, UNNAMED))
+		CALL(.run = do_tmpfile, .name = "#unnamed", .mode = mode, .fi = *fi);
+	else
+		CALL(.run = do_create, .name = name, .mode = mode, .fi = *fi);
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -386,6 +389,8 @@ struct fuse_session *ops_session(void)
 		.write_buf = op_write_buf, .release = op_release, .fsync = op_fsync, .opendir = op_opendir, .readdir = op_readdir,
 		.readdirplus = op_readdirplus,
 		.releasedir = op_releasedir, .fallocate = op_fallocate, .lseek = op_lseek,
+		.getxattr = op_getxattr, .listxattr = op_listxattr, .setxattr = op_setxattr, .removexattr = op_removexattr,
+		.ioctl = op_ioctl,
 	};
 	char name[] = "agentsh-fsd", opt[] = "-oallow_other";
 	char *argv[] = { name, opt, NULL };

@@ -25,7 +25,9 @@ struct call {
 	const char *name, *to;
 	mode_t mode;
 	dev_t dev;
-	unsigned flags;                /* of a rename */
+	unsigned flags;                /* of a rename or of an attribute */
+	const char *value;             /* of an attribute: size bytes; or of what size the answer may be */
+	size_t size;
 	int which;                     /* of attr */
 	bool by_fd;                    /* asked for through an open file */
 	int fd;                        /* what a creation opened */
@@ -59,6 +61,7 @@ void call_run(struct call *c);
 struct inode *ino_of(fuse_ino_t ino);
 int as_caller(struct call *c, int (*make)(struct call *c)); /* with the caller's file-system ids; make is as a system call. 0 or errno */
 int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e); /* 0 or -errno; one more reference */
+void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st);
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *e);
 void proc_path(int fd, char out[40]);
 /* Of a session: a program whose content may change loses the rights that its old content was given at once. Alone, the kernel takes them off
@@ -70,6 +73,8 @@ mode_t mode_kept(mode_t type); /* which mode bits may be given to a file of this
 #define FH_PASSED (1ull << 32)
 static inline int fh_fd(uint64_t fh) { return (int)(fh & 0xffffffff); }
 int dev_attach(int fd);
+#define UNNAMED "/" /* the name under which op_create is asked for a file without one */
+bool dev_statx(const void *request, size_t n); /* a request that the library does not know; false: it does */
 /* Answers an open (e: a create) and takes fd over. */
 void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_info *fi, const struct fuse_entry_param *e);
 void dev_release(struct inode *i, uint64_t fh);
@@ -86,6 +91,7 @@ int do_rename(struct call *c);
 /* ops_io.c */
 int do_open(struct call *c);
 int do_create(struct call *c);
+int do_tmpfile(struct call *c);
 int do_opendir(struct call *c);
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t off, struct fuse_file_info *fi);
@@ -93,8 +99,18 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+int dir_fd(uint64_t fh);        /* of an open directory */
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi);
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);
+
+
+/* ops_attr.c */
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi, unsigned flags, const void *in,
+	      size_t in_size, size_t out_size);
 
 #endif

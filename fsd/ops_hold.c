@@ -17,11 +17,19 @@ static void drop(struct call *h)
 	loop_cancel(h->watch);
 	free((char *)(uintptr_t)h->name);
 	free((char *)(uintptr_t)h->to);
+	free((char *)(uintptr_t)h->value);
 	if (h->a)
 		inode_unref(h->a);
 	if (h->b)
 		inode_unref(h->b);
 	free(h);
+}
+
+static void *memdup(const void *p, size_t n)
+{
+	void *copy = malloc(n + 1);
+
+	return copy ? memcpy(copy, p, n) : NULL;
 }
 
 static struct call *keep(const struct call *c)
@@ -33,11 +41,12 @@ static struct call *keep(const struct call *c)
 	*h = *c;
 	h->name = c->name ? strdup(c->name) : NULL;
 	h->to = c->to ? strdup(c->to) : NULL;
+	h->value = c->value ? memdup(c->value, c->size) : NULL;
 	if (h->a)
 		h->a->refs++;
 	if (h->b)
 		h->b->refs++;
-	if ((c->name && !h->name) || (c->to && !h->to)) {
+	if ((c->name && !h->name) || (c->to && !h->to) || (c->value && !h->value)) {
 		drop(h);
 		return NULL;
 	}

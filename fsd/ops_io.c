@@ -94,6 +94,36 @@ int do_create(struct call *c)
 	return r;
 }
 
+static int make_unnamed(struct call *c)
+{
+	int flags = (c->fi.flags & ~(O_DIRECT | O_CREAT | O_TRUNC)) | O_TMPFILE;
+
+	c->fd = openat(c->a->fd, ".", flags | O_CLOEXEC, c->mode & mode_kept(S_IFREG));
+	return c->fd;
+}
+
+/* Judged as a file of the directory with a name that says nothing. Who gives it one is judged for that then. */
+int do_tmpfile(struct call *c)
+{
+	struct fuse_entry_param e;
+	struct inode *i;
+	struct stat st;
+	int r = judge(c, c->a, c->name, POL_OP_CREATE, "file_create", NULL);
+
+	c->fd = -1;
+	if (r == 0)
+		r = as_caller(c, make_unnamed);
+	if (r == 0)
+		r = -inode_unnamed(c->a, c->name, c->fd, &i, &st);
+	if (r == 0) {
+		entry_fill(&e, i, &st);
+		dev_reply_open(c->req, i, c->fd, &c->fi, &e);
+	} else if (c->fd >= 0) {
+		close(c->fd);
+	}
+	return r;
+}
+
 void op_read(fuse_req_t req, fuse_ino_t ino UNUSED, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	static char buf[IO_MAX];
@@ -235,6 +265,11 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	reply_list(req, ino_of(ino), size, off, fi, true);
+}
+
+int dir_fd(uint64_t fh)
+{
+	return dirfd(((struct dir *)(uintptr_t)fh)->d);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_file_info *fi)

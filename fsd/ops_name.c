@@ -61,11 +61,15 @@ int do_symlink(struct call *c)
 /* A second name must not be judged less strictly than the first: else a link would open what its source closes. */
 int do_link(struct call *c)
 {
+	struct stat st;
 	char p[40];
 	int r = c->b ? judge(c, c->a, NULL, POL_OP_LINK, "file_link", NULL) : EACCES;
 
 	if (r == 0)
 		r = judge(c, c->b, c->name, POL_OP_CREATE, "file_create", NULL);
+	/* The first name of a file that had none: what is in it comes to be there. */
+	if (r == 0 && fstat(c->a->fd, &st) == 0 && st.st_nlink == 0)
+		r = judge(c, c->b, c->name, POL_OP_WRITE, NULL, NULL);
 	if (r == 0 && !policy_file_rename_safe(fsd.policy, c->a->state, judge_state(c->b, c->name), false))
 		r = EACCES;
 	if (r == 0) {
