@@ -101,6 +101,10 @@ bool trash_name(const struct inode *dir, const char *name); /* agentsh's own: no
 int trash_list(int sock, uint32_t id);
 int trash_restore(int sock, uint32_t id, struct ipc_frame *f);
 
+/* links.c. kept: a name of this file, not its only one or of an open file, went to the trash. seen: how many of n names are left. */
+void links_kept(const struct stat *st, const char *token);
+nlink_t links_seen(dev_t dev, ino_t ino, nlink_t n);
+
 /* mount.c */
 int mount_make(struct worker *w, uint32_t id, struct err *err);
 

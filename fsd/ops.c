@@ -91,6 +91,7 @@ void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *
 	memset(e, 0, sizeof(*e));
 	e->ino = (fuse_ino_t)(uintptr_t)i;
 	e->attr = *st;
+	e->attr.st_nlink = links_seen(st->st_dev, st->st_ino, st->st_nlink);
 	e->attr_timeout = ENTRY_SECONDS;
 	e->entry_timeout = entry_seconds(i->state);
 }
@@ -162,10 +163,12 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 	int fd = i ? inode_fd(i) : 0;
 
-	if (fd < 0 || (i && fstat(fd, &st) < 0))
+	if (fd < 0 || (i && fstat(fd, &st) < 0)) {
 		fuse_reply_err(req, fd < 0 ? -fd : errno);
-	else
+	} else {
+		st.st_nlink = links_seen(st.st_dev, st.st_ino, st.st_nlink);
 		fuse_reply_attr(req, &st, ENTRY_SECONDS);
+	}
 }
 
 static int set_mode(const struct inode *i, const char *p, mode_t mode)

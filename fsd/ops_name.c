@@ -94,10 +94,18 @@ static bool made_by(const struct inode *dir, const char *name, const char *comma
 static int keep(struct call *c, struct inode *dir, const char *name, struct kept *k)
 {
 	int r = inode_path(dir, name, k->path, sizeof(k->path));
+	struct inode *i = inode_peek(dir, name);
+	struct stat st;
+	bool other = fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
+		     (st.st_nlink > 1 || (i && (i->passed || i->cached)));
 
 	judge_command(c->req, k->command);
 	k->made_by_it = made_by(dir, name, k->command);
-	return -(r < 0 ? r : trash_put(dir, name, k->path, k->command, k->made_by_it, k->token));
+	if (r == 0)
+		r = trash_put(dir, name, k->path, k->command, k->made_by_it, k->token);
+	if (r == 0 && other)
+		links_kept(&st, k->token);
+	return -r;
 }
 
 /* operation: "delete", or "overwrite" by a rename. */
