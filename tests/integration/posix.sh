@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# POSIX, compared: the same acts on the host's file system and through fsd come to the same, error by error and stat by stat; in a session
+# as with its rights (none but the ids), and through a mount without a session as each caller. What the policy closes stays closed by every
+# new way in. A class differs nowhere but in what is named here: set-id bits of files and device nodes, which a session does not give.
+set -u
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
+W=$T/ws N=$T/native D=$T/dir M=$T/mnt
+mkdir -m 777 "$W" "$N" "$D" "$M"
+chmod 711 "$T"
+gcc -Wall -Wextra -O1 -o "$T/posix" "$top/tests/integration/posix.c" "$top/tests/integration/posix_io.c" || exit 1
+cp "$T/posix" "$W/posix"
+cat >"$T/all.yaml" <<'P'
+version: 1
+name: all
+file_rules: [{name: all, paths: ["/**"], decision: allow}]
+command_rules: [{name: all, decision: allow}]
+P
+cat >"$T/some.yaml" <<'P'
+version: 1
+name: some
+file_rules:
+  - {name: closed, paths: ["/workspace/**/*.closed"], operations: [create], decision: deny}
+  - {name: unwritten, paths: ["/workspace/**/*.fixed"], operations: [write], decision: deny}
+  - {name: unread, paths: ["/workspace/**/*.secret"], operations: [read, open], decision: deny}
+  - {name: kept, paths: ["/workspace/kept/**"], operations: [delete], decision: soft_delete}
+  - {name: rest, paths: ["/**"], decision: allow}
+command_rules: [{name: all, decision: allow}]
+P
+classes="names opening links renames times setid unnamed attributes holes copies maps direct locks dirs"
+same() { # FILE FILE: equal, and something was done
+	[ -s "$1" ] && diff "$1" "$2"
+}
+
+# Through a mount, as root and as another.
+"$A" mount --policy "$T/all.yaml" --json "$D" "$M" >"$T/mounted" || exit 1
+check "a mount is made" is "$(jq -r .mountpoint "$T/mounted")" "$M"
+for who in 0 12345; do
+	for c in $classes $([ $who = 0 ] && echo stripped); do
+		setpriv --reuid=$who --regid=$who --groups=23456 "$T/posix" "$c" "$N" >"$T/n.$c" 2>&1
+		setpriv --reuid=$who --regid=$who --groups=23456 "$T/posix" "$c" "$M" >"$T/m.$c" 2>&1
+		check "through a mount, uid $who: $c" same "$T/n.$c" "$T/m.$c"
+	done
+	rm -rf "${N:?}"/* "${M:?}"/*
+done
+
+# Capabilities of a program do not outlive its content, nor its owner.
+caps() { /usr/bin/python3 -c 'import os, sys; sys.exit("security.capability" not in os.listxattr(sys.argv[1]))' "$1"; }
+give() { /usr/bin/python3 -c 'import os, struct, sys; os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x2000001, 1 << 10, 0, 0, 0))' "$1"; }
+for how in 'printf x >>' ': >' 'truncate -s 1' 'chown 1:1' 'python3 -c "import os,sys; f=open(sys.argv[1],\"r+b\"); os.posix_fallocate(f.fileno(),0,9000)"'; do
+	cp /bin/true "$D/prog" && give "$D/prog"
+	check "control: the program has a capability" caps "$D/prog"
+	(cd "$M" && eval "$how prog")
+	check "none is left after: $how" test "$(caps "$D/prog" && echo has)" = ""
+done
+rm -f "$D/prog"
+
+# The mount's life.
+(cd "$M" && exec sleep 60) &
+child $!
+soon [ "$(readlink /proc/$!/cwd)" = "$M" ]
+check "in use it stays" [ "$("$A" umount "$M" 2>&1 | grep -c busy)" = 1 ]
+end_children
+check "not in use it goes" "$A" umount "$M/"
+check "what is no mount of ours is refused" test "$("$A" umount /proc 2>&1 | grep -c 'not a mount')" = 1
+unserved() { ! pgrep -f -- "--worker $(jq -r .id "$T/mounted")\$" >/dev/null; }
+check "its worker ends with it" soon unserved
+"$A" mount --policy "$T/all.yaml" --json "$D" "$D" >"$T/mounted"
+check "DIR may be the place itself" is "$(jq -r .dir "$T/mounted")" "$D"
+echo word >"$D/file"
+kill -KILL "$(pgrep -f -- "--worker $(jq -r .id "$T/mounted")\$")"
+dead() { head "$D/file" 2>&1 | grep -q 'not connected'; }
+check "a dead server is an error" soon dead
+check "and can be unmounted" "$A" umount "$D"
+check "the file is there" is "$(cat "$D/file")" word
+
+# In a session: what is allowed is as on the host for who has no capability, whoever it is.
+SID=$("$A" session create --workspace "$W" --policy "$T/all.yaml" 2>"$T/err" | jq -r .id)
+check "a session is made" [ -n "$SID" ] || { cat "$T/err"; exit 1; }
+X() { timeout 60 "$A" exec "$SID" -- "$@"; }
+bare() { setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"; }
+for c in $classes; do
+	bare "$T/posix" "$c" "$N" >"$T/n.$c" 2>&1
+	X /workspace/posix "$c" /workspace >"$T/m.$c" 2>&1
+	check "in a session: $c" same "$T/n.$c" "$T/m.$c"
+done
+rm -rf "${N:?}"/*
+X sh -c 'cd /workspace && cp posix prog && chmod 6755 prog; mknod null c 1 3'
+check "no set-id bits are given in a session" is "$(stat -c %a "$W/prog")" 755
+check "nor devices" [ ! -e "$W/null" ]
+"$A" session destroy "$SID" >/dev/null
+
+# What rules close, no new way opens.
+mkdir -p "$W/kept"
+SID=$("$A" session create --workspace "$W" --policy "$T/some.yaml" 2>"$T/err" | jq -r .id)
+cat >"$W/ways.py" <<'P'
+import ctypes, errno, os, sys
+os.chdir("/workspace/kept")
+libc = ctypes.CDLL(None, use_errno=True)
+def name(to):
+    fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o600)
+    os.write(fd, b"text")
+    r = libc.linkat(-100, b"/proc/self/fd/%d" % fd, -100, to.encode(), 0x400)
+    return errno.errorcode[ctypes.get_errno()] if r else "ok"
+def tell(what, act):
+    try:
+        act()
+        print(what, "ok")
+    except OSError as e:
+        print(what, errno.errorcode[e.errno])
+for to in "a.txt", "a.closed", "a.fixed":
+    print("a name for the unnamed:", to, name(to))
+for f in "x.txt", "x.fixed", "x.secret":
+    tell("read an attribute of " + f, lambda: os.getxattr(f, "user.of"))
+    tell("list those of " + f, lambda: os.listxattr(f))
+    tell("set one of " + f, lambda: os.setxattr(f, "user.of", b"changed"))
+    tell("remove one of " + f, lambda: os.removexattr(f, "user.of"))
+P
+cat >"$T/expected" <<'P'
+a name for the unnamed: a.txt ok
+a name for the unnamed: a.closed EACCES
+a name for the unnamed: a.fixed EACCES
+read an attribute of x.txt ok
+list those of x.txt ok
+set one of x.txt ok
+remove one of x.txt ok
+read an attribute of x.fixed ok
+list those of x.fixed ok
+set one of x.fixed EACCES
+remove one of x.fixed EACCES
+read an attribute of x.secret EACCES
+list those of x.secret EACCES
+set one of x.secret ok
+remove one of x.secret ok
+P
+for f in x.txt x.fixed x.secret; do
+	echo text >"$W/kept/$f"
+	/usr/bin/python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.of", b"host")' "$W/kept/$f"
+done
+X /usr/bin/python3 /workspace/ways.py >"$T/ways" 2>"$T/refused"
+check "each way is judged" same "$T/expected" "$T/ways"
+check "and told of" is "$(grep -c 'refused:.*rule=' "$T/refused")" 4
+
+# Kept names are no names: counts are as if the deleted were gone, and right again when they come back.
+"$T/posix" links "$N" >"$T/n.links" 2>&1
+X /workspace/posix links /workspace/kept >"$T/m.links" 2>&1
+check "links where deletes are kept" same "$T/n.links" "$T/m.links"
+(cd "$W/kept" && echo many >one && ln one two && ln one three)
+X sh -c 'cd /workspace/kept && rm two && sleep 1.2 && stat -c %h one' >"$T/count" 2>"$T/err"
+check "two names are left of three" is "$(cat "$T/count")" 2
+"$A" trash restore "$("$A" trash list --session "$SID" --json | jq -r '.[] | select(.path | endswith("kept/two")) | .token')" >/dev/null
+check "three when it is back" is "$(X sh -c 'sleep 1.2; stat -c %h /workspace/kept/one')" 3
+"$A" session destroy "$SID" >/dev/null
+the_end
