@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POSIX ACLs of the host. The kernel judges a session by mode bits, which say more than an ACL that refuses one user or group; and we act
- * as root. Where the host's file carries an ACL, the host's kernel is asked as the caller. It grants nothing that the bits do not. */
+/* POSIX ACLs of the host. The kernel knows them of us and judges by them; we act as root. So that nothing hangs on what it has cached, where
+ * a session meets a file with an ACL the host's kernel is asked as the caller, too. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -37,7 +37,9 @@ static int make_as(struct call *c, int (*make)(struct call *), int n_groups, con
 		syscall(SYS_setgroups, n_groups, groups);
 	syscall(SYS_setfsgid, ctx->gid);
 	syscall(SYS_setfsuid, ctx->uid);
+	umask(ctx->umask); /* by the file system, which does not where the directory has ACLs for what is made in it */
 	r = make(c) < 0 ? errno : 0;
+	umask(0);
 	syscall(SYS_setfsuid, 0);
 	syscall(SYS_setfsgid, 0);
 	if (n_groups)
@@ -297,7 +299,8 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 static void op_init(void *data UNUSED, struct fuse_conn_info *c)
 {
 	c->want |= c->capable & (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
-				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
+				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_POSIX_ACL |
+				  FUSE_CAP_DONT_MASK);
 	/* What a link says is judged when it is read, which the kernel then does once for all: not where it depends on who reads. */
 	if (policy_has_labels(fsd.policy))
 		c->want &= ~(unsigned)FUSE_CAP_CACHE_SYMLINKS;

@@ -59,7 +59,7 @@ void call_run(struct call *c);
 
 /* ops.c */
 struct inode *ino_of(fuse_ino_t ino);
-int as_caller(struct call *c, int (*make)(struct call *c)); /* with the caller's file-system ids; make is as a system call. 0 or errno */
+int as_caller(struct call *c, int (*make)(struct call *c)); /* with the caller's file-system ids and umask; make is as a system call. 0 or errno */
 int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e); /* 0 or -errno; one more reference */
 void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st);
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *e);

@@ -1,20 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Extended attributes of users, and the flags of files. What other attributes say is the host's: ACLs are obeyed (acl.c), capabilities of
- * programs mean nothing inside; both are not there for who asks, and nobody gives any. */
+/* Extended attributes of users, ACLs, the flags of files. Capabilities of programs mean nothing inside: they are not there for who asks, and
+ * nobody gives any. */
 #include <errno.h>
 #include <linux/fs.h>
 #include <linux/xattr.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "fsd/ops.h"
+
+#define GROUPS_MAX 128
 
 static char buf[XATTR_SIZE_MAX > XATTR_LIST_MAX ? XATTR_SIZE_MAX : XATTR_LIST_MAX];
 
 static bool served(const char *name)
 {
 	return !strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN);
+}
+
+/* The kernel judges by these itself, and keeps them as long as other attributes. */
+static bool is_acl(const char *name)
+{
+	return !strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) || !strcmp(name, XATTR_NAME_POSIX_ACL_DEFAULT);
 }
 
 /* What a user without rights is told of the others. */
@@ -42,13 +52,18 @@ static int reply(fuse_req_t req, ssize_t n, size_t size)
 
 static int do_getxattr(struct call *c)
 {
-	int r = judge(c, c->a, NULL, POL_OP_READ, NULL, NULL);
+	bool acl = is_acl(c->name); /* as mode and owner, not judged: it lies behind a look-up that was */
+	int r = acl ? 0 : judge(c, c->a, NULL, POL_OP_READ, NULL, NULL);
 	char p[40];
+	ssize_t n;
 
 	if (r)
 		return r;
 	proc_path(c->a->fd, p);
-	return reply(c->req, getxattr(p, c->name, buf, sizeof(buf)), c->size);
+	n = getxattr(p, c->name, buf, sizeof(buf));
+	if (n < 0 && acl && errno == EOPNOTSUPP) /* the kernel would let nobody in */
+		errno = ENODATA;
+	return reply(c->req, n, c->size);
 }
 
 static int do_listxattr(struct call *c)
@@ -64,7 +79,7 @@ static int do_listxattr(struct call *c)
 	n = listxattr(p, buf, sizeof(buf));
 	for (ssize_t at = 0, len; at < n; at += len) {
 		len = (ssize_t)strlen(buf + at) + 1;
-		if (!served(buf + at))
+		if (!served(buf + at) && !is_acl(buf + at))
 			continue;
 		memmove(buf + kept, buf + at, (size_t)len);
 		kept += (size_t)len;
@@ -72,40 +87,49 @@ static int do_listxattr(struct call *c)
 	return reply(c->req, n < 0 ? n : (ssize_t)kept, c->size);
 }
 
-static int do_setxattr(struct call *c)
+/* Without CAP_FSETID an ACL that we give takes the group's set-id bit away, unless that group is ours: as it is the caller's. */
+static void join_group(struct call *c, int fd)
 {
-	int r = judge(c, c->a, NULL, POL_OP_WRITE, "file_write", NULL);
-	char p[40];
+	gid_t groups[GROUPS_MAX];
+	struct stat st;
+	bool in;
+	int n;
 
-	if (r)
-		return r;
-	proc_path(c->a->fd, p);
-	if (setxattr(p, c->name, c->value, c->size, (int)c->flags) < 0)
-		return errno;
-	fuse_reply_err(c->req, 0);
-	return 0;
+	if (fstat(fd, &st) < 0 || !(st.st_mode & S_ISGID))
+		return;
+	in = fuse_req_ctx(c->req)->gid == st.st_gid;
+	n = in ? 0 : fuse_req_getgroups(c->req, GROUPS_MAX, groups);
+	for (int k = 0; k < n && k < GROUPS_MAX; k++)
+		in |= groups[k] == st.st_gid;
+	if (in)
+		syscall(SYS_setfsgid, st.st_gid);
 }
 
-static int do_removexattr(struct call *c)
+/* value NULL: it is taken away. An ACL is a mode, by other means. */
+static int do_setxattr(struct call *c)
 {
-	int r = judge(c, c->a, NULL, POL_OP_WRITE, "file_write", NULL);
+	bool acl = is_acl(c->name);
+	int r = acl ? judge(c, c->a, NULL, POL_OP_CHMOD, "file_chmod", NULL) : judge(c, c->a, NULL, POL_OP_WRITE, "file_write", NULL);
 	char p[40];
 
 	if (r)
 		return r;
 	proc_path(c->a->fd, p);
-	if (removexattr(p, c->name) < 0)
-		return errno;
-	fuse_reply_err(c->req, 0);
-	return 0;
+	if (acl)
+		join_group(c, c->a->fd);
+	r = (c->value ? setxattr(p, c->name, c->value, c->size, (int)c->flags) : removexattr(p, c->name)) < 0 ? errno : 0;
+	syscall(SYS_setfsgid, 0);
+	if (r == 0)
+		fuse_reply_err(c->req, 0);
+	return r;
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct inode *i = ino_of(ino);
 
-	if (!served(name) || !i || i->link)
-		fuse_reply_err(req, served(name) ? ENODATA : not_served(name, ENODATA));
+	if ((!served(name) && !is_acl(name)) || !i || i->link)
+		fuse_reply_err(req, served(name) || is_acl(name) ? ENODATA : not_served(name, ENODATA));
 	else
 		call_run(&(struct call){ .req = req, .run = do_getxattr, .a = i, .name = name, .size = size });
 }
@@ -122,7 +146,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
-	if (!served(name))
+	if (!served(name) && !is_acl(name))
 		fuse_reply_err(req, not_served(name, EPERM));
 	else
 		call_run(&(struct call){ .req = req, .run = do_setxattr, .a = ino_of(ino), .name = name, .value = value, .size = size,
@@ -131,10 +155,10 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	if (!served(name))
+	if (!served(name) && !is_acl(name))
 		fuse_reply_err(req, not_served(name, EPERM));
 	else
-		call_run(&(struct call){ .req = req, .run = do_removexattr, .a = ino_of(ino), .name = name });
+		call_run(&(struct call){ .req = req, .run = do_setxattr, .a = ino_of(ino), .name = name });
 }
 
 /* Read only: the kernel opens the file for it, which is judged. */

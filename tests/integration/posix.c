@@ -266,11 +266,94 @@ static void stripped(void)
 	}
 }
 
+struct acl { uint32_t version; struct { uint16_t tag, perm; uint32_t id; } e[6]; };
+
+/* Owner all, the group and others what is given, user 54321 and group 54322 what is given. */
+static int give(const char *path, const char *which, int user, int group, int others)
+{
+	const struct acl a = { 2, { { 1, 7, ~0u }, { 2, (uint16_t)user, 54321 }, { 4, (uint16_t)others, ~0u }, { 8, (uint16_t)group, 54322 },
+				    { 16, 7, ~0u }, { 32, (uint16_t)others, ~0u } } };
+
+	return setxattr(path, which, &a, sizeof(a), 0);
+}
+
+static void show_acl(const char *path, const char *which)
+{
+	struct acl a = { 0 };
+	ssize_t n = getxattr(path, which, &a, sizeof(a));
+
+	if (n < 0)
+		say(path, -1);
+	for (size_t i = 0; n > 4 && i < ((size_t)n - 4) / sizeof(a.e[0]); i++)
+		printf("%s %s: tag %u perm %u id %d\n", path, which, a.e[i].tag, a.e[i].perm, (int)a.e[i].id);
+}
+
+static const char access_acl[] = "system.posix_acl_access", default_acl[] = "system.posix_acl_default";
+
+static void acls(void)
+{
+	TRY(put("file", ""));
+	show_acl("file", access_acl);
+	TRY(give("file", access_acl, 6, 4, 0));
+	show("file");
+	show_acl("file", access_acl);
+	TRY(chmod("file", 0640));
+	show_acl("file", access_acl);
+	TRY(setxattr("file", access_acl, "nonsense", 8, 0));
+	TRY(give("file", default_acl, 7, 7, 7));
+	TRY(listxattr("file", NULL, 0));
+	TRY(mkdir("dir", 0777));
+	TRY(give("dir", default_acl, 7, 5, 4));
+	show_acl("dir", default_acl);
+	umask(077);
+	TRY(put("dir/file", ""));
+	TRY(mkdir("dir/sub", 0777));
+	TRY(mkfifo("dir/fifo", 0666));
+	umask(0);
+	show("dir/file");
+	show("dir/sub");
+	show("dir/fifo");
+	show_acl("dir/file", access_acl);
+	show_acl("dir/sub", default_acl);
+	TRY(removexattr("file", access_acl));
+	show_acl("file", access_acl);
+	TRY(removexattr("dir", default_acl));
+	TRY(removexattr("dir", default_acl));
+	TRY(chmod("dir", 02777));
+	TRY(give("dir", access_acl, 7, 7, 5));
+	show("dir");
+	TRY(symlink("file", "link"));
+	TRY(lsetxattr("link", access_acl, "x", 1, 0));
+}
+
+/* What an ACL gives and takes, tried as the one that it names. */
+static void refused(void)
+{
+	TRY(put("closed", "text"));
+	TRY(give("closed", access_acl, 0, 0, 7));
+	TRY(put("open", "text"));
+	TRY(give("open", access_acl, 6, 0, 0));
+	TRY(mkdir("dir", 0777));
+	TRY(put("dir/in", "text"));
+	TRY(give("dir", access_acl, 4, 0, 7));
+	TRY(seteuid(54321));
+	TRY(opens("closed", O_RDONLY));
+	TRY(access("closed", R_OK));
+	TRY(opens("open", O_RDWR));
+	TRY(opens("dir", O_RDONLY));
+	TRY(opens("dir/in", O_RDONLY));
+	TRY(put("dir/new", ""));
+	TRY(give("open", access_acl, 7, 7, 7));
+	TRY(seteuid(0));
+	TRY(opens("closed", O_RDONLY));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } classes[] = {
 		{ "names", names }, { "opening", opening }, { "links", links }, { "renames", renames }, { "times", times }, { "setid", setid },
-		{ "stripped", stripped }, { "unnamed", unnamed }, { "attributes", attributes }, { "holes", holes }, { "copies", copies },
+		{ "stripped", stripped },
+		{ "acls", acls }, { "refused", refused }, { "unnamed", unnamed }, { "attributes", attributes }, { "holes", holes }, { "copies", copies },
 		{ "maps", maps }, { "direct", direct }, { "locks", locks }, { "dirs", dirs },
 	};
 

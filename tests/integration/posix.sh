@@ -28,7 +28,7 @@ file_rules:
   - {name: rest, paths: ["/**"], decision: allow}
 command_rules: [{name: all, decision: allow}]
 P
-classes="names opening links renames times setid unnamed attributes holes copies maps direct locks dirs"
+classes="names opening links renames times setid unnamed attributes holes copies maps direct locks dirs acls"
 same() { # FILE FILE: equal, and something was done
 	[ -s "$1" ] && diff "$1" "$2"
 }
@@ -37,7 +37,7 @@ same() { # FILE FILE: equal, and something was done
 "$A" mount --policy "$T/all.yaml" --json "$D" "$M" >"$T/mounted" || exit 1
 check "a mount is made" is "$(jq -r .mountpoint "$T/mounted")" "$M"
 for who in 0 12345; do
-	for c in $classes $([ $who = 0 ] && echo stripped); do
+	for c in $classes $([ $who = 0 ] && echo stripped refused); do
 		setpriv --reuid=$who --regid=$who --groups=23456 "$T/posix" "$c" "$N" >"$T/n.$c" 2>&1
 		setpriv --reuid=$who --regid=$who --groups=23456 "$T/posix" "$c" "$M" >"$T/m.$c" 2>&1
 		check "through a mount, uid $who: $c" same "$T/n.$c" "$T/m.$c"
