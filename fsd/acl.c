@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POSIX ACLs of the host. The kernel knows them of us and judges by them; we act as root. So that nothing hangs on what it has cached, where
- * a session meets a file with an ACL the host's kernel is asked as the caller, too. */
+/* POSIX ACLs of the host. Where they are not shown (fsd.acls) the kernel judges a session by mode bits, which say more than an ACL that
+ * refuses one user or group; and we act as root. Where a session meets a file with an ACL, the host's kernel is asked as the caller. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -52,6 +52,15 @@ static int ask_as(const struct fuse_ctx *ctx, int n_groups, const gid_t *groups,
 	syscall(SYS_setfsgid, 0);
 	syscall(SYS_setgroups, 0, NULL);
 	return r;
+}
+
+/* They cost a request for each file that ls -l shows: a session has them where its workspace does. */
+bool acl_wanted(int tree)
+{
+	char p[40];
+
+	proc_path(tree, p);
+	return fsd.alone || getxattr(p, "system.posix_acl_access", NULL, 0) > 0 || getxattr(p, "system.posix_acl_default", NULL, 0) > 0;
 }
 
 int acl_refuses(fuse_req_t req, struct inode *i, int mask)

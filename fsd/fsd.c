@@ -151,6 +151,7 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 {
 	int r;
 
+	fsd.acls = acl_wanted(fsd.trees[0].fd);
 	fsd.trees[0].root = inode_root(0, fsd.trees[0].fd, tree_state(0));
 	r = fsd.trees[0].root ? trash_open() : -ENOMEM;
 	if (r < 0)

@@ -62,6 +62,7 @@ struct fsd {
 	struct fuse_session *se;
 	bool ending;                   /* nobody is asked any more */
 	bool trash_only;               /* for a session that has ended */
+	bool acls;                     /* ACLs are shown and may be set; else they are only obeyed */
 	bool alone;                    /* one tree for any program of the host, with the rights that it has there; board is NULL */
 };
 extern struct fsd fsd;

@@ -299,8 +299,11 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 static void op_init(void *data UNUSED, struct fuse_conn_info *c)
 {
 	c->want |= c->capable & (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
-				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_POSIX_ACL |
-				  FUSE_CAP_DONT_MASK);
+				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_DONT_MASK);
+	if (fsd.acls && (c->capable & FUSE_CAP_POSIX_ACL))
+		c->want |= FUSE_CAP_POSIX_ACL;
+	else
+		fsd.acls = false;
 	/* What a link says is judged when it is read, which the kernel then does once for all: not where it depends on who reads. */
 	if (policy_has_labels(fsd.policy))
 		c->want &= ~(unsigned)FUSE_CAP_CACHE_SYMLINKS;

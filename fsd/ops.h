@@ -52,6 +52,7 @@ struct ask { char path[8192], command[ID_MAX], message[1024]; const char *rule; 
 extern struct ask judge_ask;
 
 /* acl.c. What an ACL of the host refuses the caller (mask: R_OK ...): 0 or errno. */
+bool acl_wanted(int tree);             /* whether fsd.acls is to be, by the directory tree */
 int acl_refuses(fuse_req_t req, struct inode *i, int mask);
 
 /* ops_hold.c */

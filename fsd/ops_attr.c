@@ -24,7 +24,7 @@ static bool served(const char *name)
 /* The kernel judges by these itself, and keeps them as long as other attributes. */
 static bool is_acl(const char *name)
 {
-	return !strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) || !strcmp(name, XATTR_NAME_POSIX_ACL_DEFAULT);
+	return fsd.acls && (!strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) || !strcmp(name, XATTR_NAME_POSIX_ACL_DEFAULT));
 }
 
 /* What a user without rights is told of the others. */

@@ -75,6 +75,10 @@ check "a dead server is an error" soon dead
 check "and can be unmounted" "$A" umount "$D"
 check "the file is there" is "$(cat "$D/file")" word
 
+# A workspace with an ACL of its own: then ACLs are shown.
+/usr/bin/python3 -c 'import os, struct, sys
+e = (1, 7, -1), (2, 7, 54321), (4, 7, -1), (16, 7, -1), (32, 7, -1)
+os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *x) for x in e))' "$W"
 # In a session: what is allowed is as on the host for who has no capability, whoever it is.
 SID=$("$A" session create --workspace "$W" --policy "$T/all.yaml" 2>"$T/err" | jq -r .id)
 check "a session is made" [ -n "$SID" ] || { cat "$T/err"; exit 1; }
