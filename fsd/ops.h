@@ -60,13 +60,14 @@ void call_run(struct call *c);
 
 /* ops.c */
 struct inode *ino_of(fuse_ino_t ino);
-int as_caller(struct call *c, int (*make)(struct call *c)); /* with the caller's file-system ids and umask; make is as a system call. 0 or errno */
+/* With the caller's file-system ids and umask; make is as a system call. 0 or errno. */
+int as_caller(struct call *c, int (*make)(struct call *c));
 int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e); /* 0 or -errno; one more reference */
 void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st);
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *e);
 void proc_path(int fd, char out[40]);
-/* Of a session: a program whose content may change loses the rights that its old content was given at once. Alone, the kernel takes them off
- * with the change itself. */
+/* Of a session: a program whose content may change loses the rights that its old content was given at once. Alone, the kernel takes them
+ * off with the change itself. */
 void strip(const char *p);
 mode_t mode_kept(mode_t type); /* which mode bits may be given to a file of this type */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Extended attributes of users, ACLs, the flags of files. Capabilities of programs mean nothing inside: they are not there for who asks, and
- * nobody gives any. */
+/* Extended attributes of users, ACLs, the flags of files. Capabilities of programs mean nothing inside: they are not there for who asks,
+ * and nobody gives any. */
 #include <errno.h>
 #include <linux/fs.h>
 #include <linux/xattr.h>
