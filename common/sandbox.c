@@ -45,7 +45,7 @@ static const struct row {
 	{ SCMP_SYS(acct), ALL },             { SCMP_SYS(iopl), ALL },
 	{ SCMP_SYS(ioperm), ALL },           { SCMP_SYS(modify_ldt), ALL },
 	{ SCMP_SYS(personality), ALL },      { SCMP_SYS(open_by_handle_at), ALL },
-	/* What CAP_SYS_ADMIN, which fsd's worker keeps, would open besides. It starts no thread once it is here: no clone. */
+	/* What CAP_SYS_ADMIN, which fsd's worker keeps, would open besides. It starts its threads before: no clone. */
 	{ SCMP_SYS(clone), R(FSD_WORKER) },  { SCMP_SYS(clone3), R(FSD_WORKER) },
 	{ SCMP_SYS(fsconfig), ALL },         { SCMP_SYS(fspick), ALL },
 	{ NR_OPEN_TREE_ATTR, ALL },          { SCMP_SYS(umount), ALL },

@@ -165,8 +165,10 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 		r = hand_lease(w, id);
 	if (r < 0)
 		return err_set(err, r, "starting: %s", strerror(-r));
-	if (priv_drop((uid_t)-1, (gid_t)-1, caps | (fsd.alone ? 1ULL << CAP_MKNOD : 0), err) < 0 ||
-	    sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
+	if (priv_drop((uid_t)-1, (gid_t)-1, caps | (fsd.alone ? 1ULL << CAP_MKNOD : 0), err) < 0)
+		return err->status;
+	sync_start();
+	if (sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
 		return err->status;
 	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
 }

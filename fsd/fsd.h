@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What fsd's files share: the served trees, inodes, judgement, quarantine. One thread: the worker's loop. */
+/* What fsd's files share: the served trees, inodes, judgement, quarantine. One thread, the worker's loop; those of sync.c wait
+ * for the disk and know nothing of it. */
 #ifndef FSD_FSD_H
 #define FSD_FSD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the ops files share. ops.c receives, ops_name.c and ops_io.c do, ops_hold.c keeps what waits for a person, ops_dev.c is the device.
- * Errors below are positive errno, as FUSE answers them. */
+/* What the ops files share. ops.c receives, ops_name.c, ops_io.c and ops_attr.c do, ops_hold.c keeps what waits for a person, ops_dev.c is
+ * the device. Errors below are positive errno, as FUSE answers them. */
 #ifndef FSD_OPS_H
 #define FSD_OPS_H
 
@@ -81,6 +81,11 @@ bool dev_statx(const void *request, size_t n); /* a request that the library doe
 void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_info *fi, const struct fuse_entry_param *e);
 void dev_release(struct inode *i, uint64_t fh);
 
+/* sync.c. start: once rights are dropped and before the filter, which refuses threads. later: answers req when fd's content (data) or all of
+ * it is on the disk; keeps its own descriptor. */
+void sync_start(void);
+void sync_later(fuse_req_t req, int fd, bool data);
+
 /* ops_name.c */
 int do_mkdir(struct call *c);
 int do_mknod(struct call *c);
@@ -99,6 +104,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t off, struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 int dir_fd(uint64_t fh);        /* of an open directory */

@@ -158,9 +158,13 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino UNUSED, int datasync, struct fuse_file_info *fi)
 {
-	int fd = fh_fd(fi->fh);
+	sync_later(req, fh_fd(fi->fh), datasync);
+}
 
-	fuse_reply_err(req, (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? errno : 0);
+/* What was made, moved or removed in a directory is kept by this alone. */
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino UNUSED, int datasync, struct fuse_file_info *fi)
+{
+	sync_later(req, dir_fd(fi->fh), datasync);
 }
 
 int do_opendir(struct call *c)
