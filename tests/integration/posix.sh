@@ -56,7 +56,44 @@ for how in 'printf x >>' ': >' 'truncate -s 1' 'chown 1:1' 'python3 -c "import o
 done
 rm -f "$D/prog"
 
+# One that waits for the disk keeps nobody else waiting.
+cat >"$T/sync.py" <<'P'
+import os, sys, threading, time
+os.chdir(sys.argv[1])
+fd = os.open("big", os.O_CREAT | os.O_WRONLY)
+for _ in range(200):
+    os.write(fd, bytes(1 << 20))
+answered, began = 0, time.monotonic()
+t = threading.Thread(target=os.fsync, args=(fd,))
+t.start()
+while t.is_alive():
+    os.path.exists("none%d" % answered)
+    answered += 1
+print("ok" if answered > 20 or time.monotonic() - began < 0.02 else "%d answers" % answered)
+os.unlink("big")
+P
+check "others are served during an fsync" is "$(/usr/bin/python3 "$T/sync.py" "$M")" ok
+"$A" umount "$M"
+
+# What a directory's fsync promises is on the disk: the journal below is asked to write.
+if truncate -s 64M "$T/img" && mkfs.ext4 -q "$T/img" 2>/dev/null && mkdir "$T/disk" && mount -o loop "$T/img" "$T/disk" 2>/dev/null; then
+	loop=$(findmnt -no SOURCE "$T/disk")
+	journal() { sed -n '1s/.*(\([0-9]*\) requested.*/\1/p' "/proc/fs/jbd2/${loop#/dev/}-8/info"; }
+	"$A" mount --policy "$T/all.yaml" "$T/disk" "$M" >/dev/null
+	touch "$M/first" && sync "$T/disk"
+	before=$(journal)
+	touch "$M/second"
+	check "control: the journal waits" is "$(journal)" "$before"
+	sync "$M"
+	check "a directory is synced" test "$(journal)" -gt "$before"
+	"$A" umount "$M"
+	soon umount "$T/disk" 2>/dev/null
+else
+	echo "ok skipped: no loop device here"
+fi
+
 # The mount's life.
+"$A" mount --policy "$T/all.yaml" --json "$D" "$M" >"$T/mounted"
 (cd "$M" && exec sleep 60) &
 child $!
 soon [ "$(readlink /proc/$!/cwd)" = "$M" ]
