@@ -167,9 +167,9 @@ int client_sync(const char *daemon, const char *id)
 	return r;
 }
 
-int client_list(char ids[][ID_MAX], size_t max, struct err *err)
+static int list_of(const char *daemon, char ids[][ID_MAX], size_t max, struct err *err)
 {
-	int s = client_connect("execd", true, err), r;
+	int s = client_connect(daemon, true, err), r;
 	struct rd b;
 	size_t n;
 
@@ -185,7 +185,17 @@ int client_list(char ids[][ID_MAX], size_t max, struct err *err)
 		n = max;
 	for (size_t i = 0; i < n; i++)
 		rd_strcpy(&b, ids[i], ID_MAX);
-	return b.bad ? err_set(err, -EPROTO, "execd's answer could not be read") : (int)n;
+	return b.bad ? err_set(err, -EPROTO, "%s's answer could not be read", daemon) : (int)n;
+}
+
+int client_list(char ids[][ID_MAX], size_t max, struct err *err)
+{
+	return list_of("execd", ids, max, err);
+}
+
+int client_list_mounts(char ids[][ID_MAX], size_t max, struct err *err)
+{
+	return list_of("fsd", ids, max, err);
 }
 
 void client_show_question(FILE *to, const char *kind, const char *target, const char *rule, const char *message)

@@ -37,6 +37,7 @@ int client_sync(const char *daemon, const char *id);    /* every event before th
 /* Puts a question to a person, on one line and escaped: what is asked, of which kind, by which rule, and the rule's own words. */
 void client_show_question(FILE *to, const char *kind, const char *target, const char *rule, const char *message);
 int client_list(char ids[][ID_MAX], size_t max, struct err *err); /* number of sessions */
+int client_list_mounts(char ids[][ID_MAX], size_t max, struct err *err); /* of sessions and of mounts alone */
 char *self_dir(void);                                   /* directory of this program; static */
 
 /* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed. */

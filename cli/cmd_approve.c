@@ -52,7 +52,7 @@ static int list(void)
 {
 	cJSON *all = cJSON_CreateArray();
 	struct err err = { 0 };
-	int n = client_list(ids, SESSIONS_MAX, &err);
+	int n = client_list_mounts(ids, SESSIONS_MAX, &err);
 
 	for (int i = 0; i < n; i++)
 		for (size_t k = 0; k < ARRAY_LEN(daemons); k++)
@@ -78,7 +78,7 @@ static int resolve(int argc, char **argv)
 	}
 	if (argc < 4 || allow < 0)
 		return complain("usage: agentsh approve resolve ID --allow|--deny [--reason R]");
-	n = client_list(ids, SESSIONS_MAX, &err);
+	n = client_list_mounts(ids, SESSIONS_MAX, &err);
 	for (size_t i = 0; n > 0 && i < (size_t)n * ARRAY_LEN(daemons); i++) {
 		struct wr w = wr_init(body, sizeof(body));
 		int s = client_attach(daemons[i % ARRAY_LEN(daemons)], ids[i / ARRAY_LEN(daemons)], &err), r = -1;
@@ -182,7 +182,7 @@ static int watch(void)
 			return complain("%s", err.msg);
 		close(s);
 		first = false;
-		have = client_list(ids, SESSIONS_MAX, &err);
+		have = client_list_mounts(ids, SESSIONS_MAX, &err);
 		for (int i = 0; i < have; i++)
 			for (size_t k = 0; k < ARRAY_LEN(daemons); k++)
 				watch_one(daemons[k], ids[i]);

@@ -106,7 +106,7 @@ int cmd_events(int argc, char **argv)
 	if (session)
 		snprintf(ids[0], ID_MAX, "%.60s", session);
 	else
-		n = client_list(ids, ARRAY_LEN(ids), &err);
+		n = client_list_mounts(ids, ARRAY_LEN(ids), &err);
 	if (n < 0)
 		return complain("%s", err.msg);
 	for (int i = 0; i < n; i++) {

@@ -68,7 +68,8 @@ static void workspace_of(const char *id, char *out, size_t cap)
 	size_t n = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/sessions/%s/events-execd.jsonl", dirs_data(), id);
+	/* Of a mount without a session fsd says it. */
+	snprintf(path, sizeof(path), "%s/sessions/%s/events-%s.jsonl", dirs_data(), id, strncmp(id, "mount-", 6) ? "execd" : "fsd");
 	f = fopen(path, "re");
 	out[0] = 0;
 	while (f && !out[0] && getline(&line, &n, f) > 0) {
@@ -182,7 +183,7 @@ static int collect(struct entries *l, const char *session, struct err *err)
 	if (session)
 		snprintf(ids[0], ID_MAX, "%.60s", session);
 	else
-		n = client_list(ids, SESSIONS_MAX, err);
+		n = client_list_mounts(ids, SESSIONS_MAX, err);
 	if (!session && n >= 0)
 		n = ended(ids, n, SESSIONS_MAX);
 	for (int i = 0; i < n; i++) {

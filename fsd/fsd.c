@@ -147,6 +147,15 @@ static int serve_trash(struct worker *w, uint32_t id, struct err *err)
 	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
 }
 
+static void record(const char *type)
+{
+	if (!fsd.alone)
+		return;
+	evt_begin(fsd.w->events, type, NULL, 0);
+	evt_str(fsd.w->events, "workspace", fsd.workspace);
+	evt_end(fsd.w->events);
+}
+
 static int serve_session(struct worker *w, uint32_t id, struct err *err)
 {
 	int r;
@@ -170,6 +179,7 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 	sync_start();
 	if (sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
 		return err->status;
+	record("mount_start");
 	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
 }
 
@@ -227,6 +237,8 @@ static void gone(struct worker *w, int sock)
 static void end(struct worker *w)
 {
 	fsd.ending = true;
+	if (fsd.se)
+		record("mount_end");
 	approve_free(move_ptr(fsd.approve)); /* what is held is answered */
 	if (fsd.lease >= 0)
 		close(fsd.lease);

@@ -24,6 +24,7 @@ file_rules:
   - {name: closed, paths: ["/workspace/**/*.closed"], operations: [create], decision: deny}
   - {name: unwritten, paths: ["/workspace/**/*.fixed"], operations: [write], decision: deny}
   - {name: unread, paths: ["/workspace/**/*.secret"], operations: [read, open], decision: deny}
+  - {name: ask, paths: ["/workspace/q"], operations: [read], decision: approve, timeout: 20s}
   - {name: kept, paths: ["/workspace/kept/**"], operations: [delete], decision: soft_delete}
   - {name: rest, paths: ["/**"], decision: allow}
 command_rules: [{name: all, decision: allow}]
@@ -116,6 +117,32 @@ check "the file is there" is "$(cat "$D/file")" word
 /usr/bin/python3 -c 'import os, struct, sys
 e = (1, 7, -1), (2, 7, 54321), (4, 7, -1), (16, 7, -1), (32, 7, -1)
 os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *x) for x in e))' "$W"
+# What it keeps comes back, while it is there and after; what it asks is asked.
+"$A" mount --policy "$T/some.yaml" --json "$D" "$M" >"$T/mounted"
+ID=$(jq -r .id "$T/mounted")
+mkdir "$D/kept" && echo asked >"$D/q"
+for f in one two; do echo $f >"$D/kept/$f" && rm "$M/kept/$f"; done
+token() { "$A" trash list --json | jq -r --arg t "kept/$1" '.[] | select(.path | endswith($t)) | .token'; }
+"$A" trash restore "$(token one)" >/dev/null
+check "a delete comes back" is "$(cat "$M/kept/one")" one
+"$A" approve watch </dev/null >"$T/watch" 2>&1 &
+child $!
+watched() { ls -l "/proc/$!/fd" | grep -q socket; }
+soon watched && sleep 0.3
+head "$M/q" >"$T/answer" 2>&1 &
+job=$!
+asked() { "$A" approve list | jq -r '.[].target' | grep -q '/q$'; }
+check "a question is put" soon asked
+"$A" approve resolve "$("$A" approve list | jq -r '.[0].id')" --allow >/dev/null
+wait "$job"
+end_children
+check "and answered" is "$(cat "$T/answer")" asked
+"$A" umount "$M"
+soon unserved
+"$A" trash restore "$("$A" trash list --session "$ID" --json | jq -r '.[].token')" >/dev/null 2>"$T/err"
+check "after the mount's end too" is "$(cat "$D/kept/two" 2>&1)" two
+check "its records say from when to when" is "$(jq -r 'select(.type | startswith("mount_")) | .type' "$T/data/sessions/$ID/events-fsd.jsonl" | tr '\n' ' ')" "mount_start mount_end "
+
 # In a session: what is allowed is as on the host for who has no capability, whoever it is.
 SID=$("$A" session create --workspace "$W" --policy "$T/all.yaml" 2>"$T/err" | jq -r .id)
 check "a session is made" [ -n "$SID" ] || { cat "$T/err"; exit 1; }
