@@ -68,7 +68,7 @@ int acl_refuses(fuse_req_t req, struct inode *i, int mask)
 	gid_t groups[GROUPS_MAX];
 	int n, fd;
 
-	if (fsd.alone || !has_acl(i))
+	if ((fsd.alone && fsd.acls) || !has_acl(i))
 		return 0;
 	fd = inode_fd(i);
 	n = fuse_req_getgroups(req, GROUPS_MAX, groups);

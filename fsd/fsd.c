@@ -33,6 +33,8 @@ static int take(struct worker *w, struct ipc_frame *f, int *ws, struct err *err)
 		update_start(gen);
 		return 0;
 	case IPC_SET_ALONE:
+		if (w->owner.uid != 0) /* who else could not mount it, and gets no worker that makes devices */
+			return err_set(err, -EPERM, "a mount without a session is root's to make");
 		fsd.alone = true;
 		return 0;
 	case IPC_SET_BOARD:
@@ -49,7 +51,6 @@ static int take(struct worker *w, struct ipc_frame *f, int *ws, struct err *err)
 	default:
 		return err_set(err, -EPROTO, "%s is not a set-up message", ipc_name(f->type));
 	}
-	(void)w;
 }
 
 static int read_frames(struct worker *w, int *ws, uint32_t *id, struct err *err)

@@ -81,8 +81,8 @@ bool dev_statx(const void *request, size_t n); /* a request that the library doe
 void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_info *fi, const struct fuse_entry_param *e);
 void dev_release(struct inode *i, uint64_t fh);
 
-/* sync.c. start: once rights are dropped and before the filter, which refuses threads. later: answers req when fd's content (data) or all of
- * it is on the disk; keeps its own descriptor. */
+/* sync.c. start: once rights are dropped and before the filter, which refuses threads. later: answers req when fd's content (data) or all
+ * of it is on the disk; keeps its own descriptor. */
 void sync_start(void);
 void sync_later(fuse_req_t req, int fd, bool data);
 

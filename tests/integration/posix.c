@@ -353,7 +353,7 @@ int main(int argc, char **argv)
 	static const struct { const char *name; void (*run)(void); } classes[] = {
 		{ "names", names }, { "opening", opening }, { "links", links }, { "renames", renames }, { "times", times }, { "setid", setid },
 		{ "stripped", stripped },
-		{ "acls", acls }, { "refused", refused }, { "unnamed", unnamed }, { "attributes", attributes }, { "holes", holes }, { "copies", copies },
+		{ "acls", acls }, { "refused", refused }, { "unnamed", unnamed }, { "attributes", attributes }, { "holes", holes }, { "any", any }, { "copies", copies },
 		{ "maps", maps }, { "direct", direct }, { "locks", locks }, { "dirs", dirs },
 	};
 

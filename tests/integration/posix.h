@@ -110,6 +110,7 @@ static inline void show_text(const char *path)
 void unnamed(void);
 void attributes(void);
 void holes(void);
+void any(void);
 void copies(void);
 void maps(void);
 void direct(void);

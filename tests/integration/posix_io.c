@@ -154,6 +154,50 @@ void holes(void)
 	close(fd);
 }
 
+/* Any order of writing by any way, by the same numbers on each file system; what is read between says whether they agree. */
+void any(void)
+{
+	static unsigned char b[70000];
+	uint32_t x = 12345;
+	int fd = must_open("file", O_CREAT | O_RDWR), ap = must_open("file", O_WRONLY | O_APPEND);
+	unsigned char *m;
+
+	for (int i = 0; i < 3000; i++) {
+		size_t at, n;
+		struct stat st;
+		long r = 0;
+
+		x = x * 1664525 + 1013904223;
+		at = x % 300000;
+		x = x * 1664525 + 1013904223;
+		n = x % sizeof(b);
+		memset(b, (int)(x >> 24), n);
+		fstat(fd, &st);
+		switch (x >> 8 & 7) {
+		case 0: r = pwrite(fd, b, n, (off_t)at); break;
+		case 1: r = write(ap, b, n % 3000); break;
+		case 2: r = ftruncate(fd, (off_t)at); break;
+		case 3: r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n + 1); break;
+		case 4: r = fallocate(fd, 0, (off_t)at, (off_t)n + 1); break;
+		case 5: r = st.st_size > 600000 ? ftruncate(fd, 1000) : fallocate(fd, FALLOC_FL_ZERO_RANGE, (off_t)at, (off_t)n + 1); break;
+		default:
+			m = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+			if (m == MAP_FAILED)
+				break;
+			for (size_t k = at; k < (size_t)st.st_size && k < at + n; k++)
+				r = m[k]++;
+			munmap(m, (size_t)st.st_size);
+		}
+		if (r < 0 || i % 100 == 0)
+			say("step", r);
+		if (i % 50 == 0)
+			show_sum("file");
+	}
+	close(ap);
+	close(fd);
+	show_sum("file");
+}
+
 void copies(void)
 {
 	loff_t in = 100, out = 50;
