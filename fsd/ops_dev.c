@@ -100,7 +100,7 @@ static struct sx_time sx_time(const struct statx_timestamp *t)
 static int statx_of(fuse_ino_t ino, struct statx_out *out)
 {
 	struct inode *i = ino_of(ino);
-	int fd = i ? inode_fd(i) : -ENOSYS;
+	int fd = i ? inode_fd(i) : -ENOENT; /* never ENOSYS: it would not ask again */
 	struct statx x;
 
 	if (fd < 0)
