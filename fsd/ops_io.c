@@ -53,7 +53,8 @@ int do_open(struct call *c)
 	if (r)
 		return r;
 	proc_path(c->a->fd, p);
-	fd = open(p, (c->fi.flags & ~(NOT_OURS | O_CREAT | O_EXCL)) | O_CLOEXEC);
+	/* Not blocking: a lease that somebody holds on the host's file would hold up everybody. */
+	fd = open(p, (c->fi.flags & ~(NOT_OURS | O_CREAT | O_EXCL)) | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
 	/* Removed on the host since the kernel looked: what is written would go nowhere. The kernel looks again, and creates. */

@@ -74,6 +74,24 @@ print("ok" if answered > 20 or time.monotonic() - began < 0.02 else "%d answers"
 os.unlink("big")
 P
 check "others are served during an fsync" is "$(/usr/bin/python3 "$T/sync.py" "$M")" ok
+# Nor does one that holds a lease on the host's file.
+cat >"$T/lease.py" <<'P'
+import errno, fcntl, os, signal, sys, time
+below, above = sys.argv[1:]
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fd = os.open(below + "/leased", os.O_CREAT | os.O_RDWR)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+began = time.monotonic()
+try:
+    os.open(above + "/leased", os.O_RDONLY)
+    print("opened")
+except OSError as e:
+    print(errno.errorcode[e.errno], "at once" if time.monotonic() - began < 2 else "late")
+os.close(fd)
+os.close(os.open(above + "/leased", os.O_RDONLY))
+os.unlink(below + "/leased")
+P
+check "a lease holds up nobody" is "$(/usr/bin/python3 "$T/lease.py" "$D" "$M")" "EAGAIN at once"
 "$A" umount "$M"
 
 # What a directory's fsync promises is on the disk: the journal below is asked to write.
@@ -153,7 +171,7 @@ for c in $classes; do
 	check "in a session: $c" same "$T/n.$c" "$T/m.$c"
 done
 rm -rf "${N:?}"/*
-X sh -c 'cd /workspace && cp posix prog && chmod 6755 prog; mknod null c 1 3'
+X sh -c 'cd /workspace && cp posix prog && chmod 6755 prog; mknod null c 1 3' 2>/dev/null
 check "no set-id bits are given in a session" is "$(stat -c %a "$W/prog")" 755
 check "nor devices" [ ! -e "$W/null" ]
 "$A" session destroy "$SID" >/dev/null
