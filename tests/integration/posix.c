@@ -351,10 +351,10 @@ static void refused(void)
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } classes[] = {
-		{ "names", names }, { "opening", opening }, { "links", links }, { "renames", renames }, { "times", times }, { "setid", setid },
-		{ "stripped", stripped },
-		{ "acls", acls }, { "refused", refused }, { "unnamed", unnamed }, { "attributes", attributes }, { "holes", holes }, { "any", any }, { "copies", copies },
-		{ "maps", maps }, { "direct", direct }, { "locks", locks }, { "dirs", dirs },
+		{ "names", names }, { "opening", opening }, { "links", links }, { "renames", renames }, { "times", times },
+		{ "setid", setid }, { "stripped", stripped }, { "acls", acls }, { "refused", refused }, { "unnamed", unnamed },
+		{ "attributes", attributes }, { "holes", holes }, { "any", any }, { "copies", copies }, { "maps", maps },
+		{ "direct", direct }, { "locks", locks }, { "dirs", dirs },
 	};
 
 	if (argc != 3 || chdir(argv[2]) < 0 || mkdir(argv[1], 0777) < 0 || chdir(argv[1]) < 0) {
