@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trash list|restore over this user's sessions, also those that have ended. */
+/* trash list|restore|purge|empty over this user's sessions, also those that have ended. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,16 +9,21 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cmd.h"
+#include "cli/trash.h"
 
 #define ENTRIES_MAX 100000
-#define SESSIONS_MAX 1024
-#define TRIES 20
-#define TRY_US 20000
 #define TOKEN_OK 35 /* 32 hexadecimal digits and ".ok" */
 
 struct entry { char token[64], *path, session[ID_MAX], command[ID_MAX]; uint64_t size, when; uint32_t mode; };
 struct entries { struct entry *v; size_t n; };
+/* What the verbs take; tokens: the words that are no option. */
+struct opts {
+	const char *session, *dest, *command;
+	bool force, all, json, dry, aged, sized;
+	uint64_t ttl_ms, quota;
+	char **tokens;
+	int n_tokens;
+};
 static struct ipc_frame frame;
 
 LEAKS_UNSEEN_BEGIN /* the paths belong to l->v: entries_fini */
@@ -56,83 +61,20 @@ static void entries_fini(struct entries *l)
 }
 #define auto_entries __attribute__((cleanup(entries_fini))) struct entries
 
+/* Of several that lay at one path the last one first. */
 static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const struct entry *)a)->path, ((const struct entry *)b)->path);
+	const struct entry *x = a, *y = b;
+	int r = strcmp(x->path, y->path);
+
+	return r ? r : (x->when < y->when) - (x->when > y->when);
 }
 
-/* The workspace of a session, from its first records; "" when they do not say. */
-static void workspace_of(const char *id, char *out, size_t cap)
+static int by_age(const void *a, const void *b)
 {
-	char path[4400], *line = NULL;
-	size_t n = 0;
-	FILE *f;
+	const struct entry *x = a, *y = b;
 
-	/* Of a mount without a session fsd says it. */
-	snprintf(path, sizeof(path), "%s/sessions/%s/events-%s.jsonl", dirs_data(), id, strncmp(id, "mount-", 6) ? "execd" : "fsd");
-	f = fopen(path, "re");
-	out[0] = 0;
-	while (f && !out[0] && getline(&line, &n, f) > 0) {
-		cJSON *j = cJSON_Parse(line);
-		const char *w = cJSON_GetStringValue(cJSON_GetObjectItem(j, "workspace"));
-
-		if (w)
-			snprintf(out, cap, "%s", w);
-		cJSON_Delete(j);
-	}
-	free(line);
-	if (f)
-		fclose(f);
-}
-
-/* A worker for the trash of a session that has ended. */
-static int open_ended(const char *id, struct err *err)
-{
-	uint8_t body[9000];
-	struct wr w = wr_init(body, sizeof(body));
-	char workspace[4096];
-	auto_fd s = -1, ws = -1;
-
-	workspace_of(id, workspace, sizeof(workspace));
-	ws = workspace[0] ? open(workspace, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (ws < 0)
-		return err_set(err, -ENOENT, "unknown session \"%s\", or its workspace is gone", id);
-	s = client_connect("fsd", true, err);
-	if (s < 0)
-		return s;
-	wr_str(&w, id);
-	ipc_send_wr(s, IPC_OPEN, 0, 1, &w, -1);
-	w = wr_init(body, sizeof(body));
-	wr_str(&w, workspace);
-	wr_str(&w, "");
-	ipc_send_wr(s, IPC_SET_WORKSPACE, 0, 1, &w, ws);
-	ipc_send(s, IPC_START, 0, 2, NULL, 0, -1);
-	return ipc_answer(s, &frame, err) == 1 ? move_fd(&s) : -EAGAIN;
-}
-
-/* One connection per session for the whole command: the worker for an ended session ends with it. Not to be closed. */
-static int trash_connect(const char *id, struct err *err)
-{
-	static struct { char id[ID_MAX]; int s; } open_now[SESSIONS_MAX];
-	static size_t n_open;
-	int s;
-
-	for (size_t i = 0; i < n_open; i++)
-		if (!strcmp(open_now[i].id, id))
-			return open_now[i].s;
-	s = client_attach("fsd", id, err);
-	/* The worker of a command just before this one may be on its way out. */
-	for (int tries = 0; s < 0 && err->status != -EPERM && tries < TRIES; tries++) {
-		usleep(tries ? TRY_US : 0);
-		s = open_ended(id, err);
-		if (s == -ENOENT)
-			return s;
-	}
-	if (s >= 0 && n_open < SESSIONS_MAX) {
-		snprintf(open_now[n_open].id, ID_MAX, "%.60s", id);
-		open_now[n_open++].s = s;
-	}
-	return s;
+	return (x->when > y->when) - (x->when < y->when);
 }
 
 static bool keeps_something(const char *id)
@@ -203,120 +145,141 @@ static int collect(struct entries *l, const char *session, struct err *err)
 	return n < 0 ? n : 0;
 }
 
-/* A lock, journal or temporary file: only named when asked for, and restored by its token alone. */
-static bool made_by_it(const struct entry *e)
+static unsigned kind_of(const struct entry *e)
 {
-	return e->mode & IPC_TRASH_MADE_BY_IT;
+	return e->mode >> IPC_TRASH_KIND & 15;
 }
 
-static int list(const char *session, bool json, bool passing)
+/* A lock, journal or temporary file, or what an undo put aside: only named when asked for, and restored by its token alone. */
+static bool passing(const struct entry *e)
+{
+	return e->mode & IPC_TRASH_MADE_BY_IT || kind_of(e) == TRASH_ASIDE;
+}
+
+static cJSON *entry_json(const struct entry *e)
+{
+	cJSON *j = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(j, "token", e->token);
+	cJSON_AddStringToObject(j, "path", e->path);
+	cJSON_AddStringToObject(j, "session_id", e->session);
+	cJSON_AddStringToObject(j, "command_id", e->command);
+	cJSON_AddStringToObject(j, "operation", trash_word(kind_of(e)));
+	cJSON_AddNumberToObject(j, "size", (double)e->size);
+	cJSON_AddBoolToObject(j, "made_by_same_command", (e->mode & IPC_TRASH_MADE_BY_IT) != 0);
+	return j;
+}
+
+static int list(const struct opts *o)
 {
 	auto_entries l = { 0 };
 	struct err err = { 0 };
 	cJSON *all;
 
-	if (collect(&l, session, &err) < 0)
+	if (o->n_tokens)
+		return complain("trash list: unknown argument \"%s\"", o->tokens[0]);
+	if (collect(&l, o->session, &err) < 0)
 		return complain("%s", err.msg);
 	all = cJSON_CreateArray();
 	for (size_t i = 0; i < l.n; i++) {
 		char shown[8192];
-		cJSON *j;
 
-		if (made_by_it(&l.v[i]) && !passing)
+		if (passing(&l.v[i]) && !o->all)
 			continue;
-		if (!json) {
-			printf("%s\t%s\t%" PRIu64 " bytes\t%" PRIu64 "s ago\n", l.v[i].token,
+		if (o->json)
+			cJSON_AddItemToArray(all, entry_json(&l.v[i]));
+		else
+			printf("%s\t%s\t%" PRIu64 " bytes\t%" PRIu64 "s ago%s%s\n", l.v[i].token,
 			       str_display(l.v[i].path, strlen(l.v[i].path), shown, sizeof(shown)), l.v[i].size,
-			       (uint64_t)time(NULL) - l.v[i].when / 1000);
-			continue;
-		}
-		j = cJSON_CreateObject();
-		cJSON_AddStringToObject(j, "token", l.v[i].token);
-		cJSON_AddStringToObject(j, "path", l.v[i].path);
-		cJSON_AddStringToObject(j, "session_id", l.v[i].session);
-		cJSON_AddStringToObject(j, "command_id", l.v[i].command);
-		cJSON_AddNumberToObject(j, "size", (double)l.v[i].size);
-		cJSON_AddBoolToObject(j, "made_by_same_command", made_by_it(&l.v[i]));
-		cJSON_AddItemToArray(all, j);
+			       (uint64_t)time(NULL) - l.v[i].when / 1000, kind_of(&l.v[i]) ? "\t" : "",
+			       kind_of(&l.v[i]) ? trash_word(kind_of(&l.v[i])) : "");
 	}
-	if (json)
+	if (o->json)
 		print_json(all);
 	else
 		cJSON_Delete(all);
 	return 0;
 }
 
-/* *taken, where it may be NULL, counts the names that something new has taken: those are no error of restoring all. */
-static int restore_one(const struct entry *e, const char *dest, bool force, int *taken)
+/* -EEXIST: the name is taken, and nothing was said. */
+static int restore_one(const struct entry *e, const struct opts *o, char *path, size_t cap)
 {
 	uint8_t body[8300];
 	struct wr w = wr_init(body, sizeof(body));
 	struct err err = { 0 };
-	char path[4096], shown[8192];
-	int s = trash_connect(e->session, &err), r;
+	int s, r;
 	struct rd b;
 
-	if (s < 0)
-		return complain("%s", err.msg);
-	wr_str(&w, e->token);
-	wr_str(&w, dest ? dest : "");
-	wr_u8(&w, force);
-	r = ipc_call(s, IPC_TRASH_RESTORE, &w, -1, &frame, &err);
-	if (r == -EEXIST && taken) {
-		(*taken)++;
+	snprintf(path, cap, "%s", o->dest ? o->dest : e->path);
+	if (o->dry)
 		return 0;
-	}
+	s = trash_connect(e->session, &err);
+	wr_str(&w, e->token);
+	wr_str(&w, o->dest ? o->dest : "");
+	wr_u8(&w, o->force);
+	r = s < 0 ? s : ipc_call(s, IPC_TRASH_RESTORE, &w, -1, &frame, &err);
+	if (r < 0 && !(r == -EEXIST && o->all))
+		complain("%s", err.msg);
 	if (r < 0)
-		return complain("%s", err.msg);
+		return r;
 	b = rd_init(frame.body, frame.len);
-	rd_strcpy(&b, path, sizeof(path));
-	printf("restored to %s\n", str_display(path, strlen(path), shown, sizeof(shown)));
+	rd_strcpy(&b, path, cap);
 	return 0;
 }
 
-static int restore(int argc, char **argv)
+static bool named(const struct opts *o, const struct entry *e)
 {
-	const char *session = NULL, *dest = NULL, *command = "";
-	bool force = false, all = false;
+	for (int i = 0; i < o->n_tokens; i++)
+		if (!strcmp(o->tokens[i], e->token))
+			return true;
+	return false;
+}
+
+static int no_token(void)
+{
+	return complain("no such token: list them with: agentsh trash list (with --session for a session that has ended)");
+}
+
+static int restore(const struct opts *o)
+{
 	auto_entries l = { 0 };
 	struct err err = { 0 };
-	int bad = 0, done = 0, wanted = 0, taken = 0;
+	int bad = 0, done = 0, taken = 0;
+	cJSON *all;
 
-	for (int i = 0; i < argc; i++) {
-		if (!strcmp(argv[i], "--session") && i + 1 < argc)
-			session = argv[++i];
-		else if (!strcmp(argv[i], "--dest") && i + 1 < argc)
-			dest = argv[++i];
-		else if (!strcmp(argv[i], "--command") && i + 1 < argc)
-			command = argv[++i];
-		else if (!strcmp(argv[i], "--force"))
-			force = true;
-		else if (!strcmp(argv[i], "--all"))
-			all = true;
-		else if (argv[i][0] == '-')
-			return complain("trash restore: unknown option \"%s\"", argv[i]);
-		else
-			wanted++;
-	}
-	if (all && !session)
+	if (o->all && !o->session)
 		return complain("trash restore --all needs --session S: what other sessions deleted is theirs");
-	if (collect(&l, session, &err) < 0)
+	if (collect(&l, o->session, &err) < 0)
 		return complain("%s", err.msg);
-	if (all && l.n == 0)
+	if (o->all && l.n == 0 && !o->json)
 		return puts("nothing is in that session's trash") < 0;
+	all = cJSON_CreateArray();
 	/* In order of path: a directory comes before what was in it. */
 	for (size_t k = 0; k < l.n; k++) {
-		bool take_it = (all || (*command && !strcmp(l.v[k].command, command))) && !made_by_it(&l.v[k]);
+		char path[4096], shown[8192];
+		int r;
 
-		for (int i = 0; i < argc && !take_it; i++)
-			take_it = !strcmp(argv[i], l.v[k].token);
-		if (!take_it)
+		if (!named(o, &l.v[k]) && (passing(&l.v[k]) || !(o->all || (o->command && !strcmp(l.v[k].command, o->command)))))
 			continue;
 		done++;
-		bad |= restore_one(&l.v[k], dest, force, all ? &taken : NULL);
+		r = restore_one(&l.v[k], o, path, sizeof(path));
+		taken += r == -EEXIST && o->all;
+		bad |= r < 0 && !(r == -EEXIST && o->all);
+		if (r == 0 && o->json) {
+			cJSON *j = entry_json(&l.v[k]);
+
+			cJSON_AddStringToObject(j, "restored_to", path);
+			cJSON_AddItemToArray(all, j);
+		} else if (r == 0) {
+			printf("%s to %s\n", o->dry ? "would be restored" : "restored", str_display(path, strlen(path), shown, sizeof(shown)));
+		}
 	}
-	if (done < wanted || !done)
-		return complain("no such token: list them with: agentsh trash list (with --session for a session that has ended)");
+	if (o->json)
+		print_json(all);
+	else
+		cJSON_Delete(all);
+	if (done < o->n_tokens || (!done && !(o->all && o->json)))
+		return no_token();
 	if (taken)
 		fprintf(stderr,
 			"agentsh: %d earlier contents of names that are in use stay in the trash: "
@@ -325,25 +288,146 @@ static int restore(int argc, char **argv)
 	return bad;
 }
 
+static int purge_one(const struct entry *e)
+{
+	uint8_t body[128];
+	struct wr w = wr_init(body, sizeof(body));
+	struct err err = { 0 };
+	int s = trash_connect(e->session, &err), r;
+
+	wr_str(&w, e->token);
+	r = s < 0 ? s : ipc_call(s, IPC_TRASH_PURGE, &w, -1, &frame, &err);
+	return r < 0 ? complain("%s", err.msg) : 0;
+}
+
+/* purge: what is named, too old, or the oldest above a size; empty (o->all): everything. */
+static int purge(const struct opts *o)
+{
+	auto_entries l = { 0 };
+	struct err err = { 0 };
+	uint64_t now = (uint64_t)time(NULL) * 1000 + 999, left = 0, freed = 0;
+	int bad = 0, done = 0, found = 0;
+	cJSON *j;
+
+	if (!o->all && !o->n_tokens && !o->aged && !o->sized)
+		return complain("usage: agentsh trash purge TOKEN... | --ttl D | --quota SIZE [--session S] [--dry-run] [--json]");
+	if (collect(&l, o->session, &err) < 0)
+		return complain("%s", err.msg);
+	if (l.n)
+		qsort(l.v, l.n, sizeof(*l.v), by_age);
+	for (size_t i = 0; i < l.n; i++)
+		left += l.v[i].size;
+	for (size_t i = 0; i < l.n; i++) {
+		bool old = o->aged && l.v[i].when + o->ttl_ms < now, much = o->sized && left > o->quota;
+
+		found += named(o, &l.v[i]);
+		if (!o->all && !named(o, &l.v[i]) && !old && !much)
+			continue;
+		if (!o->dry && purge_one(&l.v[i])) {
+			bad = EXIT_ERROR;
+			continue;
+		}
+		left -= l.v[i].size;
+		freed += l.v[i].size;
+		done++;
+	}
+	if (found < o->n_tokens)
+		bad = no_token();
+	if (!o->json) {
+		printf("%s %d entr%s\n", o->dry ? "would remove" : "removed", done, done == 1 ? "y" : "ies");
+		return bad;
+	}
+	j = cJSON_CreateObject();
+	cJSON_AddNumberToObject(j, "removed", done);
+	cJSON_AddNumberToObject(j, "bytes", (double)freed);
+	cJSON_AddBoolToObject(j, "dry_run", o->dry);
+	print_json(j);
+	return bad;
+}
+
+static const struct option {
+	const char *name, *verbs;     /* first letters of the verbs that take it */
+	bool value;
+} options[] = {
+	{ "--session", "lrpe", true }, { "--json", "lrpe", false }, { "--all", "lr", false },  { "--dest", "r", true },
+	{ "--command", "r", true },    { "--force", "r", false },   { "--dry-run", "rpe", false }, { "--ttl", "p", true },
+	{ "--quota", "p", true },
+};
+
+static int set(struct opts *o, const char *name, const char *value)
+{
+	switch (name[2]) {
+	case 's':
+		o->session = value;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case 'a':
+		o->all = true;
+		return 0;
+	case 'c':
+		o->command = value;
+		return 0;
+	case 'f':
+		o->force = true;
+		return 0;
+	case 't':
+		o->aged = true;
+		return str_to_ms(value, &o->ttl_ms);
+	case 'q':
+		o->sized = true;
+		return trash_size(value, &o->quota);
+	default:
+		if (!strcmp(name, "--dry-run"))
+			o->dry = true;
+		else
+			o->dest = value;
+		return 0;
+	}
+}
+
+/* Leaves the words that are no option in argv, from its begin. */
+static int parse(struct opts *o, const char *verb, int argc, char **argv)
+{
+	*o = (struct opts){ .tokens = argv };
+	for (int i = 0; i < argc; i++) {
+		const struct option *k = NULL;
+		const char *name = argv[i];
+
+		if (name[0] != '-') {
+			o->tokens[o->n_tokens++] = argv[i];
+			continue;
+		}
+		for (size_t n = 0; n < ARRAY_LEN(options) && !k; n++)
+			if (!strcmp(name, options[n].name) && strchr(options[n].verbs, verb[0]))
+				k = &options[n];
+		if (!k)
+			return complain("trash %s: unknown option \"%s\"", verb, name);
+		if (k->value && i + 1 == argc)
+			return complain("trash %s: %s needs a value", verb, name);
+		if (set(o, name, k->value ? argv[++i] : NULL) < 0)
+			return complain("trash %s: %s \"%s\" is not understood", verb, name, argv[i]);
+	}
+	return 0;
+}
+
 int cmd_trash(int argc, char **argv)
 {
-	const char *session = NULL;
-	bool json = false, passing = false;
+	static const struct { const char *verb; int (*run)(const struct opts *o); } verbs[] = {
+		{ "list", list }, { "restore", restore }, { "purge", purge }, { "empty", purge },
+	};
+	struct opts o;
 
-	if (argc >= 3 && !strcmp(argv[1], "restore"))
-		return restore(argc - 2, argv + 2);
-	if (argc < 2 || strcmp(argv[1], "list") != 0)
-		return complain(
-			"usage: agentsh trash list [--session S] [--json] | trash restore TOKEN... (purge and empty are not built yet)");
-	for (int i = 2; i < argc; i++) {
-		if (!strcmp(argv[i], "--session") && i + 1 < argc)
-			session = argv[++i];
-		else if (!strcmp(argv[i], "--json"))
-			json = true;
-		else if (!strcmp(argv[i], "--all"))
-			passing = true;
-		else
-			return complain("trash list: unknown argument \"%s\"", argv[i]);
+	for (size_t i = 0; argc >= 2 && i < ARRAY_LEN(verbs); i++) {
+		if (strcmp(argv[1], verbs[i].verb) != 0)
+			continue;
+		if (parse(&o, argv[1], argc - 2, argv + 2))
+			return EXIT_ERROR;
+		if (argv[1][0] == 'e' && o.n_tokens)
+			return complain("trash empty takes no token: agentsh trash purge does");
+		o.all |= argv[1][0] == 'e';
+		return verbs[i].run(&o);
 	}
-	return list(session, json, passing);
+	return complain("usage: agentsh trash list|restore|purge|empty: see agentsh trash --help");
 }

@@ -5,18 +5,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cmd.h"
+#include "cli/trash.h"
 #include "cli/trust.h"
 #include "policy/compile.h"
 
 #define CONFIG_MAX (1u << 20)
 
-static struct config config = { .trust_store = "/etc/agentsh/trust", .policy = "default", .allow_files = true };
+static struct config config = { .trust_store = "/etc/agentsh/trust", .policy = "default", .allow_files = true,
+				.trash_bytes = 10ull << 30, .trash_entries = 1000000, .trash_age_ms = 30ull * 24 * 3600 * 1000 };
 
 static const struct pol_setting known[] = {
 	{ "policies.dir", SETTING_TEXT }, { "policies.default", SETTING_TEXT }, { "policies.allowed", SETTING_LIST },
 	{ "policies.allow_files", SETTING_TEXT }, { "policies.manifest_path", SETTING_TEXT }, { "policies.signing.mode", SETTING_TEXT },
 	{ "policies.signing.trust_store", SETTING_TEXT },
+	{ "trash.max_bytes", SETTING_TEXT }, { "trash.max_entries", SETTING_TEXT }, { "trash.max_age", SETTING_TEXT },
 	/* The Go version's. */
 	{ "policies.env_policy", SETTING_IGNORED }, { "policies.env_shim_path", SETTING_IGNORED },
 	{ "policies.reload_interval", SETTING_IGNORED }, { "policies.detect_project_root", SETTING_IGNORED },
@@ -66,10 +68,23 @@ static int set_allowed(const char *value, char *why, size_t cap)
 	return 0;
 }
 
+static int set_trash(const char *key, const char *value, char *why, size_t cap)
+{
+	if (!strcmp(key, "max_bytes") ? trash_size(value, &config.trash_bytes) == 0 :
+	    !strcmp(key, "max_entries") ? str_to_u64(value, UINT32_MAX, &config.trash_entries) == 0 :
+	    str_to_ms(value, &config.trash_age_ms) == 0)
+		return 0;
+	snprintf(why, cap, "\"%s\" is no %s", value, !strcmp(key, "max_bytes") ? "size such as 500M or 10GiB" :
+		 !strcmp(key, "max_entries") ? "number" : "duration such as 12h or 30d");
+	return -EINVAL;
+}
+
 static int set(void *arg UNUSED, const char *key, const char *value, char *why, size_t cap)
 {
 	const char *k = key + strlen("policies.");
 
+	if (!strncmp(key, "trash.", 6))
+		return set_trash(key + 6, value, why, cap);
 	if (!strcmp(k, "dir"))
 		return set_path(config.dir, sizeof(config.dir), value, why, cap);
 	if (!strcmp(k, "manifest_path"))

@@ -21,8 +21,10 @@ static const struct command {
 	{ "events", cmd_events, "events tail SID [--follow] | events query [--session S] [--type T] [--decision D] [--path-like P] "
 	  "[--limit N]: the newest 200" },
 	{ "trash", cmd_trash,
-	  "trash list [--session S] [--json] [--all: passing files of a command, too] | "
-	  "trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S" },
+	  "trash list [--session S] [--json] [--all: passing files of a command and what an undo put aside, too] | "
+	  "trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S | trash purge TOKEN...|--ttl D|--quota SIZE | "
+	  "trash empty; all but list with --dry-run, all with --session S and --json" },
+	{ "undo", cmd_undo, "undo SID CMDID [--dry-run] [--force] [--json]: give back what a command deleted, overwrote or renamed" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
 	{ "policy", cmd_policy, "policy VERB ...: list, show, validate, explain, test, diff, compile or sign policies; "
 	  "policy --help lists the verbs" },
@@ -32,8 +34,8 @@ static const struct command {
 };
 
 /* Named by the contract; saying so clearly beats an unknown command. */
-static const char *const later[] = { "report", "proxy", "checkpoint", "undo", "top", "ui", "shim", "audit", "output", "config", "gateway",
-	"llm", "usage", "wrap" };
+static const char *const later[] = { "report", "proxy", "checkpoint", "top", "ui", "shim", "audit", "output", "config", "gateway", "llm",
+	"usage", "wrap" };
 
 int complain(const char *fmt, ...)
 {

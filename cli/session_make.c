@@ -47,6 +47,20 @@ static int open_execd(struct making *m, struct err *err)
 	return 0;
 }
 
+static int send_trash_limits(int s, struct err *err)
+{
+	const struct config *c = config_get(err);
+	uint8_t body[24];
+	struct wr w = wr_init(body, sizeof(body));
+
+	if (!c)
+		return err->status;
+	wr_u64(&w, c->trash_bytes);
+	wr_u64(&w, c->trash_entries);
+	wr_u64(&w, c->trash_age_ms);
+	return ipc_send_wr(s, IPC_SET_TRASH, 0, 1, &w, -1);
+}
+
 static int open_other(struct making *m, const char *daemon, int *ret, struct err *err)
 {
 	int s = client_connect(daemon, true, err), r;
@@ -59,8 +73,11 @@ static int open_other(struct making *m, const char *daemon, int *ret, struct err
 		r = ipc_send(s, IPC_SET_POLICY, 0, 1, m->hash, 32, m->policy);
 	if (r == 0)
 		r = ipc_send(s, IPC_SET_BOARD, 0, 1, NULL, 0, m->board);
-	if (r == 0 && !strcmp(daemon, "fsd"))
+	if (r == 0 && !strcmp(daemon, "fsd")) {
 		r = send_str(s, IPC_SET_WORKSPACE, m->out->workspace, m->out->policy, m->workspace);
+		if (r == 0)
+			r = send_trash_limits(s, err);
+	}
 	if (r == 0)
 		r = ipc_send(s, IPC_START, 0, 2, NULL, 0, -1);
 	return r < 0 ? err_set(err, r, "asking %s: %s", daemon, strerror(-r)) : 0;

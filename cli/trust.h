@@ -62,6 +62,9 @@ struct config {
 	bool allow_files;                               /* policies.allow_files (true) */
 	char *allowed[ALLOWED_MAX];                     /* policies.allowed: globs; none: every policy */
 	size_t n_allowed;
+	uint64_t trash_bytes;                           /* trash.max_bytes (10GiB); 0: no limit, as for the two below */
+	uint64_t trash_entries;                         /* trash.max_entries (1000000) */
+	uint64_t trash_age_ms;                          /* trash.max_age (30d) */
 };
 /* The configuration, read once: AGENTSH_CONFIG, ~/.config/agentsh/config.yaml, /etc/agentsh/config.yaml, else the defaults; relative paths
  * in it are taken from its directory. NULL: it cannot be read or understood, and its diagnostics were printed; nothing may be done as if

@@ -108,8 +108,8 @@ int priv_drop(uid_t uid, gid_t gid, uint64_t keep, struct err *err)
  * refused which begin like one of them and differ in the next bit, unless another goes on like that. */
 static int fsd_ioctls(scmp_filter_ctx ctx)
 {
-	/* FUSE_DEV_IOC_BACKING_OPEN and _CLOSE, FS_IOC_GETFLAGS, FS_IOC_FSGETXATTR */
-	static const uint32_t passed[] = { 0x4010e501, 0x4004e502, 0x80086601, 0x801c581f };
+	/* FUSE_DEV_IOC_BACKING_OPEN and _CLOSE, FS_IOC_GETFLAGS, FS_IOC_FSGETXATTR, FICLONE */
+	static const uint32_t passed[] = { 0x4010e501, 0x4004e502, 0x80086601, 0x801c581f, 0x40049409 };
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(passed); i++)

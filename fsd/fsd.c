@@ -48,6 +48,8 @@ static int take(struct worker *w, struct ipc_frame *f, int *ws, struct err *err)
 		return 0;
 	case IPC_SET_HOME:
 		return 0;
+	case IPC_SET_TRASH:
+		return trash_limits(f) < 0 ? err_set(err, -EINVAL, "the trash's limits could not be read") : 0;
 	default:
 		return err_set(err, -EPROTO, "%s is not a set-up message", ipc_name(f->type));
 	}
@@ -223,6 +225,10 @@ static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who
 		return trash_list(sock, f->id);
 	if (f->type == IPC_TRASH_RESTORE)
 		return trash_restore(sock, f->id, f);
+	if (f->type == IPC_TRASH_PURGE)
+		return trash_purge(f->id, sock, f);
+	if (f->type == IPC_TRASH_UNDO)
+		return undo_command(sock, f->id, f);
 	return fsd.approve ? approve_request(fsd.approve, sock, f) : -ENOSYS;
 }
 

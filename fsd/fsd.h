@@ -31,6 +31,7 @@ struct inode {
 	uint64_t lookups, refs;        /* kernel's references; children that point here */
 	int tree;
 	uint32_t passed, cached;       /* opens whose data the kernel moves by itself; opens through our reads and writes: never both */
+	uint64_t kept;                 /* the command for which the content was kept, or that made it: ops_undo.c */
 	int backing;                   /* the kernel's number for the passed file */
 	struct sig { struct timespec mtime, ctime; off_t size; } sig; /* at the last cached open */
 	time_t acl_looked;             /* when acl was found out */
@@ -94,14 +95,8 @@ int update_request(int sock, const struct ipc_frame *f); /* -ENOSYS: nothing of 
 void update_client_gone(int sock);
 void update_on_lease(void *arg, int fd, uint32_t events);
 
-/* quarantine.c */
-int trash_open(void);
-/* made_by_it: the command that deletes it made it, too. */
-int trash_put(struct inode *dir, const char *name, const char *path, const char *command, bool made_by_it, char token[33]);
-int trash_undo(struct inode *dir, const char *name, const char *token); /* what was put there a moment ago */
-bool trash_name(const struct inode *dir, const char *name); /* agentsh's own: nobody makes, moves or removes it */
-int trash_list(int sock, uint32_t id);
-int trash_restore(int sock, uint32_t id, struct ipc_frame *f);
+/* ops_undo.c: all content is kept again before it changes, also by a command for which it was */
+void undo_forget_marks(void);
 
 /* links.c. kept: a name of this file, not its only one or of an open file, went to the trash. seen: how many of n names are left. */
 void links_kept(const struct stat *st, const char *token);

@@ -82,7 +82,7 @@ static bool on_the_way(const struct inode *i, const char *name)
 	return !strncmp(fsd.workspace, path, n) && fsd.workspace[n] == '/';
 }
 
-int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft)
+int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_keep)
 {
 	struct pol_verdict v;
 	struct pol_state st;
@@ -102,8 +102,8 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 	ok = allowed(c, i, name, op, &v);
 	if (ok == 0 && op == POL_OP_STAT && on_the_way(i, name))
 		return 0;
-	if (ret_soft)
-		*ret_soft = v.decision == POL_SOFT_DELETE;
+	if (ret_keep)
+		*ret_keep = v.undo_keep || (v.decision == POL_SOFT_DELETE && (op == POL_OP_DELETE || op == POL_OP_RMDIR));
 	if (ok == 1 && !event)
 		return 0;
 	if (ok != HELD && ++c->judged <= c->told)

@@ -217,15 +217,18 @@ static int set_size_times(struct call *c)
 {
 	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
 	struct inode *i = c->a;
+	bool keep = false;
 	char p[40];
 	int r = 0;
 
 	/* Of a symbolic link too this names the link itself: what the descriptor holds, nothing is followed from there. */
 	proc_path(i->fd, p);
 	if (c->which & FUSE_SET_ATTR_SIZE) {
-		r = judge(c, i, NULL, POL_OP_WRITE, "file_truncate", NULL);
+		r = judge(c, i, NULL, POL_OP_WRITE, "file_truncate", &keep);
 		if (r == 0 && !c->by_fd)
 			r = acl_refuses(c->req, i, W_OK);
+		if (r == 0 && keep)
+			r = undo_overwrite(c, TRASH_TRUNCATED);
 		if (r == 0 && truncate(p, c->attr.st_size) < 0)
 			r = errno;
 		if (r == 0)

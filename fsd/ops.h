@@ -7,7 +7,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
-#include "fsd/fsd.h"
+#include "fsd/trash.h"
 
 #define IO_MAX (1u << 20)
 #define GRANTS_MAX 8 /* questions within one operation; one more is refused */
@@ -33,6 +33,8 @@ struct call {
 	int fd;                        /* what a creation opened */
 	struct stat attr;
 	struct fuse_file_info fi;
+	bool undo;                     /* names that it makes or moves are noted; then before: when the directory had changed last */
+	int64_t before;
 	unsigned judged, told;         /* judgements of this run; those that an earlier run recorded */
 	unsigned n_grants;
 	struct grant grants[GRANTS_MAX];
@@ -40,9 +42,9 @@ struct call {
 	struct loop_timer *watch;
 };
 
-/* judge.c. 0 allowed (soft: *ret_soft set), else the errno to answer or HELD; records what the policy says to.
+/* judge.c. 0 allowed (*ret_keep: what it destroys is to be kept), else the errno to answer or HELD; records what the policy says to.
  * dir+name, or i with name NULL. */
-int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft);
+int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_keep);
 struct pol_state judge_state(const struct inode *dir, const char *name);
 /* Who asks; found out only where the verdict depends on it. */
 struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op);
@@ -85,6 +87,16 @@ void dev_release(struct inode *i, uint64_t fh);
  * of it is on the disk; keeps its own descriptor. */
 void sync_start(void);
 void sync_later(fuse_req_t req, int fd, bool data);
+/* ops_undo.c. Errors are positive errno: then the operation is refused. */
+/* Before a name in dir is made or moved: whether that is noted. */
+void undo_before(struct call *c, const struct inode *dir, const char *name, enum pol_op op);
+void undo_made(struct call *c, const struct inode *dir, const char *name, struct inode *made, bool second_name);
+int undo_moved(struct call *c, const struct inode *a, const char *from, const struct inode *b, const char *to, bool exchange);
+/* The name goes to the trash; then, when it has happened, the record of it. */
+int undo_removed(struct call *c, struct inode *dir, const char *name, enum trash_kind kind, struct trash_entry *e);
+void undo_record_removed(struct call *c, struct inode *dir, const char *name, enum pol_op op, const struct trash_entry *e);
+/* Before c->a's content changes: it is kept, once for each command. */
+int undo_overwrite(struct call *c, enum trash_kind kind);
 
 /* ops_name.c */
 int do_mkdir(struct call *c);

@@ -20,7 +20,7 @@ static void dir_free(struct dir *d)
 	free(d);
 }
 
-static int judge_open(struct call *c)
+static int judge_open(struct call *c, bool *ret_keep)
 {
 	int acc = c->fi.flags & O_ACCMODE, r = 0;
 
@@ -29,7 +29,7 @@ static int judge_open(struct call *c)
 	if (r == 0 && acc != O_WRONLY)
 		r = judge(c, c->a, NULL, POL_OP_OPEN, NULL, NULL);
 	if (r == 0 && (acc != O_RDONLY || (c->fi.flags & O_TRUNC)))
-		r = judge(c, c->a, NULL, POL_OP_WRITE, "file_write", NULL);
+		r = judge(c, c->a, NULL, POL_OP_WRITE, "file_write", ret_keep);
 	return r;
 }
 
@@ -46,10 +46,13 @@ int do_open(struct call *c)
 {
 	struct stat st;
 	char p[40];
-	int fd, r = judge_open(c);
+	bool keep = false;
+	int fd, r = judge_open(c, &keep);
 
 	if (r == 0)
 		r = acl_refuses(c->req, c->a, access_of(c->fi.flags));
+	if (r == 0 && keep)
+		r = undo_overwrite(c, c->fi.flags & O_TRUNC ? TRASH_TRUNCATED : TRASH_OVERWRITTEN);
 	if (r)
 		return r;
 	proc_path(c->a->fd, p);
@@ -82,16 +85,20 @@ int do_create(struct call *c)
 	int r = judge(c, c->a, c->name, POL_OP_CREATE, "file_create", NULL);
 
 	c->fd = -1;
-	if (r == 0)
+	if (r == 0) {
+		undo_before(c, c->a, c->name, POL_OP_CREATE);
 		r = as_caller(c, make_file);
+	}
 	if (r == EEXIST && !(c->fi.flags & O_EXCL))
 		return ESTALE; /* made on the host since the kernel looked: it looks again, and opens */
 	if (r == 0)
 		r = -entry_of(c->a, c->name, &e);
-	if (r == 0)
+	if (r == 0) {
+		undo_made(c, c->a, c->name, ino_of(e.ino), false);
 		dev_reply_open(c->req, ino_of(e.ino), c->fd, &c->fi, &e);
-	else if (c->fd >= 0)
+	} else if (c->fd >= 0) {
 		close(c->fd);
+	}
 	return r;
 }
 

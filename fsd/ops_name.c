@@ -8,16 +8,17 @@
 
 #include "fsd/ops.h"
 
-struct kept { char path[4096], command[ID_MAX], token[33]; bool made_by_it; };
-
-static int reply_new(struct call *c, struct inode *dir, int r)
+/* second: the file had a name before. */
+static int reply_new(struct call *c, struct inode *dir, bool second, int r)
 {
 	struct fuse_entry_param e;
 
 	if (r == 0)
 		r = -entry_of(dir, c->name, &e);
-	if (r == 0)
+	if (r == 0) {
+		undo_made(c, dir, c->name, ino_of(e.ino), second);
 		reply_entry(c->req, &e);
+	}
 	return r;
 }
 
@@ -30,7 +31,8 @@ int do_mkdir(struct call *c)
 {
 	int r = judge(c, c->a, c->name, POL_OP_MKDIR, "dir_create", NULL);
 
-	return reply_new(c, c->a, r ? r : as_caller(c, make_dir));
+	undo_before(c, c->a, c->name, POL_OP_MKDIR);
+	return reply_new(c, c->a, false, r ? r : as_caller(c, make_dir));
 }
 
 static int make_node(struct call *c)
@@ -43,7 +45,8 @@ int do_mknod(struct call *c)
 	enum pol_op op = S_ISREG(c->mode) ? POL_OP_CREATE : POL_OP_MKNOD;
 	int r = !fsd.alone && (S_ISCHR(c->mode) || S_ISBLK(c->mode)) ? EPERM : judge(c, c->a, c->name, op, "file_create", NULL);
 
-	return reply_new(c, c->a, r ? r : as_caller(c, make_node));
+	undo_before(c, c->a, c->name, op);
+	return reply_new(c, c->a, false, r ? r : as_caller(c, make_node));
 }
 
 static int make_symlink(struct call *c)
@@ -55,7 +58,8 @@ int do_symlink(struct call *c)
 {
 	int r = judge(c, c->a, c->name, POL_OP_SYMLINK, "symlink_create", NULL);
 
-	return reply_new(c, c->a, r ? r : as_caller(c, make_symlink));
+	undo_before(c, c->a, c->name, POL_OP_SYMLINK);
+	return reply_new(c, c->a, false, r ? r : as_caller(c, make_symlink));
 }
 
 /* A second name must not be judged less strictly than the first: else a link would open what its source closes. */
@@ -63,73 +67,33 @@ int do_link(struct call *c)
 {
 	struct stat st;
 	char p[40];
+	bool first;
 	int r = c->b ? judge(c, c->a, NULL, POL_OP_LINK, "file_link", NULL) : EACCES;
 
 	if (r == 0)
 		r = judge(c, c->b, c->name, POL_OP_CREATE, "file_create", NULL);
 	/* The first name of a file that had none: what is in it comes to be there. */
-	if (r == 0 && fstat(c->a->fd, &st) == 0 && st.st_nlink == 0)
+	first = r == 0 && fstat(c->a->fd, &st) == 0 && st.st_nlink == 0;
+	if (first)
 		r = judge(c, c->b, c->name, POL_OP_WRITE, NULL, NULL);
 	if (r == 0 && !policy_file_rename_safe(fsd.policy, c->a->state, judge_state(c->b, c->name), false))
 		r = EACCES;
 	if (r == 0) {
+		undo_before(c, c->b, c->name, POL_OP_CREATE);
 		proc_path(c->a->fd, p);
 		if (linkat(AT_FDCWD, p, c->b->fd, c->name, AT_SYMLINK_FOLLOW) < 0)
 			r = errno;
 	}
-	return reply_new(c, c->b, r);
-}
-
-/* Lock, journal and temporary files: kept as well, but who restores all does not want them back. */
-static bool made_by(const struct inode *dir, const char *name, const char *command)
-{
-	uint64_t began = command[0] ? board_started(fsd.board, command) : 0;
-	struct statx x;
-
-	return began && statx(dir->fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &x) == 0 && (x.stx_mask & STATX_BTIME) &&
-	       (uint64_t)x.stx_btime.tv_sec * 1000000000u + x.stx_btime.tv_nsec > began;
-}
-
-/* Keeps what would be lost: name in dir goes to the trash. 0 or errno. */
-static int keep(struct call *c, struct inode *dir, const char *name, struct kept *k)
-{
-	int r = inode_path(dir, name, k->path, sizeof(k->path));
-	struct inode *i = inode_peek(dir, name);
-	struct stat st;
-	bool other = fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
-		     (st.st_nlink > 1 || (i && (i->passed || i->cached)));
-
-	judge_command(c->req, k->command);
-	k->made_by_it = made_by(dir, name, k->command);
-	if (r == 0)
-		r = trash_put(dir, name, k->path, k->command, k->made_by_it, k->token);
-	if (r == 0 && other)
-		links_kept(&st, k->token);
-	return -r;
-}
-
-/* operation: "delete", or "overwrite" by a rename. */
-static void record_kept(struct call *c, struct inode *dir, const char *name, const struct kept *k, enum pol_op op, const char *operation)
-{
-	struct pol_state st = judge_state(dir, name);
-
-	evt_begin(fsd.w->events, "file_soft_deleted", k->command, fuse_req_ctx(c->req)->pid);
-	evt_str(fsd.w->events, "operation", operation);
-	evt_str(fsd.w->events, "path", k->path);
-	evt_str(fsd.w->events, "token", k->token);
-	if (k->made_by_it)
-		evt_int(fsd.w->events, "made_by_same_command", 1);
-	evt_policy(fsd.w->events, "soft_delete", "allow", policy_file(fsd.policy, st, op, judge_who(c->req, st, op)).rule, NULL);
-	evt_end(fsd.w->events);
+	return reply_new(c, c->b, !first, r);
 }
 
 static int keep_deleted(struct call *c, enum pol_op op)
 {
-	struct kept k;
-	int r = keep(c, c->a, c->name, &k);
+	static struct trash_entry e;
+	int r = undo_removed(c, c->a, c->name, TRASH_DELETED, &e);
 
 	if (r == 0)
-		record_kept(c, c->a, c->name, &k, op, "delete");
+		undo_record_removed(c, c->a, c->name, op, &e);
 	return r;
 }
 
@@ -207,7 +171,27 @@ static int rename_judged(struct call *c, struct inode *a, const char *from, stru
 	if (c->flags & RENAME_NOREPLACE)
 		return EEXIST;
 	r = judge(c, b, to, S_ISDIR(dst.st_mode) ? POL_OP_RMDIR : POL_OP_DELETE, NULL, &soft);
-	*ret_keep = soft && !S_ISDIR(dst.st_mode) && !(dst.st_ino == src->st_ino && dst.st_dev == src->st_dev);
+	*ret_keep = soft && !(dst.st_ino == src->st_ino && dst.st_dev == src->st_dev) &&
+		    (!S_ISDIR(dst.st_mode) || (S_ISDIR(src->st_mode) && is_empty(b, to)));
+	return r;
+}
+
+/* What stands there is kept first; the note comes before the move, so that no move is without one. */
+static int move(struct call *c, bool soft)
+{
+	static struct trash_entry e;
+	bool exchange = c->flags & RENAME_EXCHANGE;
+	int r = soft ? undo_removed(c, c->b, c->to, TRASH_REPLACED, &e) : 0;
+
+	if (r)
+		return r;
+	undo_before(c, c->a, c->name, POL_OP_RENAME);
+	r = undo_moved(c, c->a, c->name, c->b, c->to, exchange);
+	if (r == 0 && renameat2(c->a->fd, c->name, c->b->fd, c->to, c->flags) < 0)
+		r = errno;
+	/* Nothing was replaced. Where it does not go back, it lies in the trash, and the record says so. */
+	if (soft && (r == 0 || trash_undo_put(c->b->fd, c->to, &e) < 0))
+		undo_record_removed(c, c->b, c->to, POL_OP_DELETE, &e);
 	return r;
 }
 
@@ -215,7 +199,6 @@ int do_rename(struct call *c)
 {
 	struct inode *a = c->a, *b = c->b, *i, *j, *over;
 	struct stat src, other;
-	struct kept k;
 	bool soft = false;
 	int r = !b ? EACCES : fstatat(a->fd, c->name, &src, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
 
@@ -234,17 +217,7 @@ int do_rename(struct call *c)
 	i = inode_peek(a, c->name);
 	j = c->flags & RENAME_EXCHANGE ? inode_peek(b, c->to) : NULL;
 	over = j ? NULL : inode_peek(b, c->to);
-	r = soft ? keep(c, b, c->to, &k) : 0;
-	if (r == 0 && renameat2(a->fd, c->name, b->fd, c->to, c->flags) < 0) {
-		r = errno;
-		/* Nothing was replaced. Where it does not go back, it lies in the trash, and the record says so. */
-		if (soft && trash_undo(b, c->to, k.token) == 0)
-			soft = false;
-	} else if (r) {
-		soft = false;
-	}
-	if (soft)
-		record_kept(c, b, c->to, &k, POL_OP_DELETE, "overwrite");
+	r = move(c, soft);
 	if (r)
 		return r;
 	if (over && over != i)

@@ -16,7 +16,7 @@ static const struct { const char *shape, *key; } later[] = {
 	{ "network rule", "methods" }, { "network rule", "paths" }, { "network rule", "tls" }, { "network rule", "dlp" },
 	{ "command rule", "env_allow" }, { "command rule", "env_deny" }, { "command rule", "env_max_bytes" },
 	{ "command rule", "env_max_keys" }, { "command rule", "env_block_iteration" },
-	{ "redirect_to", "environment" }, { "file rule", "undo" }, { "file rule", "redirect_to" },
+	{ "redirect_to", "environment" }, { "file rule", "redirect_to" },
 };
 
 void parse_warn_later(struct parse *p, const char *shape, const struct node *key)

@@ -58,7 +58,7 @@ static void test_rules(void **state UNUSED)
 		{ FILE_RULE "timeout: 0s}\n", "f:4:51: error: timeout \"0s\" is not a duration between 1ms and 24h, such as 30s or 5m\n" },
 		{ FILE_RULE "timeout: 24h1ns}\n",
 		  "f:4:51: error: timeout \"24h1ns\" is not a duration between 1ms and 24h, such as 30s or 5m\n" },
-		{ FILE_RULE "undo: no}\n", "f:4:42: warning: key undo of a file rule is not enforced by any daemon yet\nf:4:48: error: undo \"no\" is not one of keep\n" },
+		{ FILE_RULE "undo: no}\n", "f:4:48: error: undo \"no\" is not one of keep\n" },
 		{ FILE_RULE "redirect_to: q}\n",
 		  "f:4:42: warning: key redirect_to of a file rule is not enforced by any daemon yet\n"
 		  "f:4:55: error: redirect_to \"q\" is not an absolute path\n" },
