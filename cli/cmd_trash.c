@@ -271,7 +271,8 @@ static int restore(const struct opts *o)
 			cJSON_AddStringToObject(j, "restored_to", path);
 			cJSON_AddItemToArray(all, j);
 		} else if (r == 0) {
-			printf("%s to %s\n", o->dry ? "would be restored" : "restored", str_display(path, strlen(path), shown, sizeof(shown)));
+			printf("%s to %s\n", o->dry ? "would be restored" : "restored",
+			       str_display(path, strlen(path), shown, sizeof(shown)));
 		}
 	}
 	if (o->json)

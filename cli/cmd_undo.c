@@ -95,7 +95,8 @@ static void print(struct result *res, const char *session, const char *command)
 	cJSON *j;
 
 	if (!res->json) {
-		printf("%d given back, %d taken away, %d not undone%s\n", res->n_done, res->n_aside, res->n_not, res->dry ? " (dry run)" : "");
+		printf("%d given back, %d taken away, %d not undone%s\n", res->n_done, res->n_aside, res->n_not,
+		       res->dry ? " (dry run)" : "");
 		return;
 	}
 	j = cJSON_CreateObject();
@@ -139,7 +140,8 @@ int cmd_undo(int argc, char **argv)
 	res.not_done = cJSON_CreateArray();
 	r = ask(s, words[1], flags, &res, &err);
 	if (r >= 0 && !res.n_done && !res.n_aside && !res.n_not && !res.json)
-		r = err_set(&err, -ENOENT, "nothing is kept of command %s: agentsh events query --session %s shows what it did", words[1], words[0]);
+		r = err_set(&err, -ENOENT, "nothing is kept of command %s: agentsh events query --session %s shows what it did",
+			    words[1], words[0]);
 	else if (r >= 0)
 		print(&res, words[0], words[1]);
 	cJSON_Delete(res.done);

@@ -12,7 +12,7 @@
 
 #define IPC_BODY_MAX 65000
 #define IPC_HEADER 16
-#define IPC_TRASH_KIND 24 /* bits 24-27 of that mode: 0 deleted, 1 replaced by a rename, 2 overwritten, 3 truncated, 4 put aside by an undo */
+#define IPC_TRASH_KIND 24 /* bits 24-27 there: 0 deleted, 1 replaced by a rename, 2 overwritten, 3 truncated, 4 put aside by an undo */
 #define IPC_TRASH_MADE_BY_IT (1u << 31) /* in the mode of a TRASH_LIST entry: a passing file of the command that deleted it */
 enum { IPC_MORE = 1 };                              /* flag: another frame of the same answer follows */
 

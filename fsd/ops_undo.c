@@ -83,7 +83,8 @@ int undo_moved(struct call *c, const struct inode *a, const char *from, const st
 	return r == 0 ? -journal_add(&note) : -r;
 }
 
-static void record(struct call *c, const char *type, enum pol_op op, const char *operation, const struct trash_entry *e, struct pol_state st)
+static void record(struct call *c, const char *type, enum pol_op op, const char *operation, const struct trash_entry *e,
+		   struct pol_state st)
 {
 	struct evtlog *l = fsd.w->events;
 	struct pol_verdict v = verdict(c, st, op);
@@ -153,6 +154,7 @@ int undo_overwrite(struct call *c, enum trash_kind kind)
 	if (r < 0)
 		return -r;
 	i->kept = mark;
-	record(c, e.token[0] ? "file_kept" : "file_not_kept", POL_OP_WRITE, kind == TRASH_TRUNCATED ? "truncate" : "overwrite", &e, i->state);
+	record(c, e.token[0] ? "file_kept" : "file_not_kept", POL_OP_WRITE, kind == TRASH_TRUNCATED ? "truncate" : "overwrite", &e,
+	       i->state);
 	return 0;
 }

@@ -103,6 +103,14 @@ int64_t mtime_of(int fd)
 	return fstat(fd, &st) < 0 ? 0 : st.st_mtim.tv_sec * (int64_t)NS + st.st_mtim.tv_nsec;
 }
 
+void mtime_set(int fd, int64_t at)
+{
+	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = at / (int64_t)NS, .tv_nsec = at % (int64_t)NS } };
+
+	if (at > 0)
+		utimensat(fd, "", t, AT_EMPTY_PATH);
+}
+
 int entry_read(const char *token, struct trash_entry *ret)
 {
 	char name[TOKEN_CAP + 8], text[4096], kind, made;
@@ -118,8 +126,8 @@ int entry_read(const char *token, struct trash_entry *ret)
 		return -ENOENT;
 	text[n] = 0;
 	*ret = (struct trash_entry){ 0 };
-	if (sscanf(text, "%c%c %lu %lx:%lx:%ld %ld %63s%n", &kind, &made, &ret->seq, &ret->of.dev, &ret->of.ino, &ret->of.born, &ret->dir_mtime,
-		   ret->command, &at) != 8 || text[at] != ' ' || strlen(text + at + 1) >= PATH_CAP)
+	if (sscanf(text, "%c%c %lu %lx:%lx:%ld %ld %63s%n", &kind, &made, &ret->seq, &ret->of.dev, &ret->of.ino, &ret->of.born,
+		   &ret->dir_mtime, ret->command, &at) != 8 || text[at] != ' ' || strlen(text + at + 1) >= PATH_CAP)
 		return -EBADMSG;
 	while (k < TRASH__COUNT && letters[k] != kind)
 		k++;
@@ -352,7 +360,8 @@ static void adopt(const char *token)
 
 	e = (struct trash_entry){ .kind = TRASH_DELETED, .seq = trash_seq() };
 	snprintf(e.token, sizeof(e.token), "%s", token);
-	if (ident_of(fsd.trash, token, &e.of, &st) == 0 && str_format(e.path, sizeof(e.path), "%s/recovered-%s", fsd.workspace, token) == 0)
+	if (ident_of(fsd.trash, token, &e.of, &st) == 0 &&
+	    str_format(e.path, sizeof(e.path), "%s/recovered-%s", fsd.workspace, token) == 0)
 		entry_write(&e);
 }
 
@@ -375,8 +384,8 @@ static void reconcile(void)
 				unlinkat(fsd.trash, d->d_name, 0);
 			else if (n == TOKEN_LEN && !there(token))
 				adopt(token);
-			else if (!strcmp(d->d_name + TOKEN_LEN, ".ok") && faccessat(fsd.trash, token, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-				 errno == ENOENT)
+			else if (!strcmp(d->d_name + TOKEN_LEN, ".ok") &&
+				 faccessat(fsd.trash, token, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 				unlinkat(fsd.trash, d->d_name, 0);
 		}
 		entries_end(&it);
@@ -425,6 +434,7 @@ static int trash_beside(int ws)
 int trash_open(void)
 {
 	int ws = fsd.trees[0].fd, probe, r = 0;
+	int64_t before = mtime_of(ws);
 
 	if (mkdirat(fsd.w->session_dir, "trash", 0700) < 0 && errno != EEXIST)
 		return -errno;
@@ -435,6 +445,7 @@ int trash_open(void)
 	/* A rename works only inside one mount: try it. A name that is taken there says so too. */
 	if (probe >= 0 && renameat2(fsd.trash, ".probe", ws, WS_PROBE, RENAME_NOREPLACE) == 0) {
 		unlinkat(ws, WS_PROBE, 0);
+		mtime_set(ws, before);
 	} else if (probe >= 0 && errno == EEXIST) {
 		unlinkat(fsd.trash, ".probe", 0);
 	} else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is kept of what commands destroyed, and the way back. Errors are negative errno. Everything lies in one directory (fsd.trash) on the
+/* What is kept of what commands destroyed, and the way back. Errors are negative errno. All lies in one directory (fsd.trash) on the
  * workspace's own mount, which no session sees:
  *
  *     TOKEN.ok    a symbolic link whose text is the index entry: made with its content at once, journalled as names are
@@ -7,7 +7,7 @@
  *     TOKEN.part  a copy that is not whole yet
  *     journal     names that were made and moved: journal.c
  *
- * An entry without data is pending: what it announces has not happened. Entry first, then the data under its name: that is the commit. Back:
+ * An entry without data is pending: what it announces has not happened. Entry first, then the data under its name: that commits it. Back:
  * the data first, then the entry. So a worker that dies anywhere leaves a file in its place or in the trash. */
 #ifndef FSD_TRASH_H
 #define FSD_TRASH_H
@@ -41,7 +41,8 @@ bool trash_name(const struct inode *dir, const char *name); /* agentsh's own: no
 uint64_t trash_seq(void);
 int ident_of(int fd, const char *name, struct ident *ret, struct stat *ret_st); /* fd itself with name "" */
 bool ident_same(const struct ident *a, const struct ident *b);
-int64_t mtime_of(int fd);
+int64_t mtime_of(int fd);                         /* nanoseconds; 0: not known, and mtime_set then does nothing */
+void mtime_set(int fd, int64_t at);
 uint64_t trash_bytes(const struct stat *st);      /* what it counts for, never 0 */
 /* Moves name out of the directory into the trash; *e has kind, command, began and path, and gets the rest. */
 int trash_put(int dir, const char *name, struct trash_entry *e);
@@ -56,11 +57,11 @@ int entries_begin(struct trash_iter *it);
 bool entries_next(struct trash_iter *it, struct trash_entry *ret, struct stat *ret_st); /* those with data; false: the end, closed */
 void entries_end(struct trash_iter *it);
 int trash_purge(uint32_t id, int sock, struct ipc_frame *f);
-void trash_hold(bool hold);                                      /* nothing is purged to make room meanwhile: what is given back is old */
+void trash_hold(bool hold);                /* nothing is purged to make room meanwhile: what is given back is old */
 int trash_limits(struct ipc_frame *f);                           /* SET_TRASH */
 
 /* preimage.c */
-/* Keeps the content of the file that fd (O_PATH will do) holds, before it changes; *e as for trash_put, with of. -EFBIG: too large to copy. */
+/* Keeps the content of the file that fd (O_PATH will do) holds, before it changes; *e as for trash_put. -EFBIG: too large to copy. */
 int preimage_take(int fd, struct trash_entry *e);
 /* Content of from into to, which is empty: a clone, else a copy of at most max bytes (-EFBIG). */
 int content_copy(int from, int to, uint64_t max);

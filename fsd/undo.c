@@ -15,7 +15,6 @@
 #define SEND_MS 5000
 #define BATCH 50000
 #define ITEM_MAX (2 * PATH_CAP + 32)
-#define NS 1000000000ll
 enum { WHAT_MADE = 16, WHAT_MOVED, WHAT_EXCHANGED, WHAT_NOT_KEPT, WHAT_PURGED };
 enum { DRY_RUN = 1, FORCE = 2 };
 
@@ -167,14 +166,6 @@ static void say(struct run *u, unsigned what, int r, const char *path, const cha
 	u->in_batch++;
 }
 
-static void set_mtime(int fd, int64_t at)
-{
-	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = at / NS, .tv_nsec = at % NS } };
-
-	if (at > 0)
-		utimensat(fd, "", t, AT_EMPTY_PATH);
-}
-
 /* The directory of path, as the owner, who may change names there; *ret_of of what stands there: dev 0, nothing. */
 static int stand_at(int sock, const char *path, const char **ret_last, struct ident *ret_of, struct stat *ret_st)
 {
@@ -204,7 +195,7 @@ static int stand_at(int sock, const char *path, const char **ret_last, struct id
 static void restore_mtime(int sock, int dir, int64_t at)
 {
 	act_as_owner(sock);
-	set_mtime(dir, at);
+	mtime_set(dir, at);
 	act_as_root();
 }
 
@@ -321,8 +312,8 @@ static int move_back(struct run *u, const struct note_rec *n)
 	if (renameat2(to, to_last, from, from_last, exchange ? RENAME_EXCHANGE : RENAME_NOREPLACE) < 0)
 		return -errno;
 	act_as_owner(u->sock);
-	set_mtime(to, n->to_mtime);
-	set_mtime(from, n->dir_mtime);
+	mtime_set(to, n->to_mtime);
+	mtime_set(from, n->dir_mtime);
 	act_as_root();
 	return 0;
 }
