@@ -40,7 +40,7 @@ out := $(if $(filter asan,$(B)),$(O)/bin,bin)
 BINS := $(addprefix $(out)/,agentsh agentsh-netd agentsh-fsd agentsh-execd agentsh-shell-shim)
 DEPS := gcc make pkg-config libc6-dev libnetfilter-queue-dev libnftnl-dev libmnl-dev libc-ares-dev libnghttp2-dev libssl-dev libfuse3-dev \
         libseccomp-dev libyaml-dev liblmdb-dev libcap-dev nettle-dev libcjson-dev libcmocka-dev \
-        jq curl git python3 openssl iproute2 nftables procps busybox libcap2-bin util-linux ca-certificates
+        jq curl git python3 strace openssl iproute2 nftables procps busybox libcap2-bin util-linux ca-certificates
 
 .PHONY: help deps build demo test bench lint fuzz install clean bins unit integration
 .DEFAULT_GOAL := build

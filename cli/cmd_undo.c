@@ -16,8 +16,8 @@ static const char *reason(unsigned what, int e)
 		return "too large: its content was not kept";
 	if (what == TRASH_PURGED)
 		return "purged from the trash since";
-	if (what == TRASH_MOVED && e == ENOENT)
-		return "it is not where the command moved it any more";
+	if ((what == TRASH_MOVED || what == TRASH_ATTRS) && e == ENOENT)
+		return "it is not there any more";
 	if (e == EEXIST)
 		return "something else has that name now: move it away, or --force puts it into the trash";
 	if (e == EFBIG)

@@ -7,7 +7,7 @@
 
 #define SESSIONS_MAX 1024
 enum { TRASH_DELETED, TRASH_REPLACED, TRASH_OVERWRITTEN, TRASH_TRUNCATED, TRASH_ASIDE, TRASH_MADE = 16, TRASH_MOVED, TRASH_EXCHANGED,
-	TRASH_NOT_KEPT, TRASH_PURGED };
+	TRASH_NOT_KEPT, TRASH_PURGED, TRASH_ATTRS };
 /* The word for one of them, "" for another number; static. */
 const char *trash_word(unsigned what);
 /* "500", "64K", "5GB", "5GiB": bytes, by powers of 1024. 0, -EINVAL or -ERANGE. */

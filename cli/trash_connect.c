@@ -18,7 +18,7 @@ const char *trash_word(unsigned what)
 	static const char *const words[] = {
 		[TRASH_DELETED] = "deleted", [TRASH_REPLACED] = "replaced", [TRASH_OVERWRITTEN] = "overwritten",
 		[TRASH_TRUNCATED] = "truncated", [TRASH_ASIDE] = "put aside", [TRASH_MADE] = "made", [TRASH_MOVED] = "renamed",
-		[TRASH_EXCHANGED] = "exchanged", [TRASH_NOT_KEPT] = "not kept", [TRASH_PURGED] = "purged",
+		[TRASH_EXCHANGED] = "exchanged", [TRASH_NOT_KEPT] = "not kept", [TRASH_PURGED] = "purged", [TRASH_ATTRS] = "attributes",
 	};
 
 	return what < ARRAY_LEN(words) && words[what] ? words[what] : "";

@@ -194,17 +194,22 @@ static int set_owner_mode(struct call *c)
 	struct inode *i = c->a;
 	uid_t uid = c->which & FUSE_SET_ATTR_UID ? c->attr.st_uid : (uid_t)-1;
 	gid_t gid = c->which & FUSE_SET_ATTR_GID ? c->attr.st_gid : (gid_t)-1;
+	bool keep = false;
 	char p[40];
 	int r = 0;
 
 	proc_path(i->fd, p);
 	if (c->which & FUSE_SET_ATTR_MODE) {
-		r = judge(c, i, NULL, POL_OP_CHMOD, "file_chmod", NULL);
+		r = judge(c, i, NULL, POL_OP_CHMOD, "file_chmod", &keep);
+		if (r == 0 && keep)
+			r = undo_attrs(c);
 		if (r == 0)
 			r = set_mode(i, p, c->attr.st_mode);
 	}
 	if (r == 0 && (c->which & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))) {
-		r = judge(c, i, NULL, POL_OP_CHOWN, "file_chown", NULL);
+		r = judge(c, i, NULL, POL_OP_CHOWN, "file_chown", &keep);
+		if (r == 0 && keep)
+			r = undo_attrs(c);
 		if (r == 0 && fchownat(i->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 			r = errno;
 		if (r == 0)
@@ -235,7 +240,9 @@ static int set_size_times(struct call *c)
 			strip(p);
 	}
 	if (r == 0 && (c->which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME))) {
-		r = judge(c, i, NULL, POL_OP_WRITE, NULL, NULL);
+		r = judge(c, i, NULL, POL_OP_WRITE, NULL, &keep);
+		if (r == 0 && keep)
+			r = undo_attrs(c);
 		if (c->which & FUSE_SET_ATTR_ATIME)
 			t[0] = c->attr.st_atim;
 		if (c->which & FUSE_SET_ATTR_MTIME)

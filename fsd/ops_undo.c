@@ -54,11 +54,16 @@ static bool begin(const struct call *c, enum note what, const struct inode *dir,
 	return true;
 }
 
+static struct ident ident_in(const struct inode *i)
+{
+	return (struct ident){ i->dev, i->ino, i->born.tv_sec * 1000000000ll + i->born.tv_nsec };
+}
+
 void undo_made(struct call *c, const struct inode *dir, const char *name, struct inode *made, bool second_name)
 {
 	if (!c->undo || !begin(c, NOTE_MADE, dir, name))
 		return;
-	note.of = (struct ident){ made->dev, made->ino, made->born.tv_sec * 1000000000ll + made->born.tv_nsec };
+	note.of = ident_in(made);
 	note.other.ino = second_name;
 	note.dir_mtime = c->before;
 	/* It is there by now: what cannot be written is one name more that stays. */
@@ -81,6 +86,22 @@ int undo_moved(struct call *c, const struct inode *a, const char *from, const st
 	note.dir_mtime = c->before;
 	note.to_mtime = mtime_of(b->fd);
 	return r == 0 ? -journal_add(&note) : -r;
+}
+
+int undo_attrs(struct call *c)
+{
+	struct inode *i = c->a;
+	struct stat st;
+
+	/* What was kept, or made, by this command goes back with its attributes. */
+	if (!begin(c, NOTE_ATTRS, i, NULL) || i->kept == mark_of(note.command))
+		return 0;
+	if (fstat(i->fd, &st) < 0)
+		return errno;
+	note.of = ident_in(i);
+	note.other = (struct ident){ .dev = st.st_mode & 07777, .ino = st.st_uid, .born = st.st_gid };
+	note.dir_mtime = mtime_of(i->fd);
+	return -journal_add(&note);
 }
 
 static void record(struct call *c, const char *type, enum pol_op op, const char *operation, const struct trash_entry *e,

@@ -215,7 +215,7 @@ static int put_aside(int dir, const char *last, const char *path)
 	return trash_put(dir, last, &e);
 }
 
-int put_back(int sock, const struct trash_entry *e, const char *path, bool workspace_only, bool force)
+int put_back(int sock, const struct trash_entry *e, const char *path, bool workspace_only, bool force, bool times)
 {
 	struct stat data, st;
 	bool there, merge;
@@ -242,6 +242,11 @@ int put_back(int sock, const struct trash_entry *e, const char *path, bool works
 		r = unlinkat(fsd.trash, e->token, AT_REMOVEDIR) < 0 ? -EEXIST : 0;
 	else if (r == 0)
 		r = renameat2(fsd.trash, e->token, dir, last, RENAME_NOREPLACE) < 0 ? -errno : 0;
+	if (r == 0 && times) {
+		act_as_owner(sock);
+		mtime_set(dir, e->dir_mtime);
+		act_as_root();
+	}
 	if (r == 0)
 		entry_drop(e->token, trash_bytes(&data));
 	return r;
@@ -267,8 +272,9 @@ int trash_restore(int sock, uint32_t id, struct ipc_frame *f)
 	if (force && !dest[0] && (e.kind == TRASH_OVERWRITTEN || e.kind == TRASH_TRUNCATED))
 		err = write_back(sock, &e, path, true);
 	else
-		err = put_back(sock, &e, path, dest[0], force);
+		err = put_back(sock, &e, path, dest[0], force, false);
 	trash_hold(false);
+	undo_forget_marks();
 	if (err == -EINVAL)
 		return ipc_send_err(sock, id, err, "%s is not in the workspace", path);
 	if (err < 0)

@@ -86,8 +86,10 @@ int ident_of(int fd, const char *name, struct ident *ret, struct stat *ret_st)
 	if (x.stx_mask & STATX_BTIME)
 		ret->born = x.stx_btime.tv_sec * (int64_t)NS + x.stx_btime.tv_nsec;
 	if (ret_st)
-		*ret_st = (struct stat){ .st_dev = ret->dev, .st_ino = x.stx_ino, .st_mode = x.stx_mode, .st_uid = x.stx_uid,
-					 .st_gid = x.stx_gid, .st_size = (off_t)x.stx_size, .st_blocks = (blkcnt_t)x.stx_blocks };
+		*ret_st = (struct stat){
+			.st_dev = ret->dev, .st_ino = x.stx_ino, .st_mode = x.stx_mode, .st_uid = x.stx_uid, .st_gid = x.stx_gid,
+			.st_nlink = x.stx_nlink, .st_size = (off_t)x.stx_size, .st_blocks = (blkcnt_t)x.stx_blocks,
+		};
 	return 0;
 }
 
@@ -365,7 +367,7 @@ static void adopt(const char *token)
 		entry_write(&e);
 }
 
-/* An entry without data never happened, or is given back already; another worker may be about to bring it: then the next start sees to it. */
+/* An entry without data never happened, or is given back already; another worker may be about to bring it: then the next start sees. */
 static void reconcile(void)
 {
 	bool alone = flock(fsd.trash, LOCK_EX | LOCK_NB) == 0;

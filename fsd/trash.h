@@ -67,12 +67,15 @@ int preimage_take(int fd, struct trash_entry *e);
 int content_copy(int from, int to, uint64_t max);
 
 /* journal.c: names that were made and moved, what could not be kept and what is gone; appended, bounded (the older half goes). */
-enum note { NOTE_MADE = 'm', NOTE_MOVED = 'v', NOTE_EXCHANGED = 'x', NOTE_NOT_KEPT = 'k', NOTE_PURGED = 'p', NOTE_UNDONE = 'u' };
+enum note {
+	NOTE_MADE = 'm', NOTE_MOVED = 'v', NOTE_EXCHANGED = 'x', NOTE_ATTRS = 'o',
+	NOTE_NOT_KEPT = 'k', NOTE_PURGED = 'p', NOTE_UNDONE = 'u',
+};
 struct note_rec {
 	enum note what;
 	uint64_t seq;
-	struct ident of, other;           /* other: the second of an exchange */
-	int64_t dir_mtime, to_mtime;
+	struct ident of, other;           /* other: the second of an exchange; attributes: mode, uid, gid; second name: ino 1 */
+	int64_t dir_mtime, to_mtime;      /* of the directories before; attributes: of the file */
 	char command[ID_MAX], path[PATH_CAP], to[PATH_CAP];
 };
 int journal_open(void);
@@ -89,8 +92,8 @@ int place_of(const char *path, bool workspace_only, int *ret_tree, const char **
 int parent_of(int tree, const char *rel, bool make, const char **ret_last);
 /* Whether the owner may change names there; over is what stands there already, or NULL. As the owner. */
 int may_place(int dir, const struct stat *over);
-/* Gives back the data of e at path. force: what stands there goes to the trash first. */
-int put_back(int sock, const struct trash_entry *e, const char *path, bool workspace_only, bool force);
+/* Gives back the data of e at path. force: what stands there goes to the trash first; times: the directory gets the one that it had. */
+int put_back(int sock, const struct trash_entry *e, const char *path, bool workspace_only, bool force, bool times);
 int trash_list(int sock, uint32_t id);
 int trash_restore(int sock, uint32_t id, struct ipc_frame *f);
 /* One frame on a socket that does not block, within the time that is left until (clock_ms). */

@@ -15,7 +15,7 @@
 #define SEND_MS 5000
 #define BATCH 50000
 #define ITEM_MAX (2 * PATH_CAP + 32)
-enum { WHAT_MADE = 16, WHAT_MOVED, WHAT_EXCHANGED, WHAT_NOT_KEPT, WHAT_PURGED };
+enum { WHAT_MADE = 16, WHAT_MOVED, WHAT_EXCHANGED, WHAT_NOT_KEPT, WHAT_PURGED, WHAT_ATTRS };
 enum { DRY_RUN = 1, FORCE = 2 };
 
 /* note: of the journal; else the entry with this token. */
@@ -248,7 +248,7 @@ int write_back(int sock, const struct trash_entry *e, const char *path, bool for
 	if (dir == -EACCES || dir == -EPERM) /* the file's own mode decides about its content */
 		dir = -1;
 	if (!ident_same(&of, &e->of))
-		return put_back(sock, e, path, false, force);
+		return put_back(sock, e, path, false, force, false);
 	fd = dir < 0 ? -1 : openat(dir, last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || ident_of(fd, "", &of, &st) < 0 || !ident_same(&of, &e->of))
 		return -EBUSY;
@@ -276,7 +276,10 @@ static int take_away(struct run *u, const struct note_rec *n)
 		return 1;
 	if (dir < 0)
 		return dir;
-	if (S_ISDIR(st.st_mode)) {
+	if (n->other.ino && st.st_nlink > 1) {
+		/* A second name: in the trash it would still count as one. */
+		r = unlinkat(dir, last, 0) < 0 ? -errno : 0;
+	} else if (S_ISDIR(st.st_mode)) {
 		/* Only an empty one goes: what is in it is somebody else's. */
 		r = unlinkat(dir, last, AT_REMOVEDIR) < 0 ? -errno : 0;
 	} else {
@@ -318,27 +321,59 @@ static int move_back(struct run *u, const struct note_rec *n)
 	return 0;
 }
 
+static int attrs_back(struct run *u, const struct note_rec *n)
+{
+	struct ident of = { 0 };
+	const char *last, *rel;
+	int tree, r = place_of(n->path, false, &tree, &rel);
+	auto_fd dir = -1, fd = -1;
+	char p[40];
+
+	if (r < 0)
+		return r;
+	act_as_owner(u->sock);
+	dir = parent_of(tree, rel, false, &last);
+	fd = dir < 0 ? -1 : openat(dir, last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || ident_of(fd, "", &of, NULL) < 0 || !ident_same(&of, &n->of)) {
+		act_as_root();
+		return made_it(u, &n->of) ? 1 : -ENOENT;
+	}
+	snprintf(p, sizeof(p), "/proc/self/fd/%d", fd);
+	r = fchownat(fd, "", (uid_t)n->other.ino, (gid_t)n->other.born, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	if (chmod(p, n->other.dev & 07777) < 0 && errno != EOPNOTSUPP && r == 0)
+		r = -errno;
+	mtime_set(fd, n->dir_mtime);
+	act_as_root();
+	return r;
+}
+
 static int give_back(struct run *u, const struct trash_entry *e)
 {
-	const char *last;
-	struct ident of;
-	struct stat st;
-	int r;
-
 	if (made_it(u, &e->of))
 		return 1;
 	if (u->dry)
 		return 0;
 	if (e->kind == TRASH_OVERWRITTEN || e->kind == TRASH_TRUNCATED)
 		return write_back(u->sock, e, e->path, u->force);
-	r = put_back(u->sock, e, e->path, false, u->force);
-	if (r == 0) {
-		auto_fd dir = stand_at(u->sock, e->path, &last, &of, &st);
+	return put_back(u->sock, e, e->path, false, u->force, true);
+}
 
-		if (dir >= 0)
-			restore_mtime(u->sock, dir, e->dir_mtime);
+static unsigned what_of(enum note what)
+{
+	switch (what) {
+	case NOTE_MADE:
+		return WHAT_MADE;
+	case NOTE_MOVED:
+		return WHAT_MOVED;
+	case NOTE_EXCHANGED:
+		return WHAT_EXCHANGED;
+	case NOTE_ATTRS:
+		return WHAT_ATTRS;
+	case NOTE_PURGED:
+		return WHAT_PURGED;
+	default:
+		return WHAT_NOT_KEPT;
 	}
-	return r;
 }
 
 /* Positive: there was nothing to do. */
@@ -366,6 +401,9 @@ static void one(struct run *u, const struct step *s)
 	case NOTE_EXCHANGED:
 		r = u->dry ? 0 : move_back(u, n);
 		break;
+	case NOTE_ATTRS:
+		r = u->dry ? 0 : attrs_back(u, n);
+		break;
 	case NOTE_NOT_KEPT:
 		r = -EFBIG;
 		break;
@@ -377,8 +415,7 @@ static void one(struct run *u, const struct step *s)
 	}
 	u->left |= r < 0 && n->what != NOTE_NOT_KEPT && n->what != NOTE_PURGED;
 	if (r <= 0)
-		say(u, n->what == NOTE_MADE ? WHAT_MADE : n->what == NOTE_MOVED ? WHAT_MOVED : n->what == NOTE_EXCHANGED ? WHAT_EXCHANGED :
-		    n->what == NOTE_PURGED ? WHAT_PURGED : WHAT_NOT_KEPT, r, n->path, n->to);
+		say(u, what_of(n->what), r, n->path, n->to);
 }
 
 static void free_run(struct run *u)
