@@ -214,6 +214,34 @@ for at in renameat2:1 renameat2:2 renameat2:4 unlinkat:1 unlinkat:3 ftruncate:1 
 done
 check "control: it was killed each time" is "$died" 25
 
+# Somebody's own session, with that one's rights; nobody else's.
+chmod 711 "$T" "$T/run" "$T/data" && chmod 644 "$T/p.yaml"
+for s in execd fsd netd; do chmod 666 "$T/run/$s.sock"; done
+cp "$A" "$T/agentsh" && chmod 755 "$T/agentsh"
+as_other() { HOME=/ setpriv --reuid=12345 --regid=12345 --clear-groups "$T/agentsh" "$@"; }
+fresh
+rm "$W/a/f5" && mkdir -m 777 "$W/open" && chown -R 12345:12345 "$W/a" "$W"
+find "$W" -exec touch -h -d '2020-01-02 03:04:05.678901234' {} +
+before=$(state) && cp "$T/now" "$T/before"
+SID=$(as_other session create --workspace "$W" --policy "$T/p.yaml" 2>/dev/null | jq -r .id)
+as_other exec --output json "$SID" -- sh -c 'cd /workspace/a && rm -r b f1 && echo x >f2 && chmod 600 f4 && echo y >f4 && chmod 400 f4 && mv f6 ../open/six && ln -s f7 f1 && ln -s / b' >"$T/out.json" 2>/dev/null
+CMD=$(jq -r .command_id "$T/out.json")
+new
+check "another session knows nothing of it" is "$("$A" undo "$SID-x" "$CMD" 2>&1 >/dev/null | grep -c 'unknown session')$(undo 2>&1; grep -c 'nothing is kept' "$T/err")" 11
+HOME=/ setpriv --reuid=4321 --regid=4321 --clear-groups "$T/agentsh" undo "$(jq -r .session_id "$T/out.json")" "$CMD" >/dev/null 2>&1
+check "another user undoes nothing" test "$(stat -c %F "$W/a/b")" = "symbolic link"
+as_other undo "$(jq -r .session_id "$T/out.json")" "$CMD" >"$T/out" 2>"$T/err"
+check "a user undoes what was the user's" is "$? $(cat "$T/err")" "0 "
+same "and it is as it was"
+"$A" session destroy "$SID" >/dev/null
+# What stands between is a link by now: nothing is followed out of the workspace.
+mkdir "$T/outside" && chmod 777 "$T/outside"
+as_other exec --output json "$(jq -r .session_id "$T/out.json")" -- sh -c 'rm -r /workspace/a/b' >"$T/out2.json" 2>/dev/null
+ln -s "$T/outside" "$W/a/b"
+as_other undo "$(jq -r .session_id "$T/out.json")" "$(jq -r .command_id "$T/out2.json")" >/dev/null 2>"$T/err"
+check "an undo follows no link" is "$? $(ls -A "$T/outside")" "1 "
+as_other session destroy "$(jq -r .session_id "$T/out.json")" >/dev/null
+
 # The limits: oldest first; what is larger than all of them is not removed.
 mkdir -p "$HOME/.config/agentsh"
 printf 'trash: {max_bytes: 1M, max_entries: 10, max_age: 1h}\n' >"$HOME/.config/agentsh/config.yaml"
