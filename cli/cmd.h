@@ -20,6 +20,7 @@ int cmd_kill(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_trash(int argc, char **argv);
 int cmd_undo(int argc, char **argv);
+int cmd_checkpoint(int argc, char **argv);
 int cmd_approve(int argc, char **argv);
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);

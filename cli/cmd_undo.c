@@ -6,8 +6,6 @@
 
 #include "cli/trash.h"
 
-enum { DRY_RUN = 1, FORCE = 2 };
-
 struct result { bool json, dry; cJSON *done, *not_done; int n_done, n_not, n_aside; };
 
 static const char *reason(unsigned what, int e)
@@ -90,7 +88,7 @@ static int ask(int s, const char *command, uint8_t flags, struct result *res, st
 	return r == 0 ? err_set(err, -ECONNRESET, "fsd went away during the undo: ask again, it does the rest") : r;
 }
 
-static void print(struct result *res, const char *session, const char *command)
+static void print(struct result *res, const char *session, const char *id, const char *key)
 {
 	cJSON *j;
 
@@ -101,28 +99,52 @@ static void print(struct result *res, const char *session, const char *command)
 	}
 	j = cJSON_CreateObject();
 	cJSON_AddStringToObject(j, "session_id", session);
-	cJSON_AddStringToObject(j, "command_id", command);
+	cJSON_AddStringToObject(j, key, id);
 	cJSON_AddBoolToObject(j, "dry_run", res->dry);
 	cJSON_AddItemToObject(j, "undone", move_ptr(res->done));
 	cJSON_AddItemToObject(j, "not_undone", move_ptr(res->not_done));
 	print_json(j);
 }
 
+int undo_run(const char *session, const char *id, unsigned flags, bool json)
+{
+	struct result res = { .json = json, .dry = flags & UNDO_DRY_RUN };
+	bool since = flags & UNDO_SINCE;
+	struct err err = { 0 };
+	int s, r;
+
+	if (!id_valid(session) || !id_valid(id))
+		return complain("\"%s\" is no id", id_valid(session) ? id : session);
+	s = trash_connect(session, &err);
+	if (s < 0)
+		return complain("%s", err.msg);
+	res.done = cJSON_CreateArray();
+	res.not_done = cJSON_CreateArray();
+	r = ask(s, id, (uint8_t)flags, &res, &err);
+	if (r >= 0 && !since && !res.n_done && !res.n_aside && !res.n_not && !res.json)
+		r = err_set(&err, -ENOENT, "nothing is kept of command %s: agentsh events query --session %s shows what it did", id,
+			    session);
+	else if (r >= 0)
+		print(&res, session, id, since ? "checkpoint_id" : "command_id");
+	cJSON_Delete(res.done);
+	cJSON_Delete(res.not_done);
+	return r < 0 ? complain("%s", err.msg) : res.n_not ? EXIT_ERROR : 0;
+}
+
 int cmd_undo(int argc, char **argv)
 {
-	struct result res = { 0 };
 	const char *words[2] = { NULL, NULL };
-	struct err err = { 0 };
-	uint8_t flags = 0;
-	int n = 0, s, r;
+	unsigned flags = 0;
+	bool json = false;
+	int n = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--dry-run"))
-			flags |= DRY_RUN;
+			flags |= UNDO_DRY_RUN;
 		else if (!strcmp(argv[i], "--force"))
-			flags |= FORCE;
+			flags |= UNDO_FORCE;
 		else if (!strcmp(argv[i], "--json"))
-			res.json = true;
+			json = true;
 		else if (argv[i][0] == '-' || n == 2)
 			return complain("undo: unknown argument \"%s\"", argv[i]);
 		else
@@ -130,21 +152,5 @@ int cmd_undo(int argc, char **argv)
 	}
 	if (n < 2)
 		return complain("usage: agentsh undo SID CMDID [--dry-run] [--force] [--json]");
-	if (!id_valid(words[0]) || !id_valid(words[1]))
-		return complain("\"%s\" is no id", id_valid(words[0]) ? words[1] : words[0]);
-	s = trash_connect(words[0], &err);
-	if (s < 0)
-		return complain("%s", err.msg);
-	res.dry = flags & DRY_RUN;
-	res.done = cJSON_CreateArray();
-	res.not_done = cJSON_CreateArray();
-	r = ask(s, words[1], flags, &res, &err);
-	if (r >= 0 && !res.n_done && !res.n_aside && !res.n_not && !res.json)
-		r = err_set(&err, -ENOENT, "nothing is kept of command %s: agentsh events query --session %s shows what it did",
-			    words[1], words[0]);
-	else if (r >= 0)
-		print(&res, words[0], words[1]);
-	cJSON_Delete(res.done);
-	cJSON_Delete(res.not_done);
-	return r < 0 ? complain("%s", err.msg) : res.n_not ? EXIT_ERROR : 0;
+	return undo_run(words[0], words[1], flags, json);
 }

@@ -25,6 +25,8 @@ static const struct command {
 	  "trash restore TOKEN... [--dest D] [--force] | trash restore --all --session S | trash purge TOKEN...|--ttl D|--quota SIZE | "
 	  "trash empty; all but list with --dry-run, all with --session S and --json" },
 	{ "undo", cmd_undo, "undo SID CMDID [--dry-run] [--force] [--json]: give back what a command deleted, overwrote or renamed" },
+	{ "checkpoint", cmd_checkpoint, "checkpoint create [--reason R] | list | show ID [--diff] | rollback ID [--dry-run] [--force] | "
+	  "purge ID|--older-than D|--keep N [--dry-run]; all with --session S and --json: a session's changes since, taken back together" },
 	{ "approve", cmd_approve, "approve list | approve resolve ID --allow|--deny [--reason R] | approve watch" },
 	{ "policy", cmd_policy, "policy VERB ...: list, show, validate, explain, test, diff, compile or sign policies; "
 	  "policy --help lists the verbs" },
@@ -34,8 +36,8 @@ static const struct command {
 };
 
 /* Named by the contract; saying so clearly beats an unknown command. */
-static const char *const later[] = { "report", "proxy", "checkpoint", "top", "ui", "shim", "audit", "output", "config", "gateway", "llm",
-	"usage", "wrap" };
+static const char *const later[] = { "report", "proxy", "top", "ui", "shim", "audit", "output", "config", "gateway", "llm", "usage",
+	"wrap" };
 
 int complain(const char *fmt, ...)
 {

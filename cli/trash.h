@@ -16,4 +16,8 @@ int trash_size(const char *text, uint64_t *ret);
  * an ended session ends with it. Not to be closed. */
 int trash_connect(const char *id, struct err *err);
 
+/* cmd_undo.c: takes back what a command changed, or with UNDO_SINCE all since a checkpoint; prints; an exit code. */
+enum { UNDO_DRY_RUN = 1, UNDO_FORCE = 2, UNDO_SINCE = 4 };
+int undo_run(const char *session, const char *id, unsigned flags, bool json);
+
 #endif

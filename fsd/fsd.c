@@ -229,6 +229,10 @@ static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who
 		return trash_purge(f->id, sock, f);
 	if (f->type == IPC_TRASH_UNDO)
 		return undo_command(sock, f->id, f);
+	if (f->type == IPC_CHECKPOINT_SET)
+		return checkpoint_set(sock, f->id, f);
+	if (f->type == IPC_CHECKPOINT_LIST)
+		return checkpoint_list(sock, f->id);
 	return fsd.approve ? approve_request(fsd.approve, sock, f) : -ENOSYS;
 }
 

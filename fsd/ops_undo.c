@@ -43,12 +43,12 @@ void undo_before(struct call *c, const struct inode *dir, const char *name, enum
 		c->before = mtime_of(dir->fd);
 }
 
-/* Fills what all records have; false: nobody could ask for an undo. */
+/* Fills what all records have; false: it could not be found again. */
 static bool begin(const struct call *c, enum note what, const struct inode *dir, const char *name)
 {
 	note = (struct note_rec){ .what = what };
 	judge_command(c->req, note.command);
-	if (!note.command[0] || inode_path(dir, name, note.path, sizeof(note.path)) < 0)
+	if (inode_path(dir, name, note.path, sizeof(note.path)) < 0)
 		return false;
 	note.seq = trash_seq();
 	return true;

@@ -230,7 +230,7 @@ static int purge(const char *token, uint64_t bytes)
 
 	if (r < 0)
 		return r;
-	note = (struct note_rec){ .what = NOTE_PURGED, .seq = trash_seq(), .of = e.of };
+	note = (struct note_rec){ .what = NOTE_PURGED, .seq = trash_seq(), .of = e.of, .other.ino = e.seq };
 	snprintf(note.command, sizeof(note.command), "%s", e.command);
 	snprintf(note.path, sizeof(note.path), "%s", e.path);
 	journal_add(&note);
@@ -362,6 +362,7 @@ static void adopt(const char *token)
 
 	e = (struct trash_entry){ .kind = TRASH_DELETED, .seq = trash_seq() };
 	snprintf(e.token, sizeof(e.token), "%s", token);
+	snprintf(e.command, sizeof(e.command), TRASH_RECOVERED);
 	if (ident_of(fsd.trash, token, &e.of, &st) == 0 &&
 	    str_format(e.path, sizeof(e.path), "%s/recovered-%s", fsd.workspace, token) == 0)
 		entry_write(&e);

@@ -16,6 +16,7 @@
 
 #define TOKEN_LEN 32
 #define TOKEN_CAP (TOKEN_LEN + 1)
+#define TRASH_RECOVERED "recovered" /* instead of a command: data that a start found without an entry */
 #define PATH_CAP 3800             /* of a path that is kept, with its end: what a link's text holds beside the rest */
 #define PREIMAGE_MAX (64u << 20)  /* bytes that are copied before a file is overwritten; a clone may be of any size */
 
@@ -70,11 +71,13 @@ int content_copy(int from, int to, uint64_t max);
 enum note {
 	NOTE_MADE = 'm', NOTE_MOVED = 'v', NOTE_EXCHANGED = 'x', NOTE_ATTRS = 'o',
 	NOTE_NOT_KEPT = 'k', NOTE_PURGED = 'p', NOTE_UNDONE = 'u',
+	NOTE_CHECKPOINT = 'c', NOTE_NO_CHECKPOINT = 'n',   /* command: the checkpoint's id; path: its reason */
 };
 struct note_rec {
 	enum note what;
 	uint64_t seq;
-	struct ident of, other;           /* other: the second of an exchange; attributes: mode, uid, gid; second name: ino 1 */
+	struct ident of, other;           /* other: the second of an exchange; attributes: mode, uid, gid; ino 1: a second name;
+					   * purged: ino is its seq */
 	int64_t dir_mtime, to_mtime;      /* of the directories before; attributes: of the file */
 	char command[ID_MAX], path[PATH_CAP], to[PATH_CAP];
 };
@@ -98,6 +101,11 @@ int trash_list(int sock, uint32_t id);
 int trash_restore(int sock, uint32_t id, struct ipc_frame *f);
 /* One frame on a socket that does not block, within the time that is left until (clock_ms). */
 int trash_send(int sock, uint16_t flags, uint32_t id, const struct wr *b, uint64_t until);
+
+/* checkpoint.c: a point in time to which all that was noted and kept since is taken back. */
+int checkpoint_set(int sock, uint32_t id, struct ipc_frame *f);
+int checkpoint_list(int sock, uint32_t id);
+uint64_t checkpoint_find(const char *id);                        /* its seq, 0: there is none */
 
 /* undo.c */
 int undo_command(int sock, uint32_t id, struct ipc_frame *f);

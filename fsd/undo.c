@@ -16,12 +16,13 @@
 #define BATCH 50000
 #define ITEM_MAX (2 * PATH_CAP + 32)
 enum { WHAT_MADE = 16, WHAT_MOVED, WHAT_EXCHANGED, WHAT_NOT_KEPT, WHAT_PURGED, WHAT_ATTRS };
-enum { DRY_RUN = 1, FORCE = 2 };
+enum { DRY_RUN = 1, FORCE = 2, SINCE = 4 };
 
 /* note: of the journal; else the entry with this token. */
 struct step { uint64_t seq; struct note_rec *note; char token[TOKEN_CAP]; };
 struct run {
-	const char *command;
+	const char *command;               /* or a checkpoint's id: then since is its time */
+	uint64_t since;
 	struct step *v;
 	size_t n, room;
 	struct ident *made;                /* what the command made itself */
@@ -64,18 +65,25 @@ static struct note_rec *copy_note(const struct note_rec *n)
 	return c;
 }
 
+static bool wanted(const struct run *u, const char *command, uint64_t seq)
+{
+	return u->since ? seq > u->since && strcmp(command, TRASH_RECOVERED) != 0 : !strcmp(command, u->command);
+}
+
 static int take_note(void *arg, const struct note_rec *n)
 {
 	struct run *u = arg;
 	struct step s = { .seq = n->seq };
 	int r;
 
-	if (strcmp(n->command, u->command) != 0)
-		return 0;
 	if (n->what == NOTE_UNDONE) {
-		u->undone = n->seq;
+		if (!strcmp(n->command, u->command))
+			u->undone = n->seq;
 		return 0;
 	}
+	if (n->what == NOTE_CHECKPOINT || n->what == NOTE_NO_CHECKPOINT ||
+	    !wanted(u, n->command, n->what == NOTE_PURGED ? n->other.ino : n->seq))
+		return 0;
 	s.note = copy_note(n);
 	r = s.note ? add(u, &s) : -ENOMEM;
 	if (r < 0)
@@ -109,7 +117,7 @@ static int gather(struct run *u)
 	while (r == 0 && entries_next(&it, &e, &st)) {
 		struct step s = { .seq = e.seq };
 
-		if (e.kind == TRASH_ASIDE || strcmp(e.command, u->command) != 0)
+		if (e.kind == TRASH_ASIDE || !wanted(u, e.command, e.seq))
 			continue;
 		memcpy(s.token, e.token, sizeof(s.token));
 		r = add(u, &s);
@@ -232,6 +240,7 @@ static int pour(int sock, const struct trash_entry *e, int to)
 		r = errno == EPERM ? 0 : -errno;
 	futimens(to, t);
 	act_as_root();
+	unlinkat(fsd.trash, e->token, 0);
 	entry_drop(e->token, trash_bytes(&st));
 	return r;
 }
@@ -442,6 +451,10 @@ int undo_command(int sock, uint32_t id, struct ipc_frame *f)
 		return ipc_send_err(sock, id, -EINVAL, "that is no command's id");
 	u.dry = flags & DRY_RUN;
 	u.force = flags & FORCE;
+	if (flags & SINCE)
+		u.since = checkpoint_find(command);
+	if (flags & SINCE && !u.since)
+		return ipc_send_err(sock, id, -ENOENT, "there is no checkpoint %s", command);
 	r = gather(&u);
 	if (r < 0) {
 		free_run(&u);

@@ -12,7 +12,7 @@ static const struct { uint16_t type; const char *fields; } reads[] = {
 	{ IPC_OPEN, "s" }, { IPC_ATTACH, "s" }, { IPC_SET_WORKSPACE, "ss" }, { IPC_SET_MOUNT, "s" }, { IPC_SET_LEASE, "s" }, { IPC_SET_ENV, "*s" },
 	{ IPC_SET_FILE, "ss" }, { IPC_SET_HOME, "s" }, { IPC_HAND_BOARD, "s" }, { IPC_HAND_MOUNT, "s" }, { IPC_HAND_LEASE, "s" }, { IPC_HAND_ENV, "*s" },
 	{ IPC_HAND_FILE, "ss" }, { IPC_EXEC_FD, "4" }, { IPC_EXEC, "ss84*s" }, { IPC_EXEC_ARGS, "*s" }, { IPC_KILL, "s" }, { IPC_APPROVAL_RESOLVE, "s1s" },
-	{ IPC_TRASH_RESTORE, "ss1" }, { IPC_SET_TRASH, "888" }, { IPC_TRASH_PURGE, "s" }, { IPC_TRASH_UNDO, "s1" }, { IPC_OK, "*14ss" }, { IPC_OK, "*ss884s" }, { IPC_OK, "*ssssss88" }, { IPC_OK, "sss844s" }, { IPC_ERR, "4s" },
+	{ IPC_TRASH_RESTORE, "ss1" }, { IPC_SET_TRASH, "888" }, { IPC_TRASH_PURGE, "s" }, { IPC_TRASH_UNDO, "s1" }, { IPC_CHECKPOINT_SET, "1ss" }, { IPC_OK, "*ss8" }, { IPC_OK, "*14ss" }, { IPC_OK, "*ss884s" }, { IPC_OK, "*ssssss88" }, { IPC_OK, "sss844s" }, { IPC_ERR, "4s" },
 	{ IPC_EXEC_DONE, "444ssss8888s" }, { IPC_EXEC_STARTED, "4s" }, { IPC_APPROVAL_ASK, "ssssss88" }, { IPC_W_ATTACH, "444" }, { IPC_W_END, "s" },
 };
 

@@ -214,6 +214,31 @@ for at in renameat2:1 renameat2:2 renameat2:4 unlinkat:1 unlinkat:3 ftruncate:1 
 done
 check "control: it was killed each time" is "$died" 25
 
+pairs() { (cd "$T/data/sessions" && find . -path '*/trash/*' -regex '.*/[0-9a-f]*\(\.ok\)?' | sed 's/\.ok$//' | sort | uniq -c | grep -vc ' 2 '); }
+check "each entry has its data, and all data an entry" is "$(pairs)" 0
+
+# Checkpoints: all commands since, together.
+again
+new
+run sh -c 'echo early >/workspace/early'
+before=$(state) && cp "$T/now" "$T/before"
+early=$("$A" checkpoint create --session "$SID" --reason 'before the tests' 2>"$T/err")
+check "a policy that keeps what is written has no warning" is "$(cat "$T/err")" ""
+run sh -c 'cd /workspace; echo one >early; rm -r a/b; echo x >a/new'
+run sh -c 'cd /workspace; echo two >early; mv a/f1 a/f2; echo y >a/new'
+late=$("$A" checkpoint create --session "$SID" --json | jq -r .id)
+run sh -c 'cd /workspace; echo three >early; rm a/new; mkdir b'
+check "checkpoints are listed" is "$("$A" checkpoint list --session "$SID" --json | jq -r '.[].reason' | tr '\n' ,)" "before the tests,manual checkpoint,"
+check "a diff names what changed since" is "$("$A" checkpoint show "$late" --diff --session "$SID" --json | jq -r '.undone[] | .operation + " " + .path' | sed "s|$W/||" | sort | tr '\n' ,)" "deleted a/new,made b,truncated early,"
+"$A" checkpoint rollback "$late" --session "$SID" >/dev/null
+check "a rollback to the later one" is "$(cat "$W/early" "$W/a/new" | tr '\n' ,) $(ls -d "$W/b" 2>/dev/null)" "two,y, "
+check "a checkpoint is purged" is "$("$A" checkpoint purge "$late" --session "$SID") $("$A" checkpoint list --session "$SID" | wc -l)" "removed 1 checkpoint 1"
+"$A" session destroy "$SID" >/dev/null
+"$A" checkpoint rollback "$early" --session "$SID" >"$T/out" 2>"$T/err"
+check "a rollback to the earlier one, after the session's end" is "$? $(cat "$T/err")" "0 "
+same "gives the tree of that time"
+check "a session that has ended gets no new one" is "$("$A" checkpoint create --session "$SID" 2>&1 | grep -c 'has ended')" 1
+
 # Somebody's own session, with that one's rights; nobody else's.
 chmod 711 "$T" "$T/run" "$T/data" && chmod 644 "$T/p.yaml"
 for s in execd fsd netd; do chmod 666 "$T/run/$s.sock"; done
