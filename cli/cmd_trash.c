@@ -11,7 +11,7 @@
 
 #include "cli/trash.h"
 
-#define ENTRIES_MAX 100000
+#define ENTRIES_MAX 1000000
 #define TOKEN_OK 35 /* 32 hexadecimal digits and ".ok" */
 
 struct entry { char token[64], *path, session[ID_MAX], command[ID_MAX]; uint64_t size, when; uint32_t mode; };
@@ -140,6 +140,8 @@ static int collect(struct entries *l, const char *session, struct err *err)
 		while (ipc_answer(s, &frame, err) == 1 && (frame.flags & IPC_MORE))
 			take(l, ids[i]);
 	}
+	if (l->n == ENTRIES_MAX)
+		complain("more than %d entries: the rest is left out", ENTRIES_MAX);
 	if (l->n)
 		qsort(l->v, l->n, sizeof(*l->v), by_path);
 	return n < 0 ? n : 0;

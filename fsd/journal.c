@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "common/log.h"
 #include "fsd/trash.h"
 
 #define JOURNAL "journal"
@@ -100,8 +102,15 @@ static int start_file(void)
 int journal_open(void)
 {
 	int r = start_file();
+	struct stat st;
 
-	return r == 0 ? scan(now, NULL, NULL, &end) : r;
+	if (r == 0)
+		r = scan(now, NULL, NULL, &end);
+	if (r < 0 || fstat(now, &st) < 0 || st.st_size == end)
+		return r;
+	log_warn("session %s: the last %lld bytes of the trash's journal cannot be read: an undo lacks what they noted", fsd.w->id,
+		 (long long)(st.st_size - end));
+	return ftruncate(now, end) < 0 ? -errno : 0;
 }
 
 int journal_add(const struct note_rec *n)

@@ -52,13 +52,15 @@ int content_copy(int from, int to, uint64_t max)
 	}
 }
 
-/* The copy carries what the file had beside its content, for when only the copy is left. */
+/* On the disk before the file changes: a cut of power must not find the one shortened and the other not yet written. The copy carries
+ * what the file had beside its content, for when only the copy is left. */
 static int fill(int from, int to, const struct stat *st)
 {
 	struct timespec t[2] = { st->st_atim, st->st_mtim };
 	int r = content_copy(from, to, PREIMAGE_MAX);
 
-	if (r == 0 && (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0 || futimens(to, t) < 0))
+	if (r == 0 && (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0 || futimens(to, t) < 0 ||
+		       fdatasync(to) < 0))
 		r = -errno;
 	return r;
 }

@@ -230,6 +230,8 @@ static int pour(int sock, const struct trash_entry *e, int to)
 	struct stat st;
 	int r = from < 0 || fstat(from, &st) < 0 || ftruncate(to, 0) < 0 ? -errno : content_copy(from, to, UINT64_MAX);
 
+	if (r == 0 && fdatasync(to) < 0) /* before the copy that is kept goes */
+		r = -errno;
 	if (r < 0)
 		return r;
 	t[0] = st.st_atim;

@@ -284,6 +284,42 @@ printf 'trash: {max_bytes: many}\n' >"$HOME/.config/agentsh/config.yaml"
 check "a limit that is none is refused" is "$("$A" session create --workspace "$W" --policy "$T/p.yaml" 2>&1 >/dev/null | grep -c 'is no size')" 1
 rm "$HOME/.config/agentsh/config.yaml"
 
+# The journal's end is cut off: what is left is used.
+again
+new
+run sh -c 'cd /workspace; mv a/f1 a/moved; rm a/f2; mv a/f3 a/last'
+"$A" session destroy "$SID" >/dev/null
+truncate -s -3 "$T/data/sessions/$SID/trash/journal"
+undo
+check "with the last note cut off the others are undone" is "$? $(cd "$W/a" && echo f1 f2 f3 moved last | xargs -n1 ls 2>/dev/null | tr '\n' ' ')" "0 f1 f2 last "
+check "and it is said" is "$(grep -c 'bytes of the trash.s journal cannot be read' "$T/run/server.log")" 1
+
+# The power is cut: all content is there, in place or given back.
+disk=$T/disk
+mkdir -p "$disk"
+truncate -s 64M "$T/image"
+power_cut() { python3 -c 'import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$disk"; }
+contents() { find "$disk/a" "$disk/b" -type f -exec sha256sum {} + | cut -c1-64 | sort | sha256sum; }
+if mkfs.ext4 -qF "$T/image" && mount -o loop "$T/image" "$disk" 2>/dev/null; then
+	for wait in 0 0.3 1 6; do
+		rm -rf "$disk/a" "$disk/b" && mkdir "$disk/a" "$disk/b"
+		for i in $(seq 60); do head -c $((i * 977)) /dev/urandom >"$disk/a/f$i"; done
+		sync -f "$disk"
+		sum=$(contents)
+		new "$disk"
+		run sh -c 'cd /workspace/a; for i in $(seq 20); do rm f$i; done; for i in $(seq 21 40); do echo x >f$i; done; for i in $(seq 41 60); do mv f$i ../b/g$i; done'
+		sleep "$wait"
+		power_cut
+		"$A" session destroy "$SID" >/dev/null 2>&1
+		soon umount "$disk" 2>/dev/null && mount -o loop "$T/image" "$disk"
+		[ "$wait" = 6 ] && check "control: the command's changes are on the disk" test "$(contents)" != "$sum"
+		undo
+		check "power cut ${wait} s after a command: no content is lost" is "$(contents)" "$sum"
+		"$A" trash empty --session "$SID" >/dev/null 2>&1
+	done
+	soon umount "$disk" 2>/dev/null
+fi
+
 # A file system of its own, small: full, the operation is refused and nothing is lost.
 small=$T/small
 mkdir -p "$small"
@@ -301,6 +337,6 @@ if mount -t tmpfs -o size=8m,nr_inodes=60 tmpfs "$small" 2>/dev/null; then
 	undo
 	check "what was kept comes back" is "$(cat "$small/five" "$small/one" | sha256sum)" "$sum"
 	"$A" session destroy "$SID" >/dev/null
-	umount "$small"
+	soon umount "$small" 2>/dev/null
 fi
 the_end
