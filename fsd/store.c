@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "common/log.h"
@@ -74,43 +73,6 @@ uint64_t trash_seq(void)
 	now = (uint64_t)t.tv_sec * NS + (uint64_t)t.tv_nsec;
 	last = now > last ? now : last + 1;
 	return last;
-}
-
-int ident_of(int fd, const char *name, struct ident *ret, struct stat *ret_st)
-{
-	struct statx x;
-
-	if (statx(fd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
-		return -errno;
-	*ret = (struct ident){ .dev = makedev(x.stx_dev_major, x.stx_dev_minor), .ino = x.stx_ino };
-	if (x.stx_mask & STATX_BTIME)
-		ret->born = x.stx_btime.tv_sec * (int64_t)NS + x.stx_btime.tv_nsec;
-	if (ret_st)
-		*ret_st = (struct stat){
-			.st_dev = ret->dev, .st_ino = x.stx_ino, .st_mode = x.stx_mode, .st_uid = x.stx_uid, .st_gid = x.stx_gid,
-			.st_nlink = x.stx_nlink, .st_size = (off_t)x.stx_size, .st_blocks = (blkcnt_t)x.stx_blocks,
-		};
-	return 0;
-}
-
-bool ident_same(const struct ident *a, const struct ident *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->born == b->born;
-}
-
-int64_t mtime_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) < 0 ? 0 : st.st_mtim.tv_sec * (int64_t)NS + st.st_mtim.tv_nsec;
-}
-
-void mtime_set(int fd, int64_t at)
-{
-	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = at / (int64_t)NS, .tv_nsec = at % (int64_t)NS } };
-
-	if (at > 0)
-		utimensat(fd, "", t, AT_EMPTY_PATH);
 }
 
 int entry_read(const char *token, struct trash_entry *ret)
@@ -418,20 +380,30 @@ static void count(void)
 	make_room(0);
 }
 
-/* In the workspace others may have made it, or a link: then what is deleted would be theirs. */
-static int trash_beside(int ws)
+/* name in dir as root's own, which nobody else may have made: then what is deleted would be theirs. */
+static int own_dir(int dir, const char *name)
 {
 	struct stat st;
+	auto_fd fd = -1;
 
-	if (mkdirat(ws, WS_TRASH, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	fsd.trash = openat(ws, WS_TRASH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fsd.trash < 0 || fstat(fsd.trash, &st) < 0)
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_uid != 0 || (st.st_mode & 07777) != 0700)
-		return -EPERM;
-	hide(fsd.trash);
-	return 0;
+	return st.st_uid != 0 || (st.st_mode & 07777) != 0700 ? -EPERM : move_fd(&fd);
+}
+
+/* Each session's own, in one that is hidden from all. */
+static int trash_beside(int ws)
+{
+	auto_fd all = own_dir(ws, WS_TRASH);
+
+	if (all < 0)
+		return all;
+	hide(all);
+	fsd.trash = own_dir(all, fsd.w->id);
+	return fsd.trash < 0 ? fsd.trash : 0;
 }
 
 int trash_open(void)

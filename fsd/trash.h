@@ -23,7 +23,8 @@
 /* Letters of the index; numbers of IPC_TRASH_KIND. ASIDE: what an undo or a forced restore found in the way. */
 enum trash_kind { TRASH_DELETED, TRASH_REPLACED, TRASH_OVERWRITTEN, TRASH_TRUNCATED, TRASH_ASIDE, TRASH__COUNT };
 
-struct ident { uint64_t dev, ino; int64_t born; };    /* one file for as long as it lives */
+/* One file for as long as it lives; dev 0: the trash's own file system, whatever number it has since the last start. */
+struct ident { uint64_t dev, ino; int64_t born; };
 struct trash_entry {
 	char token[TOKEN_CAP];
 	enum trash_kind kind;
@@ -36,14 +37,17 @@ struct trash_entry {
 	char path[PATH_CAP];
 };
 
+/* ident.c */
+int ident_of(int fd, const char *name, struct ident *ret, struct stat *ret_st); /* fd itself with name "" */
+uint64_t ident_dev(dev_t dev);
+bool ident_same(const struct ident *a, const struct ident *b);
+int64_t mtime_of(int fd);                         /* nanoseconds; 0: not known, and mtime_set then does nothing */
+void mtime_set(int fd, int64_t at);
+
 /* store.c: the index. */
 int trash_open(void);
 bool trash_name(const struct inode *dir, const char *name); /* agentsh's own: nobody makes, moves or removes it */
 uint64_t trash_seq(void);
-int ident_of(int fd, const char *name, struct ident *ret, struct stat *ret_st); /* fd itself with name "" */
-bool ident_same(const struct ident *a, const struct ident *b);
-int64_t mtime_of(int fd);                         /* nanoseconds; 0: not known, and mtime_set then does nothing */
-void mtime_set(int fd, int64_t at);
 uint64_t trash_bytes(const struct stat *st);      /* what it counts for, never 0 */
 /* Moves name out of the directory into the trash; *e has kind, command, began and path, and gets the rest. */
 int trash_put(int dir, const char *name, struct trash_entry *e);

@@ -174,7 +174,7 @@ static void say(struct run *u, unsigned what, int r, const char *path, const cha
 	u->in_batch++;
 }
 
-/* The directory of path, as the owner, who may change names there; *ret_of of what stands there: dev 0, nothing. */
+/* The directory of path, as the owner, who may change names there; *ret_of of what stands there: ino 0, nothing. */
 static int stand_at(int sock, const char *path, const char **ret_last, struct ident *ret_of, struct stat *ret_st)
 {
 	const char *rel;

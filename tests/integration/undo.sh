@@ -297,10 +297,11 @@ check "and it is said" is "$(grep -c 'bytes of the trash.s journal cannot be rea
 # The power is cut: all content is there, in place or given back.
 disk=$T/disk
 mkdir -p "$disk"
-truncate -s 64M "$T/image"
+image=$T/image
+truncate -s 64M "$image"
 power_cut() { python3 -c 'import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$disk"; }
 contents() { find "$disk/a" "$disk/b" -type f -exec sha256sum {} + | cut -c1-64 | sort | sha256sum; }
-if mkfs.ext4 -qF "$T/image" && mount -o loop "$T/image" "$disk" 2>/dev/null; then
+if mkfs.ext4 -qF "$image" && mount -o loop "$image" "$disk" 2>/dev/null; then
 	for wait in 0 0.3 1 6; do
 		rm -rf "$disk/a" "$disk/b" && mkdir "$disk/a" "$disk/b"
 		for i in $(seq 60); do head -c $((i * 977)) /dev/urandom >"$disk/a/f$i"; done
@@ -311,13 +312,17 @@ if mkfs.ext4 -qF "$T/image" && mount -o loop "$T/image" "$disk" 2>/dev/null; the
 		sleep "$wait"
 		power_cut
 		"$A" session destroy "$SID" >/dev/null 2>&1
-		soon umount "$disk" 2>/dev/null && mount -o loop "$T/image" "$disk"
+		# From a copy: whoever else made a mount namespace meanwhile keeps the one that was cut.
+		cp --sparse=always "$image" "$image.$wait"
+		umount -l "$disk"
+		image=$image.$wait
+		mount -o loop "$image" "$disk"
 		[ "$wait" = 6 ] && check "control: the command's changes are on the disk" test "$(contents)" != "$sum"
 		undo
 		check "power cut ${wait} s after a command: no content is lost" is "$(contents)" "$sum"
 		"$A" trash empty --session "$SID" >/dev/null 2>&1
 	done
-	soon umount "$disk" 2>/dev/null
+	umount -l "$disk"
 fi
 
 # A file system of its own, small: full, the operation is refused and nothing is lost.
@@ -337,6 +342,6 @@ if mount -t tmpfs -o size=8m,nr_inodes=60 tmpfs "$small" 2>/dev/null; then
 	undo
 	check "what was kept comes back" is "$(cat "$small/five" "$small/one" | sha256sum)" "$sum"
 	"$A" session destroy "$SID" >/dev/null
-	soon umount "$small" 2>/dev/null
+	umount -l "$small"
 fi
 the_end
