@@ -30,7 +30,8 @@ int ident_of(int fd, const char *name, struct ident *ret, struct stat *ret_st)
 	if (ret_st)
 		*ret_st = (struct stat){
 			.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor), .st_ino = x.stx_ino, .st_mode = x.stx_mode,
-			.st_uid = x.stx_uid, .st_gid = x.stx_gid, .st_nlink = x.stx_nlink, .st_size = (off_t)x.stx_size, .st_blocks = (blkcnt_t)x.stx_blocks,
+			.st_uid = x.stx_uid, .st_gid = x.stx_gid, .st_nlink = x.stx_nlink,
+			.st_size = (off_t)x.stx_size, .st_blocks = (blkcnt_t)x.stx_blocks,
 		};
 	return 0;
 }
