@@ -8,8 +8,11 @@
 
 struct result { bool json, dry; cJSON *done, *not_done; int n_done, n_not, n_aside; };
 
-static const char *reason(unsigned what, int e)
+/* attribute: "" of a whole file. */
+static const char *reason(unsigned what, int e, const char *attribute)
 {
+	if (what == TRASH_NOT_KEPT && attribute[0])
+		return "too large: what its attribute was is not kept";
 	if (what == TRASH_NOT_KEPT)
 		return "too large: its content was not kept";
 	if (what == TRASH_PURGED)
@@ -41,14 +44,16 @@ static void take(struct result *res, unsigned what, int e, const char *path, con
 		cJSON_AddStringToObject(j, "operation", trash_word(what));
 		cJSON_AddStringToObject(j, "path", path);
 		if (other[0])
-			cJSON_AddStringToObject(j, "to", other);
+			cJSON_AddStringToObject(j, what == TRASH_ATTRS || what == TRASH_NOT_KEPT ? "attribute" : "to", other);
 		if (e)
-			cJSON_AddStringToObject(j, "reason", reason(what, e));
+			cJSON_AddStringToObject(j, "reason", reason(what, e, other));
 		cJSON_AddItemToArray(e ? res->not_done : res->done, j);
 	} else if (e) {
-		fprintf(stderr, "agentsh: not undone: %s %s: %s\n", trash_word(what), a, reason(what, e));
+		fprintf(stderr, "agentsh: not undone: %s %s: %s\n", trash_word(what), a, reason(what, e, other));
 	} else if (what == TRASH_MADE) {
 		printf("%s %s\n", res->dry ? "would take away" : "took away", a);
+	} else if (what == TRASH_ATTRS && other[0]) {
+		printf("%s %s (attribute %s)\n", res->dry ? "would give back" : "gave back", a, b);
 	} else if (other[0]) {
 		printf("%s %s to %s\n", res->dry ? "would move back" : "moved back", b, a);
 	} else {

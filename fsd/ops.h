@@ -95,8 +95,9 @@ int undo_moved(struct call *c, const struct inode *a, const char *from, const st
 /* The name goes to the trash; then, when it has happened, the record of it. */
 int undo_removed(struct call *c, struct inode *dir, const char *name, enum trash_kind kind, struct trash_entry *e);
 void undo_record_removed(struct call *c, struct inode *dir, const char *name, enum pol_op op, const struct trash_entry *e);
-/* Before c->a's mode, owner or times change by a rule with undo: keep. */
+/* Before c->a's mode, owner or times change by a rule with undo: keep; before its attribute c->name does. */
 int undo_attrs(struct call *c);
+int undo_xattr(struct call *c);
 /* Before c->a's content changes: it is kept, once for each command. */
 int undo_overwrite(struct call *c, enum trash_kind kind);
 

@@ -109,9 +109,14 @@ static void join_group(struct call *c, int fd)
 static int do_setxattr(struct call *c)
 {
 	bool acl = is_acl(c->name);
-	int r = acl ? judge(c, c->a, NULL, POL_OP_CHMOD, "file_chmod", NULL) : judge(c, c->a, NULL, POL_OP_WRITE, "file_write", NULL);
+	bool keep = false;
+	int r = acl ? judge(c, c->a, NULL, POL_OP_CHMOD, "file_chmod", &keep) : judge(c, c->a, NULL, POL_OP_WRITE, "file_write", &keep);
 	char p[40];
 
+	if (r == 0 && keep && acl)
+		r = undo_attrs(c);
+	if (r == 0 && keep)
+		r = undo_xattr(c);
 	if (r)
 		return r;
 	proc_path(c->a->fd, p);

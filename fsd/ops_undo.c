@@ -98,6 +98,8 @@ int undo_attrs(struct call *c)
 		return 0;
 	if (fstat(i->fd, &st) < 0)
 		return errno;
+	if (st.st_nlink == 0) /* nobody finds it again */
+		return 0;
 	note.of = ident_in(i);
 	note.other = (struct ident){ .dev = st.st_mode & 07777, .ino = st.st_uid, .born = st.st_gid };
 	note.dir_mtime = mtime_of(i->fd);
@@ -145,6 +147,29 @@ int undo_removed(struct call *c, struct inode *dir, const char *name, enum trash
 void undo_record_removed(struct call *c, struct inode *dir, const char *name, enum pol_op op, const struct trash_entry *e)
 {
 	record(c, "file_soft_deleted", op, e->kind == TRASH_REPLACED ? "overwrite" : "delete", e, judge_state(dir, name));
+}
+
+int undo_xattr(struct call *c)
+{
+	static struct trash_entry e;
+	struct stat st;
+	int r;
+
+	if (!begin(c, NOTE_XATTR, c->a, NULL) || (fstat(c->a->fd, &st) == 0 && st.st_nlink == 0))
+		return 0;
+	note.of = ident_in(c->a);
+	r = xattr_note(c->a->fd, c->name, note.to);
+	if (r != -E2BIG)
+		return r == 0 ? -journal_add(&note) : -r;
+	note.what = NOTE_NOT_KEPT;
+	snprintf(note.to, sizeof(note.to), "%s", c->name);
+	e = (struct trash_entry){ .kind = TRASH_OVERWRITTEN };
+	memcpy(e.command, note.command, sizeof(e.command));
+	memcpy(e.path, note.path, sizeof(e.path));
+	r = journal_add(&note);
+	if (r == 0)
+		record(c, "file_not_kept", POL_OP_WRITE, "setxattr", &e, c->a->state);
+	return -r;
 }
 
 int undo_overwrite(struct call *c, enum trash_kind kind)

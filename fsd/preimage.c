@@ -59,10 +59,11 @@ static int fill(int from, int to, const struct stat *st)
 	struct timespec t[2] = { st->st_atim, st->st_mtim };
 	int r = content_copy(from, to, PREIMAGE_MAX);
 
-	if (r == 0 && (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0 || futimens(to, t) < 0 ||
-		       fdatasync(to) < 0))
+	if (r == 0 && (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0 || futimens(to, t) < 0))
 		r = -errno;
-	return r;
+	if (r == 0)
+		r = xattrs_copy(from, to);
+	return r == 0 && fdatasync(to) < 0 ? -errno : r;
 }
 
 int preimage_take(int fd, struct trash_entry *e)

@@ -65,6 +65,13 @@ int trash_purge(uint32_t id, int sock, struct ipc_frame *f);
 void trash_hold(bool hold);                /* nothing is purged to make room meanwhile: what is given back is old */
 int trash_limits(struct ipc_frame *f);                           /* SET_TRASH */
 
+/* xattr.c */
+int xattrs_copy(int from, int to);  /* those that a session is served, onto a file that has none */
+/* What attribute name of the file that fd holds is, or that there is none, as text. -E2BIG: too large for a note. */
+int xattr_note(int fd, const char *name, char out[PATH_CAP]);
+const char *xattr_of_note(const char *note);                     /* the name in it */
+int xattr_back(const char *path, const char *note);
+
 /* preimage.c */
 /* Keeps the content of the file that fd (O_PATH will do) holds, before it changes; *e as for trash_put. -EFBIG: too large to copy. */
 int preimage_take(int fd, struct trash_entry *e);
@@ -73,7 +80,7 @@ int content_copy(int from, int to, uint64_t max);
 
 /* journal.c: names that were made and moved, what could not be kept and what is gone; appended, bounded (the older half goes). */
 enum note {
-	NOTE_MADE = 'm', NOTE_MOVED = 'v', NOTE_EXCHANGED = 'x', NOTE_ATTRS = 'o',
+	NOTE_MADE = 'm', NOTE_MOVED = 'v', NOTE_EXCHANGED = 'x', NOTE_ATTRS = 'o', NOTE_XATTR = 'e',
 	NOTE_NOT_KEPT = 'k', NOTE_PURGED = 'p', NOTE_UNDONE = 'u',
 	NOTE_CHECKPOINT = 'c', NOTE_NO_CHECKPOINT = 'n',   /* command: the checkpoint's id; path: its reason */
 };
@@ -83,7 +90,8 @@ struct note_rec {
 	struct ident of, other;           /* other: the second of an exchange; attributes: mode, uid, gid; ino 1: a second name;
 					   * purged: ino is its seq */
 	int64_t dir_mtime, to_mtime;      /* of the directories before; attributes: of the file */
-	char command[ID_MAX], path[PATH_CAP], to[PATH_CAP];
+	char command[ID_MAX], path[PATH_CAP];
+	char to[PATH_CAP];                /* also: an attribute as it was (xattr.c); of what was not kept, its name */
 };
 int journal_open(void);
 int journal_add(const struct note_rec *n);

@@ -338,6 +338,7 @@ static int attrs_back(struct run *u, const struct note_rec *n)
 	const char *last, *rel;
 	int tree, r = place_of(n->path, false, &tree, &rel);
 	auto_fd dir = -1, fd = -1;
+	struct stat st;
 	char p[40];
 
 	if (r < 0)
@@ -345,11 +346,17 @@ static int attrs_back(struct run *u, const struct note_rec *n)
 	act_as_owner(u->sock);
 	dir = parent_of(tree, rel, false, &last);
 	fd = dir < 0 ? -1 : openat(dir, last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || ident_of(fd, "", &of, NULL) < 0 || !ident_same(&of, &n->of)) {
+	if (fd < 0 || ident_of(fd, "", &of, &st) < 0 || !ident_same(&of, &n->of)) {
 		act_as_root();
 		return made_it(u, &n->of) ? 1 : -ENOENT;
 	}
 	snprintf(p, sizeof(p), "/proc/self/fd/%d", fd);
+	if (n->what == NOTE_XATTR) {
+		r = xattr_back(p, n->to);
+		act_as_root();
+		/* The owner of a file may make it writable. */
+		return r == -EACCES && st.st_uid == fsd.w->owner.uid ? xattr_back(p, n->to) : r;
+	}
 	r = fchownat(fd, "", (uid_t)n->other.ino, (gid_t)n->other.born, AT_EMPTY_PATH) < 0 ? -errno : 0;
 	if (chmod(p, n->other.dev & 07777) < 0 && errno != EOPNOTSUPP && r == 0)
 		r = -errno;
@@ -379,6 +386,7 @@ static unsigned what_of(enum note what)
 	case NOTE_EXCHANGED:
 		return WHAT_EXCHANGED;
 	case NOTE_ATTRS:
+	case NOTE_XATTR:
 		return WHAT_ATTRS;
 	case NOTE_PURGED:
 		return WHAT_PURGED;
@@ -413,6 +421,7 @@ static void one(struct run *u, const struct step *s)
 		r = u->dry ? 0 : move_back(u, n);
 		break;
 	case NOTE_ATTRS:
+	case NOTE_XATTR:
 		r = u->dry ? 0 : attrs_back(u, n);
 		break;
 	case NOTE_NOT_KEPT:
@@ -426,7 +435,7 @@ static void one(struct run *u, const struct step *s)
 	}
 	u->left |= r < 0 && n->what != NOTE_NOT_KEPT && n->what != NOTE_PURGED;
 	if (r <= 0)
-		say(u, what_of(n->what), r, n->path, n->to);
+		say(u, what_of(n->what), r, n->path, n->what == NOTE_XATTR ? xattr_of_note(n->to) : n->to);
 }
 
 static void free_run(struct run *u)

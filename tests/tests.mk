@@ -14,6 +14,7 @@ $(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/fsd/test_links: $(O)/fsd/links.o
+$(O)/unit/fsd/test_xattr: $(O)/fsd/xattr.o
 $(O)/unit/%: tests/unit/%.c $(call objs,common) $(comp_o) $(eval_o)
 	@mkdir -p $(@D)
 	$(call say,UNIT $*)

@@ -18,9 +18,10 @@ P
 state() {
 	(cd "$W" && find . -type f -exec sha256sum {} + | sort -k2; find . -printf '%p %y %l %m %U:%G %n %T@\n' | sort
 		python3 -c 'import os
-for d, _, fs in sorted(os.walk(".")):
-    for f in sorted(fs):
-        for x in os.listxattr(d + "/" + f, follow_symlinks=False): print("xattr", d, f, x)') >"$T/now"
+for d, ds, fs in sorted(os.walk(".")):
+    for f in sorted(fs + ds):
+        p = d + "/" + f
+        for x in sorted(os.listxattr(p, follow_symlinks=False)): print("xattr", p, x, os.getxattr(p, x, follow_symlinks=False).hex())') >"$T/now"
 	sha256sum <"$T/now"
 }
 new() { SID=$("$A" session create --workspace "${1:-$W}" --policy "$T/p.yaml" 2>"$T/err" | jq -r .id); }
@@ -84,6 +85,11 @@ os.rename("f13", "f14")                           # replaces
 os.link("f15", "linked"); os.unlink("f15")
 os.symlink("nowhere", "b/sym"); os.unlink("link"); os.symlink("f2", "link")
 os.chmod("f16", 0o666); open("f16", "w").write("mode")
+for v in b"one", b"", b"two": os.setxattr("f6", "user.note", v)
+os.removexattr("f6", "user.note"); os.setxattr("f17", "user.a b", b"new"); os.setxattr("b", "user.dir", b"x" * 1000)
+fd = os.open(".", os.O_TMPFILE | os.O_RDWR); os.write(fd, b"unnamed"); os.fchmod(fd, 0o640); os.setxattr(fd, "user.own", b"1")
+os.link("/proc/self/fd/%d" % fd, "named", follow_symlinks=True); os.fchmod(fd, 0o600); os.setxattr(fd, "user.own", b"2")
+os.close(fd); os.unlink("b/second"); os.rename("named", "b/second")
 '
 check "control: the tree is another" test "$(state)" != "$before"
 check "one pre-image for each file and command" is "$("$A" trash list --session "$SID" --json | jq '[.[] | select(.path | endswith("/f11"))] | length')" 1
@@ -98,6 +104,44 @@ run sh -c 'cd /workspace; chmod 777 a a/f1; touch a/f2; chmod 644 a/f4; echo x >
 undo
 check "an undo of attributes says no refusal" is "$? $(cat "$T/err")" "0 "
 same "modes and times that a command set are as they were"
+
+# An attribute that no note holds; one of a file whose owner may not write it; ACLs.
+acl() { # FILE WHICH USER: all for that user, none for the group
+	python3 -c 'import os, struct, sys
+e = (1, 7, -1), (2, 7, int(sys.argv[3])), (4, 0, -1), (16, 7, -1), (32, 1, -1)
+os.setxattr(sys.argv[1], "system.posix_acl_" + sys.argv[2], struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *x) for x in e))' "$@"
+}
+again
+"$A" session destroy "$SID" >/dev/null
+acl "$W" access 54321
+acl "$W/a/f8" access 54321
+touch -d '2020-01-02 03:04:05.678901234' "$W/a/f8" "$W"
+before=$(state) && cp "$T/now" "$T/before"
+new
+run python3 -c '
+import os, struct
+os.chdir("/workspace/a")
+def acl(name, which, user):
+    e = (1, 6, -1), (2, 4, user), (4, 4, -1), (16, 5, -1), (32, 0, -1)
+    os.setxattr(name, "system.posix_acl_" + which, struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *x) for x in e))
+acl("f7", "access", 12345); acl("f8", "access", 12345); acl("b", "default", 12345); acl("f9", "access", 12345)
+open("f9", "w").write("and content")
+os.removexattr("f8", "system.posix_acl_access")
+os.setxattr("f10", "user.large", b"x" * 3000); os.setxattr("f10", "user.large", b"y")
+'
+check "control: attributes are others" test "$(state)" != "$before"
+undo
+check "an attribute too large for a note is said" is "$? $(cat "$T/err")" "1 agentsh: not undone: not kept $W/a/f10: too large: what its attribute was is not kept"
+check "and recorded" is "$("$A" events query --session "$SID" --type file_not_kept | jq -r '.operation + " " + .path')" "setxattr $W/a/f10"
+same "ACLs and modes are as they were"
+# Where only the copy is left it carries them.
+run sh -c 'echo x >/workspace/a/f6; echo x >/workspace/a/f8'
+rm "$W/a/f6" "$W/a/f8"
+undo
+check "a copy has the attributes of the file" is "$(state | cat - "$T/now" | grep -c "xattr ./a/f[68] ")" 2
+"$A" session destroy "$SID" >/dev/null
+python3 -c 'import os, sys; os.removexattr(sys.argv[1], "system.posix_acl_access")' "$W"
+new
 
 # A formatter: half of them written in place, half replaced; large ones pass through the kernel.
 again
