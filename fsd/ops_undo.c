@@ -19,7 +19,7 @@ void undo_forget_marks(void)
 /* Of one command: what carries it needs no keeping for that command any more. */
 static uint64_t mark_of(const char *command)
 {
-	uint64_t h = 1469598103934665603ull ^ epoch;
+	uint64_t h = (1469598103934665603ull ^ epoch) * 1099511628211ull;
 
 	for (; *command; command++)
 		h = (h ^ (uint8_t)*command) * 1099511628211ull;

@@ -283,6 +283,23 @@ check "a rollback to the earlier one, after the session's end" is "$? $(cat "$T/
 same "gives the tree of that time"
 check "a session that has ended gets no new one" is "$("$A" checkpoint create --session "$SID" 2>&1 | grep -c 'has ended')" 1
 
+# A mount without a session has no commands, but points in time.
+M=$T/mnt
+mkdir "$M"
+fresh
+SID=$("$A" mount --policy "$T/p.yaml" --json "$W" "$M" | jq -r .id)
+echo early >"$M/early"
+before=$(state) && cp "$T/now" "$T/before"
+early=$("$A" checkpoint create --session "$SID")
+echo over >"$M/early" && rm -r "$M/a/b" && mv "$M/a/f1" "$M/a/f2" && echo new >"$M/a/new" && chmod 777 "$M/a"
+python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.note", b"other")' "$M/a/f6"
+check "control: the mounted tree is another" test "$(state)" != "$before"
+check "a command is not known there" is "$("$A" undo "$SID" cmd-1 2>&1 | grep -c 'nothing is kept')" 1
+"$A" umount "$M"
+"$A" checkpoint rollback "$early" --session "$SID" >"$T/out" 2>"$T/err"
+check "a rollback of a mount, after its end" is "$? $(cat "$T/err")" "0 "
+same "gives the mounted tree of that time"
+
 # Somebody's own session, with that one's rights; nobody else's.
 chmod 711 "$T" "$T/run" "$T/data" && chmod 644 "$T/p.yaml"
 for s in execd fsd netd; do chmod 666 "$T/run/$s.sock"; done
