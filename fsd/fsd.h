@@ -76,6 +76,9 @@ int inode_unnamed(struct inode *dir, const char *name, int fd, struct inode **re
 void inode_limit(size_t n);        /* how many descriptors inodes may keep open */
 int inode_fd(struct inode *i);     /* i->fd, good until many others were asked for; or -ESTALE: it is not where it was */
 struct inode *inode_peek(struct inode *dir, const char *name); /* the one that is known there, or NULL; no reference */
+/* Whether the file has other names that are judged otherwise, each an inode to the kernel: what is done by one must show by the others,
+ * so that the kernel is to remember attributes of none. */
+bool inode_twin(const struct inode *i);
 void inode_forget(struct inode *i, uint64_t n);
 bool inode_hidden(const struct stat *st); /* a directory of agentsh's own: nothing below it is served or changed */
 void inode_unref(struct inode *i); /* gives back one of refs */
@@ -106,5 +109,6 @@ nlink_t links_seen(dev_t dev, ino_t ino, nlink_t n);
 int mount_make(struct worker *w, uint32_t id, struct err *err);
 
 struct fuse_session *ops_session(void);
+void ops_stale(struct inode *i);   /* what attributes of it the kernel remembers are good no more */
 
 #endif

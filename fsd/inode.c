@@ -117,14 +117,27 @@ int inode_fd(struct inode *i)
 	return fd_of(i, 0);
 }
 
-static size_t bucket(dev_t dev, ino_t ino, const struct pol_state *st)
+static size_t bucket(dev_t dev, ino_t ino)
 {
-	return (size_t)((ino * 0x9e3779b97f4a7c15ull + dev * 31 + st->s[0] * 2654435761ull) >> 20) % INODE_BUCKETS;
+	return (size_t)((ino * 0x9e3779b97f4a7c15ull + dev * 31) >> 20) % INODE_BUCKETS;
+}
+
+/* Of from and what follows it the next one that is the same file as i. */
+static struct inode *next_twin(const struct inode *i, struct inode *from)
+{
+	while (from && (from == i || from->dev != i->dev || from->ino != i->ino))
+		from = from->next;
+	return from;
+}
+
+bool inode_twin(const struct inode *i)
+{
+	return !i->dir && next_twin(i, fsd.table[bucket(i->dev, i->ino)]);
 }
 
 static struct inode *find(const struct stat *st, const struct timespec *born, const struct pol_state *state, int tree)
 {
-	struct inode *i = fsd.table[bucket(st->st_dev, st->st_ino, state)];
+	struct inode *i = fsd.table[bucket(st->st_dev, st->st_ino)];
 
 	while (i && !(is(i, st, born) && i->tree == tree && !i->left && pol_state_eq(i->state, *state)))
 		i = i->next;
@@ -133,7 +146,7 @@ static struct inode *find(const struct stat *st, const struct timespec *born, co
 
 static void link_in(struct inode *i)
 {
-	size_t b = bucket(i->dev, i->ino, &i->state);
+	size_t b = bucket(i->dev, i->ino);
 
 	i->next = fsd.table[b];
 	fsd.table[b] = i;
@@ -141,7 +154,7 @@ static void link_in(struct inode *i)
 
 static void unlink_out(struct inode *i)
 {
-	struct inode **p = &fsd.table[bucket(i->dev, i->ino, &i->state)];
+	struct inode **p = &fsd.table[bucket(i->dev, i->ino)];
 
 	while (*p && *p != i)
 		p = &(*p)->next;
@@ -261,6 +274,9 @@ static int first_seen(struct inode *dir, const char *name, int got, struct inode
 	make_room();
 	dir->refs++;
 	link_in(i);
+	/* From now on each of them is asked for, not remembered: see inode_twin. */
+	for (struct inode *o = i->dir ? NULL : next_twin(i, fsd.table[bucket(i->dev, i->ino)]); o; o = next_twin(i, o->next))
+		ops_stale(o);
 	*ret = i;
 	return 0;
 }
@@ -387,7 +403,7 @@ void inode_rejudge(void)
 {
 	struct inode *all = NULL, *i;
 
-	/* The table's order is by state: all leave it first. Nothing is allocated here, so that nothing can fail half-way. */
+	/* All leave the table first: a state is known by those above. Nothing is allocated here, so that nothing can fail half-way. */
 	for (size_t b = 0; b < INODE_BUCKETS; b++)
 		while ((i = fsd.table[b])) {
 			fsd.table[b] = i->next;

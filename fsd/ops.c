@@ -88,13 +88,23 @@ static double entry_seconds(struct pol_state st)
 	return policy_file_asks(fsd.policy, st, POL_OP_STAT) ? 0 : ENTRY_SECONDS;
 }
 
+static double attr_seconds(const struct inode *i)
+{
+	return inode_twin(i) ? 0 : ENTRY_SECONDS;
+}
+
+void ops_stale(struct inode *i)
+{
+	fuse_lowlevel_notify_inval_inode(fsd.se, (fuse_ino_t)(uintptr_t)i, -1, 0);
+}
+
 void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st)
 {
 	memset(e, 0, sizeof(*e));
 	e->ino = (fuse_ino_t)(uintptr_t)i;
 	e->attr = *st;
 	e->attr.st_nlink = links_seen(st->st_dev, st->st_ino, st->st_nlink);
-	e->attr_timeout = ENTRY_SECONDS;
+	e->attr_timeout = attr_seconds(i);
 	e->entry_timeout = entry_seconds(i->state);
 }
 
@@ -169,7 +179,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		fuse_reply_err(req, fd < 0 ? -fd : errno);
 	} else {
 		st.st_nlink = links_seen(st.st_dev, st.st_ino, st.st_nlink);
-		fuse_reply_attr(req, &st, ENTRY_SECONDS);
+		fuse_reply_attr(req, &st, i ? attr_seconds(i) : ENTRY_SECONDS);
 	}
 }
 

@@ -138,6 +138,17 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 # What it keeps comes back, while it is there and after; what it asks is asked.
 "$A" mount --policy "$T/some.yaml" --json "$D" "$M" >"$T/mounted"
 ID=$(jq -r .id "$T/mounted")
+# Names of one file that rules tell apart are one file all the same, at once.
+cat >"$T/names.sh" <<'S'
+mkdir deep && echo 1 >top && ln top deep/name && stat -c '%h %s %a' top deep/name
+echo 12345 >top && stat -c '%h %s' deep/name && echo 67 >>deep/name && stat -c '%h %s' top && cat top
+chmod 600 deep/name && stat -c %a top && ln deep/name deep/third && stat -c %h top deep/name
+rm deep/name && stat -c %h top deep/third && rm top && stat -c '%h %s %a' deep/third
+rm -r deep
+S
+(cd "$N" && sh "$T/names.sh") >"$T/n.names" 2>&1
+(cd "$M" && sh "$T/names.sh") >"$T/m.names" 2>&1
+check "names that are judged otherwise show one file" same "$T/n.names" "$T/m.names"
 mkdir "$D/kept" && echo asked >"$D/q"
 for f in one two; do echo $f >"$D/kept/$f" && rm "$M/kept/$f"; done
 token() { "$A" trash list --json | jq -r --arg t "kept/$1" '.[] | select(.path | endswith($t)) | .token'; }
