@@ -108,7 +108,8 @@ static int statx_of(fuse_ino_t ino, struct statx_out *out)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
 		return -errno;
 	*out = (struct statx_out){
-		.valid = inode_twin(i) ? 0 : ENTRY_MS / 1000, .mask = x.stx_mask & (STATX_BASIC_STATS | STATX_BTIME), .blksize = x.stx_blksize,
+		.valid = inode_twin(i) ? 0 : ENTRY_MS / 1000, .mask = x.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
+		.blksize = x.stx_blksize,
 		.nlink = (uint32_t)links_seen(makedev(x.stx_dev_major, x.stx_dev_minor), x.stx_ino, x.stx_nlink),
 		.uid = x.stx_uid, .gid = x.stx_gid, .mode = x.stx_mode, .ino = x.stx_ino, .size = x.stx_size,
 		.blocks = x.stx_blocks, .atime = sx_time(&x.stx_atime), .btime = sx_time(&x.stx_btime), .ctime = sx_time(&x.stx_ctime),
