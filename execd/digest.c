@@ -73,7 +73,7 @@ static bool stays(const struct policy *p, int fd)
 		return false;
 	path[n] = 0;
 	st = policy_file_path(p, path);
-	return label_settled(p, path) && !policy_file_asks(p, st, POL_OP_WRITE) &&
+	return policy_settled(p, path) && !policy_file_asks(p, st, POL_OP_WRITE) &&
 	       policy_file(p, st, POL_OP_WRITE, (struct pol_who){ 0 }).decision == POL_DENY;
 }
 

@@ -184,12 +184,10 @@ int resolve_entry(int dir, const char *name);                      /* the same o
 /* SHA-256 of the regular file behind an O_PATH descriptor, and whether it has but this name here: no other link, or a mount that is not
  * written through; within a bound of size and time. 0 or negative errno. */
 int digest_file(int fd, uint8_t ret[32], bool *ret_alone);
-bool label_settled(const struct policy *p, const char *path); /* no part of it is a name that the session could make or replace */
 /* digest.c: for struct pol_exec; found out once. */
 struct digest { struct cmd *c; const struct policy *p; const struct exec_facts *f; bool known; int r; uint8_t sum[32]; };
 int digest_exec(void *arg, uint8_t ret[32]);
 /* judge.c */
-bool judge_could_make(const struct policy *p, const char *place); /* the session could have made this name itself; "": no name */
 /* The names of what is run, as the policy is asked about them. Points into f, valid as long as that. */
 struct pol_exec judge_names(const struct session *s, const struct policy *p, const struct exec_facts *f);
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first);

@@ -18,25 +18,6 @@ static bool anonymous(const struct exec_facts *f)
 	return !strncmp(f->resolved, "/memfd:", 7) || (n > 10 && !strcmp(f->resolved + n - 10, " (deleted)"));
 }
 
-/* A name that the session could have made itself, by file rules or on its own tmpfs, says nothing good about the file. */
-bool judge_could_make(const struct policy *p, const char *place)
-{
-	static const char *const own[] = { "/tmp/", "/dev/", "/run/", "/proc/" };
-	static const enum pol_op making[] = { POL_OP_CREATE, POL_OP_SYMLINK, POL_OP_LINK, POL_OP_RENAME };
-	struct pol_state st;
-
-	if (!place[0])
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		if (!strncmp(place, own[i], strlen(own[i])))
-			return true;
-	st = policy_file_path(p, place);
-	for (size_t i = 0; i < ARRAY_LEN(making); i++)
-		if (policy_file_asks(p, st, making[i]) || policy_file(p, st, making[i], (struct pol_who){ 0 }).decision != POL_DENY)
-			return true; /* asked who: one of its programs may be the one that can */
-	return false;
-}
-
 struct pol_exec judge_names(const struct session *s, const struct policy *p, const struct exec_facts *f)
 {
 	struct pol_exec q = { .given = f->place[0] ? f->place : f->given, .resolved = f->resolved[0] ? f->resolved : NULL };
@@ -46,7 +27,7 @@ struct pol_exec judge_names(const struct session *s, const struct policy *p, con
 		q.given = f->resolved;
 	q.untrusted_name = f->place[0] && q.resolved && !name_trusted(p, f);
 	q.written = f->written[0] ? f->written : NULL;
-	q.untrusted_written = q.written && (f->up || !label_settled(p, f->written));
+	q.untrusted_written = q.written && (f->up || !policy_settled(p, f->written));
 	name_twins(s, &q.twins, &q.n_twins); /* that they are known, peek_exec has seen to */
 	return q;
 }

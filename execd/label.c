@@ -121,23 +121,6 @@ int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *
 	return make_set(c, &l);
 }
 
-bool label_settled(const struct policy *p, const char *path)
-{
-	char part[4096];
-	size_t n = strlen(path);
-
-	if (path[0] != '/' || n >= sizeof(part) || strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../"))
-		return false;
-	for (size_t i = 1; i <= n; i++)
-		if (path[i] == '/' || !path[i]) {
-			memcpy(part, path, i);
-			part[i] = 0;
-			if (judge_could_make(p, part))
-				return false;
-		}
-	return true;
-}
-
 static bool file_of(pid_t pid, const char *path, char *out, size_t cap)
 {
 	char link[64];
@@ -168,7 +151,7 @@ static int of_script(const struct cmd *c, const struct policy *p, pid_t pid, uin
 		return r;
 	base = strrchr(name, '/');
 	name_twins(c->s, &q.twins, &q.n_twins);
-	if (label_settled(p, name) && file_of(pid, name, file, sizeof(file)) && label_settled(p, file))
+	if (policy_settled(p, name) && file_of(pid, name, file, sizeof(file)) && policy_settled(p, file))
 		*ret = policy_exec_labels(p, &q);
 	else
 		*ret = policy_labels(p, base ? base + 1 : name, NULL, false);

@@ -171,7 +171,7 @@ int name_find(int root, const char *path, struct exec_facts *f)
 
 bool name_trusted(const struct policy *p, const struct exec_facts *f)
 {
-	return !strcmp(f->place, f->resolved) || label_settled(p, f->place);
+	return !strcmp(f->place, f->resolved) || policy_settled(p, f->place);
 }
 
 void name_submitted(struct cmd *c, struct exec_facts *f)
