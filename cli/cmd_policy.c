@@ -153,7 +153,8 @@ static const struct verb {
 	  "unix connect|bind|listen|sendto PATH|@NAME      signal NAME TARGET,...\n"
 	  "env NAME [for CMD ARGS...]                      dns-redirect NAME\n"
 	  "connect-redirect HOST:PORT\n"
-	  "A relative PATH is taken from the current directory.\n"
+	  "A relative PATH is taken from the current directory. Links are followed, and a program is looked up in PATH, on this\n"
+	  "machine, as a session would; CMD=FILE says which file it is.\n"
 	  "The words behind exec and for are the command's: options stand before.\n",
 	  "agentsh policy explain --policy dev-safe exec git push --force" },
 	{ "test", policy_test_cmd, "[--policy NAME|FILE] [--workspace DIR] FILE.cases...",

@@ -15,6 +15,21 @@ int policy_list_cmd(int argc, char **argv);
 int policy_show_cmd(int argc, char **argv);
 int policy_schema_cmd(int argc, char **argv);
 
+/* policy_look.c. What a question's name leads to on this machine, in a session that has this workspace (its real path). */
+struct looked {
+	char place[4096];      /* of a program: its directory's real path, with the last part as written; "": no file was found */
+	char written[4096];    /* of a program: the name as it was written, absolute, by its text alone */
+	char file[4096];       /* what is opened or run, as a session names it; "": not known */
+	const char *why;       /* not NULL: why the file is not known */
+	bool up, links;        /* the name had a ".."; links lead elsewhere than the name says */
+};
+/* A bare name in PATH, a relative path from the current directory if that is below the workspace, else from the workspace. */
+void look_program(const char *name, const char *workspace, struct looked *ret);
+/* path: absolute, not cleaned. last: a link that it ends in is followed, too. */
+void look_path(const char *path, const char *workspace, bool last, struct looked *ret);
+/* Links of the root directory and where they lead, which a session has as well; static. */
+size_t look_twins(const struct pol_twin **ret);
+
 /* Complains of how a verb was called: its usage. */
 int policy_usage(const char *verb);
 /* Options wherever they stand: flags are set, values taken; the operands are moved to argv's end and begin at the returned index. -1:

@@ -13,6 +13,15 @@
 
 #define REASONS_SHOWN 20
 
+/* What is told: the question as it is judged in the end, and the answer. */
+struct told {
+	struct question q;
+	struct answer a, by_name;    /* by_name.word NULL: the name leads nowhere else */
+	struct looked seen;
+	const char *name;            /* of a file, as it was asked for */
+	bool before, refused;        /* the name alone decided; a redirect that is not carried out */
+};
+
 struct telling { cJSON *list; size_t n, more; bool all, json, other; };   /* other: than the session has */
 
 static void reason(void *arg, const struct pol_reason *r)
@@ -111,11 +120,44 @@ static void more(cJSON *j, const struct question *q, const struct answer *a)
 	buf_fini(&args);
 }
 
+/* Which file was judged, or why none. */
+static void file_lines(cJSON *j, const struct told *o)
+{
+	const char *file = o->seen.file;
+	char note[9000];
+
+	if (o->by_name.word) {
+		snprintf(note, sizeof(note), "%s leads there; what holds for that name alone: %s (%s)", o->name, o->by_name.word,
+			 o->by_name.rule ? o->by_name.rule : "no rule");
+		cJSON_AddStringToObject(j, "file", file);
+		cJSON_AddStringToObject(j, "file_note", note);
+	} else if (o->seen.why) {
+		snprintf(note, sizeof(note), "%s: judged by its name alone", o->seen.why);
+		cJSON_AddNullToObject(j, "file");
+		cJSON_AddStringToObject(j, "file_note", note);
+	} else if (file[0] && o->q.kind == ASK_EXEC) {
+		cJSON_AddStringToObject(j, "file", file);
+		if (o->before)
+			cJSON_AddStringToObject(j, "file_note", "not judged: a command's name decides before its file is looked for");
+	}
+	if (o->q.kind == ASK_EXEC && !o->refused && o->a.decision != POL_DENY)
+		cJSON_AddStringToObject(j, "programs", "those that it starts are judged again, with their files, when they start");
+}
+
+static void print_file(const char *file, const char *note)
+{
+	if (file)
+		printf("file: %s%s%s%s\n", policy_shown(file), note ? " (" : "", policy_shown(note), note ? ")" : "");
+	else if (note)
+		printf("file: %s\n", policy_shown(note));
+}
+
 static void print_text(const cJSON *j)
 {
 	static const struct { const char *key, *shown; } names[] = {
 		{ "decided_for", "decided for" }, { "redirect_to", "redirect to" }, { "resolve_to", "resolve to" },
 		{ "asks_for_seconds", "asks for, seconds" }, { "enforced_by", "enforced by" },
+		{ "rule_says", "rule says" },
 	};
 	const cJSON *e;
 
@@ -125,7 +167,9 @@ static void print_text(const cJSON *j)
 		for (size_t i = 0; i < ARRAY_LEN(names); i++)
 			if (!strcmp(name, names[i].key))
 				name = names[i].shown;
-		if (cJSON_IsString(e))
+		if (!strcmp(name, "file"))
+			print_file(cJSON_GetStringValue(e), cJSON_GetStringValue(cJSON_GetObjectItem(j, "file_note")));
+		else if (cJSON_IsString(e) && strcmp(name, "file_note") != 0)
 			printf("%s: %s\n", name, policy_shown(e->valuestring));
 		else if (cJSON_IsNull(e))
 			printf("%s: no daemon\n", name);
@@ -148,31 +192,119 @@ static int source(const char *policy, const char *workspace, struct buf *text, c
 	return 0;
 }
 
-static int tell(struct policy *p, const struct pol_source *src, const struct question *q, struct telling *t)
+/* The names by which execd judges what was found. */
+static void by_file(const struct policy *p, struct question *q, struct looked *seen)
+{
+	for (size_t i = 0; i < q->n_twins; i++) {
+		const struct pol_twin *t = &q->twins[i];
+		size_t link = strlen(t->link), real = strlen(t->real);
+
+		/* Below a link of the root the policy knows both names. */
+		if (!strncmp(seen->written, t->link, link) && seen->written[link] == '/' && !strncmp(seen->place, t->real, real) &&
+		    !strcmp(seen->place + real, seen->written + link))
+			seen->written[0] = 0;
+	}
+	q->given = seen->place;
+	if (seen->written[0] && strcmp(seen->written, seen->place) != 0) {
+		q->written = seen->written;
+		q->untrusted_written = seen->up || !policy_settled(p, seen->written);
+	}
+}
+
+/* As execd does it: a submitted command by its name, before anything is started; then every exec by its file. */
+static int ask_program(const struct policy *p, const char *workspace, struct told *o, struct err *err)
+{
+	struct question as_named, *q = &o->q;
+	struct answer first;
+	bool named;
+	int r;
+
+	if (q->resolved) /* whoever asks says which file */
+		return question_ask(p, q, &o->a, err);
+	look_program(q->given, workspace, &o->seen);
+	q->n_twins = look_twins(&q->twins);
+	as_named = *q;
+	if (o->seen.file[0]) {
+		by_file(p, q, &o->seen);
+		if (strchr(as_named.given, '/'))
+			as_named = *q;
+		q->resolved = o->seen.file;
+		q->untrusted_name = strcmp(o->seen.place, o->seen.file) != 0 && !policy_settled(p, o->seen.place);
+	}
+	r = question_ask(p, &as_named, &first, err);
+	if (r == 0)
+		r = question_ask(p, q, &o->a, err);
+	if (r < 0)
+		return r;
+	named = q->depth == 0 && (first.decision == POL_DENY || first.decision == POL_REDIRECT);
+	o->before = named && o->seen.file[0] && (first.decision != o->a.decision || first.v.rule_no != o->a.v.rule_no);
+	/* Who said yes to a rule is not asked by it again. */
+	if (named || (q->depth == 0 && first.decision == POL_APPROVE &&
+		      (o->a.decision == POL_ALLOW || o->a.decision == POL_AUDIT || o->a.v.rule_no == first.v.rule_no))) {
+		*q = as_named;
+		r = question_ask(p, q, &o->a, err);
+	}
+	o->refused = o->a.decision == POL_REDIRECT && (q->depth > 0 || q->resolved);
+	return r;
+}
+
+/* Operations that are about a link itself, where the path ends in one. */
+static bool of_link(enum pol_op op)
+{
+	return op == POL_OP_MKDIR || op == POL_OP_RENAME || op == POL_OP_DELETE || op == POL_OP_RMDIR || op == POL_OP_READLINK ||
+	       op == POL_OP_LINK || op == POL_OP_SYMLINK || op == POL_OP_MKNOD;
+}
+
+static int ask_file(const struct policy *p, const char *workspace, const char *written, struct told *o, struct err *err)
+{
+	struct question *q = &o->q;
+	int r = question_ask(p, q, &o->a, err);
+
+	look_path(written, workspace, !of_link(q->op), &o->seen);
+	if (r < 0 || !o->seen.links || !strcmp(o->seen.file, q->path))
+		return r;
+	o->name = written;
+	o->by_name = o->a;
+	q->path = o->seen.file;
+	return question_ask(p, q, &o->a, err);
+}
+
+static void decision_lines(cJSON *j, const struct told *o, const char *where)
+{
+	const struct answer *a = &o->a;
+	auto_free char *message = message_of(&o->q, a);
+
+	cJSON_AddStringToObject(j, "decision", o->refused ? pol_decision_name(POL_DENY) : a->word);
+	if (o->refused)
+		cJSON_AddStringToObject(j, "rule_says", a->word);
+	if (a->rule)
+		cJSON_AddStringToObject(j, o->q.kind == ASK_ENV ? "by" : "rule", a->rule);
+	cJSON_AddStringToObject(j, "at", where);
+	if (message)
+		cJSON_AddStringToObject(j, "message", message);
+}
+
+static int tell(struct policy *p, const struct pol_source *src, const char *written, struct told *o, struct telling *t)
 {
 	struct err err = { 0 };
 	struct pol_enforcer by;
-	struct answer a;
 	char where[4400];
 	cJSON *j;
-	int r;
+	int r = o->q.kind == ASK_EXEC	? ask_program(p, src->workspace, o, &err)
+		: o->q.kind == ASK_FILE ? ask_file(p, src->workspace, written, o, &err)
+					: question_ask(p, &o->q, &o->a, &err);
 
-	if (question_ask(p, q, &a, &err) < 0)
+	if (r < 0)
 		return complain("%s", err.msg);
-	position(p, q, &a, where, sizeof(where));
-	by = policy_enforcer(p, q, &a, src->workspace);
+	position(p, &o->q, &o->a, where, sizeof(where));
+	by = policy_enforcer(p, &o->q, &o->a, src->workspace);
+	if (o->refused)
+		by.how = "refused: the redirect of a program that another one starts is not built";
 	j = cJSON_CreateObject();
-	cJSON_AddStringToObject(j, "decision", a.word);
-	if (a.rule)
-		cJSON_AddStringToObject(j, q->kind == ASK_ENV ? "by" : "rule", a.rule);
-	cJSON_AddStringToObject(j, "at", where);
-	{
-		auto_free char *message = message_of(q, &a);
-
-		if (message)
-			cJSON_AddStringToObject(j, "message", message);
-	}
-	more(j, q, &a);
+	decision_lines(j, o, where);
+	file_lines(j, o);
+	if (!o->refused)
+		more(j, &o->q, &o->a);
 	if (by.daemon)
 		cJSON_AddStringToObject(j, "enforced_by", by.daemon);
 	else
@@ -181,7 +313,7 @@ static int tell(struct policy *p, const struct pol_source *src, const struct que
 	if (!t->json)
 		print_text(j);
 	t->list = t->json ? cJSON_AddArrayToObject(j, "not") : NULL;
-	r = policy_why(src, q, &a, reason, t, &err);
+	r = policy_why(src, &o->q, &o->a, reason, t, &err);
 	if (r < 0)
 		complain("%s", err.msg);
 	if (t->json) {
@@ -229,7 +361,8 @@ static int from_here(char **w, size_t n, char *path, size_t cap)
 		return complain("current directory: %s", strerror(errno));
 	if (str_format(path, cap, "%s/%s", here, w[n - 1]) < 0)
 		return complain("the path is too long");
-	str_clean_path(path);
+	if (w[first][0] == 'u')
+		str_clean_path(path); /* of a file what ".." behind a link leaves is another directory: links are followed first */
 	w[n - 1] = path;
 	return 0;
 }
@@ -282,8 +415,8 @@ static void compare_generations(const struct about *a, const uint8_t hash[32], s
 int policy_explain_cmd(int argc, char **argv)
 {
 	static char *words[CASE_WORDS_MAX];
-	static struct question q;
-	char real[4096], path[4300], asked[8200];
+	static struct told o;
+	char real[4096], path[4300], asked[8200], written[8200] = "";
 	struct about a = { 0 };
 	struct telling t = { 0 };
 	const struct policy_option options[] = { { "--policy", NULL, &a.policy },     { "--workspace", NULL, &a.workspace },
@@ -303,13 +436,14 @@ int policy_explain_cmd(int argc, char **argv)
 		return policy_usage("explain");
 	if (words_of(argc - at, argv + at, words, ARRAY_LEN(words), &n) || from_here(words, n, asked, sizeof(asked)))
 		return EXIT_ERROR;
-	if (question_read(words, n, &q, &err) < 0)
+	snprintf(written, sizeof(written), "%s", n ? words[n - 1] : ""); /* before it is cleaned */
+	if (question_read(words, n, &o.q, &err) < 0)
 		return complain("%s", err.msg);
 	if (about_what(&a, real) == 0 && source(a.policy, a.workspace, &text, path, sizeof(path), &src) == 0)
 		p = policy_open_named(a.policy, a.workspace, hash);
 	if (p) {
 		compare_generations(&a, hash, &t);
-		r = tell(p, &src, &q, &t);
+		r = tell(p, &src, written, &o, &t);
 	}
 	policy_close(p);
 	buf_fini(&text);

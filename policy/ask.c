@@ -29,7 +29,9 @@ static struct pol_net net_of(const struct question *q, struct pol_who who)
 
 static struct pol_verdict ask_exec(const struct policy *p, const struct question *q, struct pol_who who)
 {
-	struct pol_exec x = { .given = q->given, .resolved = q->resolved, .argv = q->argv, .argc = q->argc, .depth = q->depth, .who = who };
+	struct pol_exec x = { .given = q->given, .resolved = q->resolved, .argv = q->argv, .argc = q->argc, .depth = q->depth, .who = who,
+			      .untrusted_name = q->untrusted_name, .written = q->written, .untrusted_written = q->untrusted_written,
+			      .twins = q->twins, .n_twins = q->n_twins };
 
 	if (q->has_sha256) {
 		x.sha256 = digest;

@@ -24,6 +24,9 @@ struct question {
 	const char *method, *service;
 	const char *given, *resolved; const char *const *argv; size_t argc; uint32_t depth;   /* exec; env ... for */
 	uint8_t sha256[32]; bool has_sha256;
+	/* A command whose file was looked up: as in struct pol_exec. Nothing that is read from words sets them. */
+	const char *written; bool untrusted_name, untrusted_written;
+	const struct pol_twin *twins; size_t n_twins;
 	const char *variable;                         /* env */
 	int signal; uint32_t targets; const char *process; int64_t pid;
 };

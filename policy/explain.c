@@ -163,8 +163,10 @@ static bool exec_matches(struct asked *k, const struct rule *u)
 	const struct question *q = k->q;
 	const struct pol_verdict *v = &k->a->v;
 	/* The command that was decided may be one found by looking through the one that was asked about. */
-	bool inner = v->command && strcmp(v->command, q->given) != 0 && (!q->resolved || strcmp(v->command, q->resolved) != 0);
-	const char *given = v->command ? v->command : q->given, *file = inner ? NULL : q->resolved;
+	bool inner = v->command && strcmp(v->command, q->given) != 0 && (!q->resolved || strcmp(v->command, q->resolved) != 0) &&
+		     (!q->written || strcmp(v->command, q->written) != 0);
+	const char *given = v->command ? v->command : q->given;
+	const char *file = inner || !q->resolved || !strcmp(q->resolved, given) ? NULL : q->resolved;
 	const char *const *argv = v->argv ? v->argv : q->argv;
 	size_t argc = v->argv ? v->argc : q->argc;
 

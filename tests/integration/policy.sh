@@ -141,6 +141,60 @@ explain exec -- git push x --force
 check "explain: a command" says "rule: no-push"
 explain exec git pull
 check "explain: the arguments" says 'args_patterns: none matches "pull"'
+# The file that a name leads to.
+mkdir -p "$T/bin"
+printf '#!/bin/sh\n' >"$T/bin/tool" && chmod 755 "$T/bin/tool"
+ln -s "$T/bin/tool" "$T/ws/mine"
+ln -s /etc/shadow "$T/ws/link"
+ln -s loop "$T/ws/loop"
+cat >"$T/policies/places.yaml" <<END
+version: 1
+name: places
+file_rules:
+  - {name: shadow, paths: [/etc/shadow], decision: deny}
+  - {name: all, paths: ["/**"], decision: allow}
+command_rules:
+  - {name: no-tool, commands: ["$T/bin/tool"], decision: deny}
+  - {name: curl-it, commands: [wget], decision: redirect, redirect_to: {command: curl}, message: "by curl"}
+  - {name: asks, commands: [asked], decision: approve}
+  - {name: rest, decision: allow}
+END
+P=places
+PATH=$T/bin:$PATH explain exec tool
+check "explain: a program in PATH" says "rule: no-tool"
+check "explain: its file" says "file: $T/bin/tool"
+check "explain: nothing about what a refused program starts" silent "programs: "
+explain exec tool
+check "explain: a program that is not in PATH" says "rule: rest"
+check "explain: by its name alone" says "file: not found in PATH: judged by its name alone"
+check "explain: what an allowed program starts" says "programs: those that it starts are judged again, with their files, when they start"
+explain exec ./mine
+check "explain: a link's file" says "file: $T/bin/tool"
+check "explain: a link that the session could have made" says "rule: no-tool"
+explain exec tool=/bin/x
+check "explain: a file that is named" silent "file: "
+explain exec /tmp/tool
+check "explain: what is not known of a session" says "file: a session has its own /tmp: what is there is not known: judged by its name alone"
+explain exec depth=1 wget x
+check "explain: a nested redirect" says "decision: deny"
+check "explain: what the rule says" says "rule says: redirect"
+check "explain: why it is refused" says "how: refused: the redirect of a program that another one starts is not built"
+check "explain: not where to" silent "redirect to: "
+explain exec wget x
+check "explain: a redirect" says "redirect to: curl"
+explain exec asked
+check "explain: asked about" says "decision: approve"
+explain read link
+check "explain: a file behind a link" says "rule: shadow"
+check "explain: both names" says "file: /etc/shadow ($T/ws/link leads there; what holds for that name alone: allow (all))"
+explain read /workspace/link
+check "explain: the workspace's other name" says "file: /etc/shadow (/workspace/link leads there"
+explain readlink link
+check "explain: the link itself" says "rule: all"
+explain read loop
+check "explain: a link that leads nowhere" says "file: Too many levels of symbolic links: judged by its name alone"
+check "test: depends on no machine" status 1 env PATH="$T/bin:$PATH" "$A" policy test --policy places - <<<"exec tool -> deny no-tool"
+P=clean
 "$A" policy explain --policy default read /usr/bin/env >"$T/said"
 check "explain: the mount plan" says "/usr: open for reading alone: the mount plan binds it read-only as a whole"
 explain write "/nowhere/$(printf '\033[2Jx')"

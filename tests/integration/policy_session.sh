@@ -36,6 +36,54 @@ check "explain --session: none of that name" is "$("$A" policy explain --session
 want=.session_has_another
 check "explain --session: as it is after an update" is "$(explain read /x)" false
 
+# A command and what explain says of it: by the file that it is, as execd finds it.
+mkdir "$T/tools"
+for n in one two; do printf '#!/bin/sh\necho ran\n' >"$T/tools/$n" && chmod 755 "$T/tools/$n"; done
+ln -s two "$T/tools/three"
+ln -s "$T/tools/one" "$W/free"
+ln -s "$T/tools/two" "$W/one"
+ln -s "$T/tools/secret" "$W/s"
+echo hidden >"$T/tools/secret"
+cat >"$T/policies/files.yaml" <<P
+version: 1
+name: files
+file_rules:
+  - {name: secret, paths: ["$T/tools/secret"], decision: deny}
+  - {name: tools, paths: ["$T/tools/**", "$T/tools"], operations: [read, open, stat, list, readlink, access], decision: allow}
+  - {name: all, paths: ["\${PROJECT_ROOT}", "\${PROJECT_ROOT}/**"], decision: allow}
+command_rules:
+  - {name: no-two, commands: ["$T/tools/two"], decision: deny}
+  - {name: curl-it, commands: [wget], decision: redirect, redirect_to: {command: echo, args: [instead]}}
+  - {name: rest, decision: allow}
+P
+export PATH=$T/tools:$PATH
+FID=$("$A" session create --workspace "$W" --policy files --json 2>/dev/null | jq -r .id)
+live() { (cd "$W/sub" && "$A" exec "$FID" -- "$@" 2>&1); }
+told() { (cd "$W/sub" && "$A" policy explain --session "$FID" --json "$@" | jq -c '[.decision, .rule, .file]'); }
+agree() { # ALLOW|DENY FILE COMMAND...: it runs, or does not, and that is what explain says
+	local want=$1 file=$2 out
+	shift 2
+	out=$(live "$@")
+	case $want/$out in allow/ran | deny/*[Dd]enied*) ;; *) echo "  $out" && return 1 ;; esac
+	is "$(told exec "$@" | jq -c '[.[0], .[2]]')" "[\"$want\",\"$T/tools/$file\"]"
+}
+check "explain and exec: a program that a rule leaves" agree allow one one
+check "explain and exec: a bare name's file" agree deny two two
+check "explain and exec: a link's file" agree deny two three
+check "explain and exec: a link of the session's own to a free program" agree allow one ../free
+check "explain and exec: a link of the session's own that is called like one" agree deny two ../one
+check "explain and exec: an absolute path" agree deny two "$T/tools/../tools/two"
+check "explain and exec: below the workspace's other name" agree deny two /workspace/one
+check "explain and exec: a file behind a link" is "$(live cat ../s | grep -o 'Permission denied') $(told read ../s)" \
+	"Permission denied [\"deny\",\"secret\",\"$T/tools/secret\"]"
+check "explain and exec: the same file without it" is "$(told read "$T/tools/secret")" '["deny","secret",null]'
+check "explain and exec: the link itself" is "$(told readlink ../s)" '["allow","all",null]'
+printf '#!/bin/sh\n' >"$T/tools/wget" && chmod 755 "$T/tools/wget"
+check "explain and exec: a submitted command is redirected" is "$(live wget x) $(told exec wget x)" \
+	"instead [\"redirect\",\"curl-it\",\"$T/tools/wget\"]"
+check "explain and exec: one that another starts is refused" is \
+	"$(live sh -c 'wget x; true' | grep -o -m 1 'Permission denied') $(told exec depth=1 wget x)" "Permission denied [\"deny\",\"curl-it\",\"$T/tools/wget\"]"
+
 # What nobody enforces is said at the start, other warnings with --verbose only.
 cat >"$T/policies/later.yaml" <<'P'
 version: 1
