@@ -42,6 +42,19 @@ static int set_path(char *out, size_t cap, const char *value, char *why, size_t 
 	return -EINVAL;
 }
 
+/* One that is not there would leave names to be looked for elsewhere, without a word. */
+static int set_dir(const char *value, char *why, size_t cap)
+{
+	struct stat st;
+	int r = set_path(config.dir, sizeof(config.dir), value, why, cap);
+
+	if (r == 0 && (stat(config.dir, &st) < 0 || !S_ISDIR(st.st_mode))) {
+		r = -ENOTDIR;
+		snprintf(why, cap, "%.200s is no directory: make it, or leave policies.dir out", config.dir);
+	}
+	return r;
+}
+
 static int set_mode(const char *value, char *why, size_t cap)
 {
 	static const char *const words[] = { "off", "warn", "enforce" };
@@ -86,7 +99,7 @@ static int set(void *arg UNUSED, const char *key, const char *value, char *why, 
 	if (!strncmp(key, "trash.", 6))
 		return set_trash(key + 6, value, why, cap);
 	if (!strcmp(k, "dir"))
-		return set_path(config.dir, sizeof(config.dir), value, why, cap);
+		return set_dir(value, why, cap);
 	if (!strcmp(k, "manifest_path"))
 		return set_path(config.manifest, sizeof(config.manifest), value, why, cap);
 	if (!strcmp(k, "signing.trust_store"))

@@ -357,9 +357,15 @@ mkdir "$T/own"
 cp "$T/policies/clean.yaml" "$T/own/mine.yaml"
 printf 'policies: {dir: %s}\n' "$T/own" >"$T/dir.yaml"
 check "list: the configuration's directory" is "$(AGENTSH_CONFIG=$T/dir.yaml "$A" policy list | jq -r '.[] | select(.name == "mine") | .path')" "$T/own/mine.yaml"
-printf 'policies: {dir: %s}\n' "$T/nowhere" >"$T/dir.yaml"
-check "manifest: no directory" status 1 env AGENTSH_CONFIG="$T/dir.yaml" "$A" policy manifest
-check "manifest: what to do" says "agentsh policy show NAME >$T/nowhere/NAME.yaml"
+for d in nowhere dir.yaml; do
+	printf 'policies:\n  dir: %s\n' "$d" >"$T/dir.yaml"
+	check "configuration: dir is $d" status 1 env AGENTSH_CONFIG="$T/dir.yaml" "$A" policy list
+	check "configuration: its place" says "$T/dir.yaml:2:8: error: policies.dir: $T/$d is no directory: make it, or leave policies.dir out"
+done
+if ! [ -d /etc/agentsh/policies ]; then
+	check "manifest: no directory" status 1 "$A" policy manifest
+	check "manifest: what to do" says "agentsh policy show NAME >/etc/agentsh/policies/NAME.yaml"
+fi
 touch "$T/file"
 check "compile: nowhere to store it" status 1 env AGENTSH_DATA_DIR="$T/file" "$A" policy compile clean
 check "compile: what to do" says "set AGENTSH_DATA_DIR to a directory of yours"
