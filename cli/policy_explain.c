@@ -388,7 +388,12 @@ static int about_what(struct about *a, char real[4096])
 		a->info = session_info(a->session, &err);
 		a->policy = cJSON_GetStringValue(cJSON_GetObjectItem(a->info, "policy"));
 		a->workspace = cJSON_GetStringValue(cJSON_GetObjectItem(a->info, "workspace"));
-		return a->policy && a->workspace ? 0 : complain("%s", err.msg);
+		if (!a->policy || !a->workspace)
+			return complain("%s", err.msg);
+		if (policy_is_file(a->policy) && access(a->policy, R_OK) < 0)
+			return complain("the policy of session %s, %s, cannot be read any more: %s; what the session has stays in force",
+					a->session, a->policy, strerror(errno));
+		return 0;
 	}
 	if (!a->policy && !(a->policy = trust_default(&err)))
 		return complain("%s", err.msg);

@@ -157,20 +157,19 @@ static int make(struct making *m, struct err *err)
 int session_make(const char *workspace, const char *policy, bool verbose, struct made_session *ret, struct err *err)
 {
 	struct making m = { .execd = -1, .fsd = -1, .netd = -1, .workspace = -1, .policy = -1, .board = -1, .out = ret };
-	char real[4096], chosen[4300];
+	char real[4096];
 	int r;
 
 	if (!realpath(workspace, real))
 		return err_set(err, -errno, "workspace %s: %s", workspace, strerror(errno));
 	snprintf(ret->workspace, sizeof(ret->workspace), "%s", real);
-	r = trust_choose(policy, chosen, sizeof(chosen), err);
+	r = trust_choose(policy, ret->policy, sizeof(ret->policy), err);
 	if (r < 0)
 		return r;
-	snprintf(ret->policy, sizeof(ret->policy), "%.255s", chosen);
 	m.workspace = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (m.workspace < 0)
 		return err_set(err, -errno, "workspace %s: %s", real, strerror(errno));
-	r = policy_load(chosen, real, &m.policy, m.hash, verbose ? POLICY_SAYS_ALL : POLICY_SAYS_UNENFORCED, err);
+	r = policy_load(ret->policy, real, &m.policy, m.hash, verbose ? POLICY_SAYS_ALL : POLICY_SAYS_UNENFORCED, err);
 	if (r == 0)
 		r = make(&m, err);
 	hex_encode(m.hash, 32, ret->hash);

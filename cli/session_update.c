@@ -18,7 +18,7 @@ static const char *const daemons[] = { "execd", "fsd", "netd" };
 struct updating {
 	const char *id, *policy;
 	int sock[3], fd;
-	char workspace[4096], was[256];
+	char workspace[4096], was[256], chosen[256];
 	uint8_t hash[32];
 	uint64_t number;        /* that it will have */
 };
@@ -50,7 +50,7 @@ static int prepare(struct updating *u, size_t i, struct err *err)
 
 	wr_bytes(&w, u->hash, sizeof(u->hash));
 	wr_u64(&w, u->number);
-	wr_str(&w, u->policy);
+	wr_str(&w, u->chosen);
 	r = ipc_call(u->sock[i], IPC_POLICY_PREPARE, &w, u->fd, &frame, err);
 	return r < 0 ? err_wrap(err, r, "%s", daemons[i]) : 0;
 }
@@ -69,7 +69,6 @@ static int commit(struct updating *u, struct err *err)
 static int update(struct updating *u, bool wait, struct err *err)
 {
 	const struct timeval limit = { .tv_sec = ANSWER_S };
-	char chosen[4300];
 	struct err why = { 0 };
 	int r = 0;
 
@@ -81,9 +80,9 @@ static int update(struct updating *u, bool wait, struct err *err)
 	if (r >= 0)
 		r = ask_now(u, err);
 	if (r >= 0)
-		r = trust_choose(u->policy, chosen, sizeof(chosen), err);
+		r = trust_choose(u->policy, u->chosen, sizeof(u->chosen), err);
 	if (r >= 0)
-		r = policy_load(chosen, u->workspace, &u->fd, u->hash, POLICY_SAYS_NOTHING, err);
+		r = policy_load(u->chosen, u->workspace, &u->fd, u->hash, POLICY_SAYS_NOTHING, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(daemons) && r >= 0; i++)
@@ -96,7 +95,7 @@ static int update(struct updating *u, bool wait, struct err *err)
 	/* The new policy judges already; what the kernel remembers of look-ups by the old one is a matter of a second. */
 	if (wait && ipc_call(u->sock[1], IPC_POLICY_SETTLED, NULL, -1, &frame, &why) < 0)
 		return err_set(err, why.status, "session %s has policy %s now; waiting for the kernel's look-ups failed: %s", u->id,
-			       u->policy, why.msg);
+			       u->chosen, why.msg);
 	return 0;
 }
 
@@ -107,12 +106,12 @@ static void show(const struct updating *u, bool json)
 
 	hex_encode(u->hash, sizeof(u->hash), hash);
 	if (!json) {
-		printf("Session %s: policy %s, generation %" PRIu64 "\n", u->id, u->policy, u->number);
+		printf("Session %s: policy %s, generation %" PRIu64 "\n", u->id, u->chosen, u->number);
 		return;
 	}
 	j = cJSON_CreateObject();
 	cJSON_AddStringToObject(j, "id", u->id);
-	cJSON_AddStringToObject(j, "policy", u->policy);
+	cJSON_AddStringToObject(j, "policy", u->chosen);
 	cJSON_AddStringToObject(j, "policy_hash", hash);
 	cJSON_AddNumberToObject(j, "generation", (double)u->number);
 	print_json(j);
@@ -139,8 +138,6 @@ int session_update(int argc, char **argv)
 	}
 	if (!u.id || !u.policy)
 		return complain("usage: agentsh session update ID --policy P [--json] [--no-wait]");
-	if (strlen(u.policy) > 255)
-		return complain("session update: the policy's name is longer than 255 bytes");
 	if (getenv("AGENTSH_IN_SESSION"))
 		return complain("this is inside a session: its policy is changed from outside");
 	r = update(&u, wait, &err);

@@ -76,7 +76,7 @@ const struct config *config_get(struct err *err);
  * -EACCES, or what kept it from being looked at, with words. */
 int trust_owned(const char *path, struct err *err);
 /* The policy of a session: given (a name or file; NULL: AGENTSH_POLICY_NAME, then policies.default), held against policies.allowed and
- * allow_files. 0, -EACCES (not allowed) or what config_get says. */
+ * allow_files. Of a file its real path. 0, -EACCES (not allowed) or what config_get says. */
 int trust_choose(const char *given, char *ret, size_t cap, struct err *err);
 /* The name alone of a session for which none is given, whether or not it is allowed: for looking at. NULL with words: there is none to be
  * had. Static, or the environment's. */

@@ -84,6 +84,27 @@ check "explain and exec: a submitted command is redirected" is "$(live wget x) $
 check "explain and exec: one that another starts is refused" is \
 	"$(live sh -c 'wget x; true' | grep -o -m 1 'Permission denied') $(told exec depth=1 wget x)" "Permission denied [\"deny\",\"curl-it\",\"$T/tools/wget\"]"
 
+# A file stays the one that the session was made with.
+mkdir "$T/elsewhere"
+cp "$T/policies/desk.yaml" "$T/elsewhere/named.yaml"
+sed 's/name: notes/name: others/' "$T/policies/desk.yaml" >"$T/tools/named.yaml"
+NID=$(cd "$T/elsewhere" && "$A" session create --workspace "$W" --policy ./named.yaml --json 2>/dev/null | jq -r .id)
+named() { (cd "$T/tools" && "$A" policy explain --session "$NID" --json read "$W/notes" 2>"$T/err") | jq -r .rule; }
+check "a policy's file: its real path is kept" is "$("$A" session info "$NID" | jq -r .policy)" "$T/elsewhere/named.yaml"
+check "a policy's file: list has it" is "$("$A" session list | jq -r ".[] | select(.id == \"$NID\") | .policy")" "$T/elsewhere/named.yaml"
+check "a policy's file: explain takes none of the same name" is "$(named) $(cat "$T/err")" "notes "
+check "a policy's file: nor does update" is \
+	"$(cd "$T/tools" && "$A" session update "$NID" --policy ./named.yaml --json 2>/dev/null | jq -r .policy)" "$T/tools/named.yaml"
+(cd "$T/elsewhere" && "$A" session update "$NID" --policy ./named.yaml >/dev/null)
+echo '# changed' >>"$T/elsewhere/named.yaml" && sed -i 's/name: notes/name: slips/' "$T/elsewhere/named.yaml"
+check "a policy's file: that it has changed is said" is "$(named) $(grep -c 'has another generation than' "$T/err")" "slips 1"
+rm "$T/elsewhere/named.yaml"
+check "a policy's file: that it is gone is said" is "$(named) $(grep -c "$T/elsewhere/named.yaml, cannot be read any more: No such" "$T/err")" " 1"
+deep=$T/$(printf 'd%.0s' {1..240})
+mkdir "$deep" && cp "$T/policies/desk.yaml" "$deep/p.yaml"
+check "a policy's file: a path that is too long is not cut" is \
+	"$(cd "$deep" && "$A" session create --workspace "$W" --policy ./p.yaml 2>&1 | grep -c 'longer than 255 bytes')" 1
+
 # What nobody enforces is said at the start, other warnings with --verbose only.
 cat >"$T/policies/later.yaml" <<'P'
 version: 1
