@@ -173,9 +173,13 @@ static const struct verb {
 	  "agentsh policy compile default" },
 	{ "schema", policy_schema_cmd, "", "the language as a JSON Schema, for editors", "", "agentsh policy schema >agentsh-policy.json" },
 	{ "keygen", policy_keygen, "[--out DIR|FILE]", "a pair of keys to sign policies with",
-	  "--out DIR|FILE       where it is written; without it ./policy.key and ./policy.pub\n", "agentsh policy keygen --out ~/keys" },
+	  "--out DIR|FILE       a directory, for policy.key and policy.pub in it (DIR/ is made when it is not there), or the private\n"
+	  "                     key's file, FILE.pub is beside it; without it ./policy.key and ./policy.pub\n",
+	  "agentsh policy keygen --out ~/keys/" },
 	{ "sign", policy_sign, "--key KEY FILE...", "FILE.sig, the signature of a policy's file",
-	  "--key KEY            the private key, a file that keygen made\n", "agentsh policy sign --key ~/keys/policy.key ./policy.yaml" },
+	  "--key KEY            the private key, a file that keygen made\n"
+	  "\n"
+	  "Errors in a policy are said, and it is signed all the same.\n", "agentsh policy sign --key ~/keys/policy.key ./policy.yaml" },
 	{ "verify", policy_verify, "[--trust DIR] NAME|FILE...", "who signed a policy",
 	  "--trust DIR          the trust store; without it that of the configuration\n",
 	  "agentsh policy verify --trust ~/keys ./policy.yaml" },

@@ -114,6 +114,21 @@ static int write_new(const char *path, mode_t mode, const struct buf *b)
 	return 0;
 }
 
+/* The private key's file: policy.key in a directory, which is made where the name ends in "/"; else the name itself. 0, or complained of. */
+static int key_file(const char *out, char *file, size_t cap)
+{
+	size_t n = strlen(out);
+	bool dir = n && out[n - 1] == '/';
+	struct stat st;
+	int r;
+
+	if (dir && mkdir(out, 0700) < 0 && errno != EEXIST)
+		return complain("%s: %s", out, strerror(errno));
+	dir = dir || (stat(out, &st) == 0 && S_ISDIR(st.st_mode));
+	r = dir ? str_format(file, cap, "%s%spolicy.key", out, out[n - 1] == '/' ? "" : "/") : str_format(file, cap, "%s", out);
+	return r < 0 ? complain("%s: the name is too long", out) : 0;
+}
+
 int policy_keygen(int argc, char **argv)
 {
 	struct buf secret = BUF_INIT(1024), open_key = BUF_INIT(1024);
@@ -123,18 +138,17 @@ int policy_keygen(int argc, char **argv)
 	uint8_t private[KEY_BYTES], public[KEY_BYTES];
 	char file[4200], pub[4300], id[KEY_ID_MAX];
 	struct err err = { 0 };
-	struct stat st;
 	size_t n;
 	int r;
 
 	if (at < 0)
 		return EXIT_ERROR;
-	if (at < argc)
+	if (at < argc || !out[0])
 		return policy_usage("keygen");
-	r = stat(out, &st) == 0 && S_ISDIR(st.st_mode) ? str_format(file, sizeof(file), "%s/policy.key", out) :
-							 str_format(file, sizeof(file), "%s", out);
+	if (key_file(out, file, sizeof(file)))
+		return EXIT_ERROR;
 	n = strlen(file);
-	if (r < 0 || str_format(pub, sizeof(pub), "%.*s.pub", (int)(n > 4 && !strcmp(file + n - 4, ".key") ? n - 4 : n), file) < 0)
+	if (str_format(pub, sizeof(pub), "%.*s.pub", (int)(n > 4 && !strcmp(file + n - 4, ".key") ? n - 4 : n), file) < 0)
 		return complain("%s: the name is too long", out);
 	if (getrandom(private, sizeof(private), 0) != sizeof(private))
 		return complain("random bytes: %s", strerror(errno));
@@ -162,13 +176,17 @@ int policy_keygen(int argc, char **argv)
 static int private_key(const char *path, uint8_t ret[KEY_BYTES], struct err *err)
 {
 	struct buf text = { 0 };
+	uint8_t public[KEY_BYTES];
 	struct stat st;
 	int r = stat(path, &st) < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 
-	if (r == 0 && (st.st_mode & 077))
-		r = err_set(err, -EACCES, "%s may be read by others: chmod 600, and think of it as known", path);
 	if (r == 0)
 		r = file_read(path, 1024, &text, err);
+	if (r == 0 && key_get((const char *)text.data, text.len, false, public) == 0)
+		r = err_set(err, -EBADMSG, "%s is a public key: it verifies, and what signs is the private key that was made with it "
+			    "(keygen: policy.key)", path);
+	if (r == 0 && (st.st_mode & 077))
+		r = err_set(err, -EACCES, "%s may be read by others: chmod 600, and think of it as known", path);
 	if (r == 0 && key_get((const char *)text.data, text.len, true, ret) < 0)
 		r = err_set(err, -EBADMSG, "%s is no private key of Ed25519 in PEM (PKCS#8, without a password)", path);
 	if (text.data)
@@ -194,6 +212,28 @@ static int write_over(const char *path, const struct buf *b, struct err *err)
 	return r;
 }
 
+/* A signature says who wrote a policy, not that it is one: its errors are said, and hinder nothing. */
+static void warn_of_errors(const char *path, const struct buf *text)
+{
+	struct buf diag = BUF_INIT(1u << 20);
+	char cwd[4096];
+	struct pol_source src = { .file = path, .text = (const char *)text->data, .len = text->len, .load = policy_extends };
+	uint8_t hash[32];
+	int fd = -1;
+
+	if (!getcwd(cwd, sizeof(cwd)))
+		return;
+	src.workspace = cwd;
+	src.n_vars = policy_vars(&src.vars, cwd);
+	if (policy_compile(&src, &diag, &fd, hash) < 0) {
+		fprintf(stderr, "%s", diag.len ? (const char *)diag.data : "");
+		complain("warning: %s is signed, and no session can use it as it is", path);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_fini(&diag);
+}
+
 static int sign_file(const char *path, const uint8_t private[KEY_BYTES], struct signature *s, struct err *err)
 {
 	struct buf text = { 0 }, out = BUF_INIT(512);
@@ -211,10 +251,12 @@ static int sign_file(const char *path, const uint8_t private[KEY_BYTES], struct 
 		signature_put(s, &out);
 		r = write_over(sig, &out, err);
 	}
-	if (r == 0)
+	if (r == 0) {
 		printf("%s: signed by key %s\n", path, s->key_id);
-	else
+		warn_of_errors(path, &text);
+	} else {
 		complain("%s", err->msg[0] ? err->msg : strerror(-r));
+	}
 	buf_fini(&text);
 	buf_fini(&out);
 	return r;

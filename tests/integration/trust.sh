@@ -36,6 +36,19 @@ warns() {
 check "a key is made" run policy keygen --out "$T/keys"
 K=$T/keys/policy.key
 check "the private key is for its owner alone" is "$(stat -c %a "$K") $(stat -c %a "$T/keys/policy.pub")" "600 644"
+check "a directory is made where the name says that it is one" is \
+	"$("$A" policy keygen --out "$T/new/" >"$T/made" && stat -c '%n %a' "$T/new" "$T/new/policy.key" "$T/new/policy.pub")" "$T/new 700
+$T/new/policy.key 600
+$T/new/policy.pub 644"
+check "and said without a second slash" grep -q "  $T/new/policy.key (keep" "$T/made"
+check "a name without one is the file" is "$("$A" policy keygen --out "$T/new/k" >/dev/null && ls "$T/new")" "k
+k.pub
+policy.key
+policy.pub"
+check "no directory below one that is not there" is "$("$A" policy keygen --out "$T/no/such/" 2>&1)" "agentsh: $T/no/such/: No such file or directory"
+check "the help's example is what sign's goes on with" is \
+	"$("$A" policy keygen --help | sed -n 's/^  agentsh policy keygen --out //p')policy.key" \
+	"$("$A" policy sign --help | sed -n 's/^  agentsh policy sign --key \([^ ]*\) .*/\1/p')"
 sum=$(sha256sum <"$K")
 check "it is not overwritten" is "$("$A" policy keygen --out "$T/keys" 2>&1)" "agentsh: $K: is there already: it is not overwritten"
 check "and stays" is "$(sha256sum <"$K")" "$sum"
@@ -61,6 +74,12 @@ cp "$D/good.yaml" "$D/foreign.yaml"
 check "a key that openssl made signs" run policy sign --key "$T/foreign.key" "$D/foreign.yaml"
 chmod 644 "$T/foreign.key"
 check "a private key that others may read does not" is "$("$A" policy sign --key "$T/foreign.key" "$D/foreign.yaml" 2>&1 | grep -c 'may be read by others')" 1
+check "a public key does not, and is called one" is \
+	"$("$A" policy sign --key "$T/keys/policy.pub" "$D/foreign.yaml" 2>&1 | grep -c 'policy.pub is a public key: it verifies')" 1
+printf 'version: 1\nname: e\nfile_rules: [{name: a, paths: [/a], decision: alow}]\n' >"$T/errs.yaml"
+check "a policy with errors is signed" run policy sign --key "$K" "$T/errs.yaml"
+check "and the errors are said" is "$(grep -c -e 'errs.yaml:3:[0-9]*: error: ' -e 'warning: .*errs.yaml is signed, and no session can use it' "$T/err")" 2
+check "nothing is said of one without" is "$("$A" policy sign --key "$K" "$D/good.yaml" 2>&1 | grep -c .)" 1
 openssl genpkey -algorithm x25519 -out "$T/x25519.key" 2>/dev/null && chmod 600 "$T/x25519.key"
 check "nor one of another kind" is "$("$A" policy sign --key "$T/x25519.key" "$D/foreign.yaml" 2>&1 | grep -c 'no private key of Ed25519')" 1
 
