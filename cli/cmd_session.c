@@ -136,10 +136,48 @@ static int destroy(const char *id)
 	return 0;
 }
 
+static const struct { const char *name, *args, *about; } verbs[] = {
+	{ "create", " [--workspace DIR] [--policy NAME|FILE] [--json] [--verbose]",
+	  "  --workspace DIR      the workspace; without it the current directory\n"
+	  "  --policy NAME|FILE   the policy; without it AGENTSH_POLICY_NAME or the configuration's (policies.default)\n"
+	  "  --json               as JSON; so it is, too, when the output is no terminal\n"
+	  "  --verbose, -v        all of the policy's warnings, not only those about what no daemon enforces\n" },
+	{ "list", "", "  All sessions as JSON, each as info has it.\n" },
+	{ "info", " ID", "  The session as JSON: workspace, policy (of a file its real path), generation, commands that run.\n" },
+	{ "update", " ID --policy NAME|FILE [--json] [--no-wait]",
+	  "  --policy NAME|FILE   the policy that judges from the next request on\n"
+	  "  --json               as JSON; so it is, too, when the output is no terminal\n"
+	  "  --no-wait            does not wait until the kernel's look-ups by the last policy are forgotten (a second)\n"
+	  "\n"
+	  "  Refused, and nothing changed, when the policy is bad, when it opens or closes whole system trees otherwise than the\n"
+	  "  last one, or when its rules tell programs apart by other names (processes) or depths (context).\n" },
+	{ "destroy", " ID", "  Ends the session and all that runs in it. Its records and its trash stay.\n" },
+};
+
+/* --help of a verb or, without one, of all. */
+static bool helped(int argc, char **argv)
+{
+	bool wanted = false, one = false;
+
+	for (int i = 1; i < argc; i++)
+		wanted |= !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h");
+	for (size_t k = 0; wanted && k < ARRAY_LEN(verbs); k++)
+		if (!strcmp(argv[1], verbs[k].name)) {
+			printf("usage: agentsh session %s%s\n\n%s", verbs[k].name, verbs[k].args, verbs[k].about);
+			one = true;
+		}
+	for (size_t k = 0; wanted && !one && k < ARRAY_LEN(verbs); k++)
+		printf("%s agentsh session %s%s\n", k ? "      " : "usage:", verbs[k].name, verbs[k].args);
+	return wanted;
+}
+
 int cmd_session(int argc, char **argv)
 {
 	struct err err = { 0 };
 	cJSON *j;
+
+	if (helped(argc, argv))
+		return 0;
 
 	if (argc >= 2 && !strcmp(argv[1], "create"))
 		return create(argc - 1, argv + 1);

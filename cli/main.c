@@ -14,7 +14,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "server", cmd_server, "server [stop]: run the three daemons in the foreground, or stop them" },
-	{ "session", cmd_session, "session create|list|info|destroy" },
+	{ "session", cmd_session, "session create|list|info|update|destroy: session --help lists what each takes" },
 	{ "exec", cmd_exec, "exec [--output shell|json] [--events all|full|summary|blocked|none] [--timeout D] SID -- CMD..." },
 	{ "run", cmd_run, "run [--policy P] [--workspace D] -- CMD...: session, command, report, end" },
 	{ "kill", cmd_kill, "kill SID [CMDID]: end a command's whole tree (all commands without CMDID)" },
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (commands[i].fn != cmd_policy && wants_help(argc, argv)) /* its verbs have their own */
+		if (commands[i].fn != cmd_policy && commands[i].fn != cmd_session && wants_help(argc, argv)) /* their verbs have their own */
 			return printf("usage: agentsh %s\n", commands[i].help) < 0;
 		return commands[i].fn(argc - 1, argv + 1);
 	}

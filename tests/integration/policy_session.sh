@@ -130,4 +130,11 @@ check "run: what no daemon enforces" is "$? $(words)" "0 $want"
 check "run: nothing for a policy that is enforced as a whole" is "$? $(words)" "0 "
 { cat "$T/policies/later.yaml"; echo "file_rules: []"; } >"$T/policies/broken.yaml"
 check "create: errors as ever" is "$("$A" session create --workspace "$W" --policy broken 2>&1 >/dev/null | grep -c ': error: ')" 1
+# Help of each verb, with its options.
+helps() { "$A" session "$1" --help >"$T/out" && [ "$(head -c $((23 + ${#1})) "$T/out")" = "usage: agentsh session $1" ]; }
+for v in create list info update destroy; do check "help: session $v" helps "$v"; done
+for o in create:--workspace create:--policy create:--json create:--verbose update:--policy update:--json update:--no-wait; do
+	check "help: session $o" grep -qF -- "${o#*:}" <("$A" session "${o%:*}" --help)
+done
+check "help: session, a line for each" is "$("$A" session --help | grep -c ' agentsh session ')" 5
 the_end
