@@ -107,7 +107,7 @@ int rx_escape(struct scan *c)
 		for (; isxdigit((unsigned char)*s) && v < 256 && (open || s - digits < 2); s++)
 			v = v * 16 + (isdigit((unsigned char)*s) ? *s - '0' : (*s | 32) - 'a' + 10);
 		if (v > 255)
-			rx_fail(c, at, "A byte has two hexadecimal digits");
+			rx_fail(c, at, "Patterns are of bytes, so \\x is ff at most: write a character beyond ASCII as itself,");
 		else if (open ? s == digits || *s != '}' : s - digits != 2)
 			rx_fail(c, at, "Unfinished \\x");
 		s += open && !c->r;
@@ -119,7 +119,7 @@ int rx_escape(struct scan *c)
 	} else if (isdigit((unsigned char)*s)) {
 		rx_fail(c, at, "A back-reference is not supported");
 	} else if (*s == 'p' || *s == 'P') {
-		rx_fail(c, at, "\\%c is not supported, use [[:alpha:]] or the like,", *s);
+		rx_fail(c, at, "Patterns are of bytes, so \\%c is not supported: use [[:alpha:]] or the like, of ASCII,", *s);
 	} else if (!*s) {
 		rx_fail(c, at, "Nothing behind the \\");
 	} else if (isalpha((unsigned char)*s)) {
