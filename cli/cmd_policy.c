@@ -181,7 +181,9 @@ static const struct verb {
 	  "\n"
 	  "Errors in a policy are said, and it is signed all the same.\n", "agentsh policy sign --key ~/keys/policy.key ./policy.yaml" },
 	{ "verify", policy_verify, "[--trust DIR] NAME|FILE...", "who signed a policy",
-	  "--trust DIR          the trust store; without it that of the configuration\n",
+	  "--trust DIR          the trust store; without it that of the configuration\n"
+	  "\n"
+	  "A built-in pack is carried by this program: it counts as signed, and needs no line in a manifest.\n",
 	  "agentsh policy verify --trust ~/keys ./policy.yaml" },
 	{ "manifest", policy_manifest, "[NAME|FILE...]", "the lines of a manifest; without names for all of the policies' directory", "",
 	  "agentsh policy manifest ./policy.yaml >manifest.sha256" },

@@ -372,5 +372,21 @@ check "compile: what to do" says "set AGENTSH_DATA_DIR to a directory of yours"
 printf 'policies: {signing: {mode: enforce}}\n' >"$T/enforce.yaml"
 check "compile: not signed" status 1 env AGENTSH_CONFIG="$T/enforce.yaml" "$A" policy compile clean
 check "compile: how to sign" says "sign it (agentsh policy sign --key KEY FILE), a pack after copying it (agentsh policy show NAME >FILE)"
+# The manual names the limits as they are.
+limit() { # NAME HEADER: its number stands below LIMITS
+	local v
+	v=$(sed -n "s/^#define $1 *\((size_t)\)\{0,1\}\([0-9]*\).*/\2/p" "$top/policy/$2" | sed -e ':a' -e 's/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/;ta')
+	[ -n "$v" ] && sed -n '/^\.SH LIMITS/,$p' "$top/docs/agentsh-policy.5" | grep -qE "(^|[^0-9,])$v([^0-9,]|,[^0-9]|,?\$)"
+}
+for l in RULES_MAX:model.h STRINGS_MAX:model.h NAMES_MAX:model.h STATES_MAX:model.h WILD_MAX:model.h POL_LABELS_MAX:policy.h \
+	POL_DFA_MAX:policy.h POL_KEPT_MAX:policy.h NODES_MAX:nfa.h RX_REPEAT_MAX:regex.h RX_DEPTH_MAX:regex.h RX_SETS_MAX:regex.h RX_INSTS_MAX:regex.h \
+	EXTENDS_DEPTH_MAX:parse.h EXTENDS_FILES_MAX:parse.h RULE_NAME_MAX:parse.h YAML_DEPTH_MAX:yaml.h YAML_NODES_MAX:yaml.h LINTS_MAX:lint.h DIAG_MAX:yaml.h \
+	CASE_WORDS_MAX:cases.h; do
+	check "manual: ${l%:*}" limit "${l%:*}" "${l#*:}"
+done
+for s in "FINDING OUT WHY" SIGNATURES MANIFEST "ANOTHER POLICY FOR A RUNNING SESSION"; do
+	check "manual: $s" grep -qx "\.SH $s" "$top/docs/agentsh-policy.5"
+done
+check "help: verify says what a built-in pack is" grep -q "it counts as signed, and needs no line in a manifest" <("$A" policy verify --help)
 check "an unknown verb" status 1 "$A" policy frobnicate
 exit "$failed"

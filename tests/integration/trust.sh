@@ -199,6 +199,11 @@ check "sha256sum reads the manifest" is "$(cd "$D" && sha256sum -c "$T/manifest"
 foreign.yaml: OK"
 printf '  manifest_path: %s\n' "$T/manifest" | config
 check "a policy of the manifest is used" uses good
+check "a built-in pack needs no line in it" uses agent-sandbox
+printf '  manifest_path: %s\n  signing: {mode: enforce, trust_store: %s}\n' "$T/manifest" "$S" | config
+check "nor with signatures enforced, and verify says why" is \
+	"$(uses agent-sandbox && "$A" policy verify agent-sandbox)" "(built-in) agent-sandbox.yaml: carried by this program"
+printf '  manifest_path: %s\n' "$T/manifest" | config
 check "another is not" refuses "unsigned.yaml is not in the manifest" unsigned
 echo '# more' >>"$D/foreign.yaml"
 check "nor one that was changed" refuses "foreign.yaml was changed" foreign
