@@ -107,7 +107,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (commands[i].fn != cmd_policy && commands[i].fn != cmd_session && wants_help(argc, argv)) /* their verbs have their own */
+		/* The verbs of some have their own. */
+		if (commands[i].fn != cmd_policy && commands[i].fn != cmd_session && wants_help(argc, argv))
 			return printf("usage: agentsh %s\n", commands[i].help) < 0;
 		return commands[i].fn(argc - 1, argv + 1);
 	}

@@ -165,7 +165,8 @@ static int program(const char *path, const char *workspace, struct looked *ret)
 		return r;
 	}
 	if (str_format(ret->place, sizeof(ret->place), "%s/%s", dir.at, base) < 0 ||
-	    str_format(file.todo, sizeof(file.todo), "%s", ret->place) < 0 || str_format(ret->written, sizeof(ret->written), "%s", path) < 0)
+	    str_format(file.todo, sizeof(file.todo), "%s", ret->place) < 0 ||
+	    str_format(ret->written, sizeof(ret->written), "%s", path) < 0)
 		r = -ENAMETOOLONG;
 	if (r == 0)
 		r = walk(&file);

@@ -114,7 +114,8 @@ static int write_new(const char *path, mode_t mode, const struct buf *b)
 	return 0;
 }
 
-/* The private key's file: policy.key in a directory, which is made where the name ends in "/"; else the name itself. 0, or complained of. */
+/* The private key's file: policy.key in a directory, which is made where the name ends in "/"; else the name itself. 0, or complained
+ * of. */
 static int key_file(const char *out, char *file, size_t cap)
 {
 	size_t n = strlen(out);

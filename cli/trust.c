@@ -292,6 +292,8 @@ int trust_choose(const char *given, char *ret, size_t cap, struct err *err)
 	/* The file itself, whatever directory is the current one later and wherever links lead by then. */
 	if (policy_is_file(name) && (c->n_allowed || realpath(name, real)))
 		name = real;
-	return str_format(ret, cap, "%s", name) < 0 ? err_set(err, -ENAMETOOLONG, "policy %.100s...: the name, or the real path of the file, is "
-			       "longer than %zu bytes", name, cap - 1) : 0;
+	if (str_format(ret, cap, "%s", name) == 0)
+		return 0;
+	return err_set(err, -ENAMETOOLONG, "policy %.100s...: the name, or the real path of the file, is longer than %zu bytes", name,
+		       cap - 1);
 }

@@ -131,8 +131,8 @@ struct pol_exec {
 	int (*loaded)(void *arg, const char *word, char *out, size_t cap); void *loaded_arg;
 };
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q);
-/* No part of the absolute path is a name that the session could make or replace, by the file rules or on a tmpfs of its own: such a name says
- * what it leads to. False, too, for one that is not clean or is longer than 4095 bytes. */
+/* No part of the absolute path is a name that the session could make or replace, by the file rules or on a tmpfs of its own: such a name
+ * says what it leads to. False, too, for one that is not clean or is longer than 4095 bytes. */
 bool policy_settled(const struct policy *p, const char *path);
 /* The depth from which on all are alike to the rules, at least 1: 1 tells only the submitted command from what runs below it. */
 uint32_t policy_depths(const struct policy *p);
