@@ -22,6 +22,8 @@ struct parse {
 	struct model *m;
 	size_t regex_bytes;                     /* of the records of all patterns so far */
 	unsigned regex_faults;                  /* patterns refused: compiling one may take a while, so that not all of a file's are tried */
+	const char *reading;                    /* the key whose value is read, and that */
+	const struct node *value;
 	uint16_t file;                          /* index into m->sources of the one that is read */
 	uint64_t later;                         /* keys that were warned of as not enforced: bits of the table in parse_map.c */
 	uint32_t given_limits, given_audit, given_env;  /* settings that a file read earlier has: the first one counts */

@@ -88,6 +88,29 @@ const char *policy_nearest(const char *text, const char *const *words)
 	return best;
 }
 
+static const struct key *key_named(const struct shape *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i].in & s->in && !strcmp(s->v[i].name, name))
+			return &s->v[i];
+	return NULL;
+}
+
+/* The key that other tools have this word for, if there is one here; else best. */
+static const char *meant(const struct shape *s, const char *word, const char *best)
+{
+	static const struct { const char *word, *key; } known[] = {
+		{ "hosts", "domains" }, { "host", "domains" }, { "hostnames", "domains" }, { "ips", "cidrs" }, { "ip", "cidrs" },
+		{ "addresses", "cidrs" }, { "files", "paths" }, { "globs", "paths" }, { "binaries", "commands" }, { "programs", "commands" },
+		{ "args", "args_patterns" }, { "ops", "operations" }, { "action", "decision" }, { "effect", "decision" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (!strcmp(word, known[i].word) && key_named(s, known[i].key))
+			return known[i].key;
+	return best;
+}
+
 static void unknown(struct at *c, const struct node *key)
 {
 	const struct shape *s = c->shape;
@@ -102,18 +125,48 @@ static void unknown(struct at *c, const struct node *key)
 		if (s->v[i].in & s->in && s->v[i].read)
 			nearer(key->text, s->v[i].name, &best, &least);
 	}
+	best = meant(s, key->text, best);
 	if (best)
 		diag_error(c->p->d, key, "unknown key \"%s\" (did you mean \"%s\"?)", key->text, best);
 	else
 		diag_error(c->p->d, key, "unknown key \"%s\"", key->text);
 }
 
-static const struct key *key_named(const struct shape *s, const char *name)
+static void put_item(struct buf *b, const char *s, size_t n)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->v[i].in & s->in && !strcmp(s->v[i].name, name))
-			return &s->v[i];
-	return NULL;
+	static const char signs[] = " \t\n'\"#&*!|>%@`[]{},:?\\";
+	bool quote = s[0] == '-';
+
+	for (size_t i = 0; i < n; i++)
+		quote |= strchr(signs, s[i]) != NULL;
+	buf_puts(b, quote ? "'" : "");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%s%c", quote && s[i] == '\'' ? "'" : "", s[i]);
+	buf_puts(b, quote ? "'" : "");
+}
+
+/* What the text was meant as: several entries where commas are between plain ones, a URL's host where hosts are expected. */
+static void put_items(struct buf *b, const struct key *k, const char *s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-@, ";
+	const char *url = !strcmp(k->name, "domains") ? strstr(s, "://") : NULL;
+
+	if (url) {
+		put_item(b, url + 3, strcspn(url + 3, "/:?#"));
+	} else if (s[strspn(s, plain)]) {
+		put_item(b, s, strlen(s));
+	} else {
+		for (const char *sep = ""; *s; s += strspn(s, ", "), sep = ", ") {
+			size_t n = strcspn(s, ",");
+			size_t whole = n;
+
+			while (n && s[n - 1] == ' ')
+				n--;
+			buf_puts(b, sep);
+			put_item(b, s, n);
+			s += whole;
+		}
+	}
 }
 
 /* One text where a list of texts should be: how to write it. */
@@ -126,23 +179,30 @@ static void not_a_list(struct parse *p, const struct key *k, const struct node *
 		diag_error(p->d, v, "%s must be a list: begin each entry with \"- \"", k->name);
 	} else if (v->kind != NODE_TEXT || !v->text[0] || strlen(v->text) > 200) {
 		diag_error(p->d, v, "%s must be a list: write [a, b], or each entry in a line that begins with \"- \"", k->name);
+	} else if (!strcmp(k->name, "ports") && v->text[strspn(v->text, "0123456789, ")]) {
+		diag_error(p->d, v, "ports must be a list of numbers: write [80, 443], one by one, or leave ports out for all");
 	} else {
-		bool quote = v->text[strcspn(v->text, " \t\n'\"#&*!|>%@`[]{},:?\\")] != 0 || v->text[0] == '-';
-
-		for (const char *s = v->text; *s; s++)
-			buf_printf(&b, "%s%c", quote && *s == '\'' ? "'" : "", *s);
-		diag_error(p->d, v, "%s must be a list: write [%s%s%s]", k->name, quote ? "'" : "", b.data ? (const char *)b.data : "",
-			   quote ? "'" : "");
+		put_items(&b, k, v->text);
+		diag_error(p->d, v, "%s must be a list%s: write [%s]", k->name,
+			   !strcmp(k->name, "domains") && strstr(v->text, "://") ? " of hosts, without https:// and path" : "",
+			   b.data ? (const char *)b.data : "");
 	}
 	buf_fini(&b);
 }
 
 static void read_value(struct at *c, const struct key *k, const struct node *v)
 {
+	const char *key = c->p->reading;
+	const struct node *value = c->p->value;
+
+	c->p->reading = k->name;
+	c->p->value = v;
 	if (!(k->flags & K_ITEMS) || (k->also == T_TEXT && v->kind == NODE_TEXT))
 		k->read(c, k, v);
 	else if (v->kind != NODE_LIST && (v->kind != NODE_TEXT || v->text[0]))
 		not_a_list(c->p, k, v);
+	c->p->reading = key;
+	c->p->value = value;
 }
 
 bool parse_map(struct at *c, const struct node *n)
@@ -187,7 +247,8 @@ bool parse_is_text(struct parse *p, const struct node *v)
 {
 	if (v->kind == NODE_TEXT)
 		return true;
-	diag_error(p->d, v, "must be a text, not a %s", v->kind == NODE_LIST ? "list" : "map");
+	diag_error(p->d, v, "%s%s must be a text, not a %s", p->value == v ? "" : p->reading ? "an entry of " : "a value",
+		   p->reading ? p->reading : "", v->kind == NODE_LIST ? "list" : "map");
 	return false;
 }
 

@@ -25,6 +25,8 @@ static int host_name(char *s, struct question *q, struct err *err)
 {
 	size_t n = strlen(s);
 
+	if (strstr(s, "://"))
+		return err_set(err, -EINVAL, "\"%.64s\" is no host's name: write the name alone, without https:// and path", s);
 	if (n && s[n - 1] == '.')
 		s[--n] = 0;
 	if (!n || n > NAME_MAX_BYTES)
@@ -41,6 +43,8 @@ static int endpoint(char *text, uint16_t port, struct question *q, struct err *e
 	char *at = strrchr(text, '@'), *where = at ? at + 1 : text, *colon;
 	uint64_t number = port;
 
+	if (strstr(text, "://"))
+		return err_set(err, -EINVAL, "\"%.64s\" has a scheme: write HOST:PORT, without https:// and path", text);
 	if (where[0] == '[') {
 		char *end = strchr(where, ']');
 

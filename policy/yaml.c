@@ -20,7 +20,7 @@ struct reader {
 	const struct node *key;         /* of the top map's value that is being read */
 	const char *text;
 	size_t len;
-	uint32_t quote_line, quote_end; /* as in struct yaml_fault */
+	uint32_t quote_line, quote_column, quote_end; /* as in struct yaml_fault */
 };
 
 void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...)
@@ -99,7 +99,7 @@ static void syntax_error(struct reader *r)
 		.text = r->text, .len = r->len, .problem = p->problem ? p->problem : "not YAML", .context = p->context,
 		.line = (uint32_t)p->problem_mark.line + 1, .column = (uint32_t)p->problem_mark.column + 1,
 		.from_line = (uint32_t)p->context_mark.line + 1, .from_column = (uint32_t)p->context_mark.column + 1,
-		.quote_line = r->quote_line, .quote_end = r->quote_end,
+		.quote_line = r->quote_line, .quote_column = r->quote_column, .quote_end = r->quote_end,
 	};
 	char words[300] = "out of memory";
 
@@ -199,6 +199,7 @@ static struct node *read_text(struct reader *r, yaml_event_t *ev)
 	if ((ev->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE || ev->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE) &&
 	    ev->end_mark.line > ev->start_mark.line) {
 		r->quote_line = n->line;
+		r->quote_column = n->column;
 		r->quote_end = (uint32_t)ev->end_mark.line + 1;
 	}
 	if (memchr(ev->data.scalar.value, 0, ev->data.scalar.length)) {

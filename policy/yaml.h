@@ -31,15 +31,15 @@ typedef void (*yaml_item_fn)(void *arg, const struct node *key, const struct nod
 struct node *yaml_read(const char *text, size_t len, struct diag *d, yaml_item_fn fn, void *arg);
 void node_free(struct node *n);
 
-/* Where a text is not YAML, places from 1. context: what was being read, which began at from_*; NULL: not known. quote_*: the lines of the
- * last text in quotes that has more than one; 0: none. */
+/* Where a text is not YAML, places from 1. context: what was being read, which began at from_*; NULL: not known. quote_*: where the
+ * last text in quotes of more than one line begins, and the line that it ends in; 0: none. */
 struct yaml_fault {
 	const char *text;
 	size_t len;
 	const char *problem, *context;
-	uint32_t line, column, from_line, from_column, quote_line, quote_end;
+	uint32_t line, column, from_line, from_column, quote_line, quote_column, quote_end;
 };
-/* yaml_words.c: what to change, one line. */
-void yaml_words(const struct yaml_fault *f, char *out, size_t cap);
+/* yaml_words.c: what to change, one line. Where that is a quote or bracket above, line and column are moved there. */
+void yaml_words(struct yaml_fault *f, char *out, size_t cap);
 
 #endif

@@ -72,25 +72,54 @@ static bool open_quote(const struct yaml_fault *f)
 	return f->quote_line && (f->line == f->quote_end || (f->context && f->from_line == f->quote_end));
 }
 
-static void structure_words(const struct yaml_fault *f, const char *line, size_t at, char *out, size_t cap)
+static void move_to(struct yaml_fault *f, uint32_t line, uint32_t column)
+{
+	f->line = line;
+	f->column = column;
+}
+
+static void structure_words(struct yaml_fault *f, const char *line, size_t at, char *out, size_t cap)
 {
 	size_t before = at;
 
 	while (before && line[before - 1] == ' ')
 		before--;
-	if (open_quote(f))
-		snprintf(out, cap, "the quote that was opened in line %u is perhaps not closed: a text in quotes ends in line %u",
-			 f->quote_line, f->quote_end);
-	else if (!before)
+	if (open_quote(f)) {
+		snprintf(out, cap, "the quote that is opened here is perhaps not closed: its text ends in line %u", f->quote_end);
+		move_to(f, f->quote_line, f->quote_column);
+	} else if (!before) {
 		snprintf(out, cap, "%zu blank%s before this line, as many as no list or map above it has: line it up with its neighbours",
 			 at, at == 1 ? "" : "s");
-	else if (strchr("'\"", line[before - 1]))
+	} else if (strchr("'\"", line[before - 1])) {
 		snprintf(out, cap, "text behind a closing quote: put the whole text in single quotes, and write '' for one inside");
-	else
+	} else {
 		snprintf(out, cap, "this does not belong to what is before it: put a text with signs in quotes, one key a line");
+	}
 }
 
-static bool scanner_words(const struct yaml_fault *f, const char *line, size_t at, size_t len, char *out, size_t cap)
+static void unclosed_quote(struct yaml_fault *f, char *out, size_t cap)
+{
+	move_to(f, f->from_line, f->from_column);
+	snprintf(out, cap, "the quote that is opened here is not closed");
+}
+
+/* Where the line goes on with what cannot stand there, the bracket of that line is right and the rest is not. */
+static void unclosed_bracket(struct yaml_fault *f, char *out, size_t cap)
+{
+	bool list = has(f->problem, "']'");
+	char where[64];
+
+	if (f->from_line == f->line) {
+		snprintf(where, sizeof(where), "of column %u is not closed here", f->from_column);
+	} else {
+		snprintf(where, sizeof(where), "that is opened here is not closed before line %u, column %u", f->line, f->column);
+		move_to(f, f->from_line, f->from_column);
+	}
+	snprintf(out, cap, "the %s %s: write %s, a comma before the next entry, or quotes around a text with brackets or braces",
+		 list ? "[" : "{", where, list ? "]" : "}");
+}
+
+static bool scanner_words(struct yaml_fault *f, const char *line, size_t at, size_t len, char *out, size_t cap)
 {
 	size_t indent = indent_of(line, len);
 	bool tabs = memchr(line, '\t', indent) != NULL;
@@ -103,7 +132,7 @@ static bool scanner_words(const struct yaml_fault *f, const char *line, size_t a
 	else if (has(f->problem, "hexdecimal") || has(f->problem, "invalid Unicode"))
 		snprintf(out, cap, "in double quotes a backslash and x, u or U need the digits of a character: use single quotes");
 	else if (has(f->context, "quoted scalar"))
-		snprintf(out, cap, "the quote that was opened in line %u, column %u is not closed", f->from_line, f->from_column);
+		unclosed_quote(f, out, cap);
 	else if (has(f->problem, "mapping values are not allowed") && memmem(line, at, ": ", 2))
 		snprintf(out, cap, "a text with \": \" in it must be in quotes: " QUOTES);
 	else if (has(f->problem, "mapping values are not allowed"))
@@ -123,7 +152,7 @@ static bool scanner_words(const struct yaml_fault *f, const char *line, size_t a
 	return true;
 }
 
-void yaml_words(const struct yaml_fault *f, char *out, size_t cap)
+void yaml_words(struct yaml_fault *f, char *out, size_t cap)
 {
 	size_t len, at;
 	const char *line = line_at(f, f->line, &len);
@@ -132,10 +161,7 @@ void yaml_words(const struct yaml_fault *f, char *out, size_t cap)
 	if (scanner_words(f, line, at, len, out, cap))
 		return;
 	if (has(f->problem, "expected ',' or") && !open_quote(f) && !(at && strchr("'\"", line[at - 1])))
-		snprintf(out, cap,
-			 "the %s of line %u, column %u is not closed here: write %s, a comma before the next entry, or quotes around a "
-			 "text with brackets or braces",
-			 has(f->problem, "']'") ? "[" : "{", f->from_line, f->from_column, has(f->problem, "']'") ? "]" : "}");
+		unclosed_bracket(f, out, cap);
 	else if (has(f->problem, "document start"))
 		snprintf(out, cap, "this is outside of the map that the file is: its keys all begin in the same column");
 	else if (has(f->problem, "expected key") || has(f->problem, "expected ',' or") || has(f->problem, "'-' indicator"))

@@ -219,6 +219,8 @@ static void test_refusals(void **state UNUSED)
 		{ "file read -> allow", "file OPERATION PATH" },
 		{ "nett a:1 -> deny", "\"nett\" is none of" },
 		{ "net a -> deny", "no port" },
+		{ "net https://x -> deny", "has a scheme: write HOST:PORT" },
+		{ "dns http://x/y -> deny", "write the name alone, without https://" },
 		{ "net a: -> deny", "no port from 1" },
 		{ "net a:0 -> deny", "no port from 1" },
 		{ "net a:65536 -> deny", "no port from 1" },

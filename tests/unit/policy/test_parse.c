@@ -62,8 +62,8 @@ static void test_rules(void **state UNUSED)
 		{ FILE_RULE "redirect_to: q}\n",
 		  "f:4:42: warning: key redirect_to of a file rule is not enforced by any daemon yet\n"
 		  "f:4:55: error: redirect_to \"q\" is not an absolute path\n" },
-		{ FILE_RULE "processes: [a, [b]]}\n", "f:4:57: error: must be a text, not a list\n" },
-		{ FILE_RULE "message: {a: b}}\n", "f:4:51: error: must be a text, not a map\n" },
+		{ FILE_RULE "processes: [a, [b]]}\n", "f:4:57: error: an entry of processes must be a text, not a list\n" },
+		{ FILE_RULE "message: {a: b}}\n", "f:4:51: error: message must be a text, not a map\n" },
 		{ FILE_RULE "[a]: b}\n", "f:4:42: error: a key must be a text\n" },
 		{ HEAD "file_rules:\n- {name: a, decision: dney, paths: [/b]}\n",
 		  "f:4:23: error: decision \"dney\" is not one of allow deny approve redirect audit soft_delete (did you mean \"deny\"?)\n" },
@@ -72,8 +72,8 @@ static void test_rules(void **state UNUSED)
 		{ HEAD "network_rules:\n- {name: a, decision: soft_delete}\n",
 		  "f:4:23: error: decision \"soft_delete\" is not one of allow deny approve audit\n" },
 		{ NET_RULE "domains: []}\n", "f:4:38: error: domains is empty: leave the key out to mean any\n" },
-		{ NET_RULE "ports: [80-90]}\n", "f:4:37: error: \"80-90\" is not a port\n" },
-		{ NET_RULE "ports: [-1]}\n", "f:4:37: error: \"-1\" is not a port\n" },
+		{ NET_RULE "ports: [80-90]}\n", "f:4:37: error: \"80-90\" is not a port: numbers to 65535, one by one; leave ports out for all\n" },
+		{ NET_RULE "ports: [-1]}\n", "f:4:37: error: \"-1\" is not a port: numbers to 65535, one by one; leave ports out for all\n" },
 		{ NET_RULE "methods: ['GET /']}\n",
 		  "f:4:29: warning: key methods of a network rule is not enforced by any daemon yet\n"
 		  "f:4:39: error: \"GET /\" is not a method, such as GET, or *\n" },
@@ -104,7 +104,7 @@ static void test_rules(void **state UNUSED)
 		{ HEAD "file_rules:\n- {name: a, decision: deny, paths: [7], operations: [fly]}\n- {name: b, paths: [/b], decision: [x]}\n",
 		  "f:4:37: warning: path \"7\" matches nothing: start it with / or ** [impossible-path]\n"
 		  "f:4:54: error: operation \"fly\" is not one of read open stat list write create mkdir chmod chown rename delete rmdir "
-		  "readlink access link symlink mknod *\nf:5:36: error: must be a text, not a list\n" },
+		  "readlink access link symlink mknod *\nf:5:36: error: decision must be a text, not a list\n" },
 	};
 
 	each(t, ARRAY_LEN(t), -EINVAL);

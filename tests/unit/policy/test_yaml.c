@@ -34,7 +34,7 @@ static void test_places(void **state UNUSED)
 		{ HEAD "zzzzzzzzzz: 1\n", "f:3:1: error: unknown key \"zzzzzzzzzz\"\n" },
 		{ HEAD "file_rules:\n- {name: a, decision: deny, paths: [/a], pathz: 1}\n", "f:4:42: error: unknown key \"pathz\" (did you mean \"paths\"?)\n" },
 		{ HEAD "file_rules:\n- {name: a, decision: deny, paths: /a}\n", "f:4:36: error: paths must be a list: write [/a]\n" },
-		{ HEAD "file_rules:\n- name: a\n  decision: [deny]\n  paths: [/a]\n", "f:5:13: error: must be a text, not a list\n" },
+		{ HEAD "file_rules:\n- name: a\n  decision: [deny]\n  paths: [/a]\n", "f:5:13: error: decision must be a text, not a list\n" },
 		{ HEAD "file_rules: 7\n", "f:3:13: error: file_rules must be a list: begin each entry with \"- \"\n" },
 		{ HEAD "file_rules: [7]\n", "f:3:14: error: file rule: must be a map of keys, such as name\n" },
 		{ HEAD "file_rules:\n- {name: a, decision: deny, paths: [/b, '/a[b']}\n", "f:4:41: error: path \"/a[b\": \"[\" without \"]\" (write \\\\[ for the character)\n" },
@@ -43,8 +43,8 @@ static void test_places(void **state UNUSED)
 		  "f:4:23: error: decision \"maybe\" is not one of allow deny approve redirect audit soft_delete\n" },
 		{ HEAD "file_rules:\n- {name: a, decision: deny, paths: [/b], operations: [read, fly]}\n", "f:4:61: error: operation \"fly\" is not one of read open stat list write create mkdir chmod chown rename delete rmdir readlink access link symlink mknod *\n" },
 		{ HEAD "file_rules:\n- {name: a, decision: redirect, paths: [/b]}\n", "f:4:3: error: decision redirect needs redirect_to\n" },
-		{ HEAD "network_rules:\n- {name: a, decision: deny, ports: [70000]}\n", "f:4:37: error: \"70000\" is not a port\n" },
-		{ HEAD "network_rules:\n- {name: a, decision: deny, cidrs: [10.0.0.0/8, 10.0.0.0/33]}\n", "f:4:49: error: \"10.0.0.0/33\" is not an address range\n" },
+		{ HEAD "network_rules:\n- {name: a, decision: deny, ports: [70000]}\n", "f:4:37: error: \"70000\" is not a port: numbers to 65535, one by one; leave ports out for all\n" },
+		{ HEAD "network_rules:\n- {name: a, decision: deny, cidrs: [10.0.0.0/8, 10.0.0.0/33]}\n", "f:4:49: error: \"10.0.0.0/33\" is not an address range: write 10.0.0.0/8, fd00::/8, or one address\n" },
 		{ HEAD "command_rules:\n- {name: a, decision: deny, timeout: soon}\n",
 		  "f:4:38: error: timeout \"soon\" is not a duration between 1ms and 24h, such as 30s or 5m\n" },
 		{ "version: 1\nname: a\nname: b\n", "f:3:1: error: key \"name\" stands twice\n" },
@@ -80,7 +80,7 @@ static void test_places(void **state UNUSED)
 		{ HEAD "description: \xc0\xaf\n", "f:3:14: error: not valid UTF-8\n" },
 		{ HEAD "description: a\tb\x01\n", "f:3:17: error: a control character: write it as an escape in double quotes\n" },
 		{ HEAD "description: \xc3\xa9\xff\n", "f:3:15: error: not valid UTF-8\n" },
-		{ HEAD "description: 'a\n", "f:4:1: error: the quote that was opened in line 3, column 14 is not closed\n" },
+		{ HEAD "description: 'a\n", "f:3:14: error: the quote that is opened here is not closed\n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {

@@ -11,9 +11,10 @@
 #include "tests/unit/policy/pol.h"
 
 #define RULE HEAD "file_rules:\n  - name: a\n    decision: deny\n"
+#define NET HEAD "network_rules:\n- {name: a, decision: deny, "
 #define QUOTE " must be in quotes: write single quotes around it\n"
 #define NEIGHBOURS "before this line, as many as no list or map above it has: line it up with its neighbours\n"
-#define FLOW " is not closed here: write ], a comma before the next entry, or quotes around a text with brackets or braces\n"
+#define FLOW ": write ], a comma before the next entry, or quotes around a text with brackets or braces\n"
 #define COLON " a key and its value are \"key: value\", with a blank behind the colon\n"
 #define BEHIND "text behind a closing quote: put the whole text in single quotes, and write '' for one inside\n"
 #define TAB "a tab in the indentation: indent with blanks, not tabs\n"
@@ -76,8 +77,8 @@ static void test_signs(void **state UNUSED)
 	expect(HEAD "description: \xc3\xa9\xc3\xa9: b\n", "f:3:16: error: a text with \": \" in it" QUOTE);
 	expect(RULE "    paths: - /a\n", "f:6:12: error: a list begins in a line of its own: write \"- \" in the next line, or [a, b]\n");
 	expect(HEAD "file_rules:\n  - name: a\n    decision:deny\n    paths: [/a]\n", "f:6:5: error: line 5, column 5:" COLON);
-	expect(RULE "    paths: [/a, /b\n    message: x\n", "f:7:12: error: the [ of line 6, column 12" FLOW);
-	expect(RULE "    paths: [${HOME}/x]\n", "f:6:14: error: the [ of line 6, column 12" FLOW);
+	expect(RULE "    paths: [/a, /b\n    message: x\n", "f:6:12: error: the [ that is opened here is not closed before line 7, column 12" FLOW);
+	expect(RULE "    paths: [${HOME}/x]\n", "f:6:14: error: the [ of column 12 is not closed here" FLOW);
 }
 
 static void test_quotes(void **state UNUSED)
@@ -85,11 +86,11 @@ static void test_quotes(void **state UNUSED)
 	expect(HEAD "description: \"\\s+push\"\n", "f:3:15: error: in double quotes a backslash begins an escape: use single quotes\n");
 	expect(HEAD "description: \"\\xq\"\n",
 	       "f:3:17: error: in double quotes a backslash and x, u or U need the digits of a character: use single quotes\n");
-	expect(HEAD "description: \"a\nfile_rules: []\n", "f:5:1: error: the quote that was opened in line 3, column 14 is not closed\n");
+	expect(HEAD "description: \"a\nfile_rules: []\n", "f:3:14: error: the quote that is opened here is not closed\n");
 	expect(RULE "    message: \"a\n    paths: [/a]\n    description: \"x\"\n",
-	       "f:8:19: error: the quote that was opened in line 6 is perhaps not closed: a text in quotes ends in line 8\n");
+	       "f:6:14: error: the quote that is opened here is perhaps not closed: its text ends in line 8\n");
 	expect(RULE "    paths: [\"/a, /b]\n    message: \"x\"\n",
-	       "f:7:15: error: the quote that was opened in line 6 is perhaps not closed: a text in quotes ends in line 7\n");
+	       "f:6:13: error: the quote that is opened here is perhaps not closed: its text ends in line 7\n");
 	expect(RULE "    paths: '/a' b\n", "f:6:17: error: " BEHIND);
 	expect(RULE "    paths: ['/a, '/b']\n", "f:6:19: error: " BEHIND);
 }
@@ -98,6 +99,15 @@ static void test_lists(void **state UNUSED)
 {
 	expect(RULE "    paths: it's *\n", "f:6:12: error: paths must be a list: write ['it''s *']\n");
 	expect(RULE "    paths:\n", "f:6:11: error: paths must be a list: write [a, b], or each entry in a line that begins with \"- \"\n");
+	expect(RULE "    paths: [/a]\n    operations: read, write\n", "f:7:17: error: operations must be a list: write [read, write]\n");
+	expect(RULE "    paths: '/a{b,c}'\n", "f:6:12: error: paths must be a list: write ['/a{b,c}']\n");
+	expect(RULE "    paths: [[/a]]\n", "f:6:13: error: an entry of paths must be a text, not a list\n");
+	expect(NET "domains: 'https://x.org:8/y'}\n",
+	       "f:4:38: error: domains must be a list of hosts, without https:// and path: write [x.org]\n");
+	expect(NET "hosts: [x]}\n", "f:4:29: error: unknown key \"hosts\" (did you mean \"domains\"?)\n");
+	expect(NET "ports: '80, 443'}\n", "f:4:36: error: ports must be a list: write [80, 443]\n");
+	expect(NET "ports: '*'}\n",
+	       "f:4:36: error: ports must be a list of numbers: write [80, 443], one by one, or leave ports out for all\n");
 	expect(HEAD "file_rules:\n  name: a\n", "f:4:3: error: file_rules must be a list: begin each entry with \"- \"\n");
 }
 
@@ -109,7 +119,7 @@ static void test_any_place(void **state UNUSED)
 
 	for (size_t i = 0; i < ARRAY_LEN(problems); i++)
 		for (uint32_t at = 1; at < 12; at++) {
-			const struct yaml_fault f = { .text = "a: '\xc3\xa9\n\t@", .len = 9, .problem = problems[i], .line = at / 3 + 1, .column = at };
+			struct yaml_fault f = { .text = "a: '\xc3\xa9\n\t@", .len = 9, .problem = problems[i], .line = at / 3 + 1, .column = at };
 			char words[300] = "";
 
 			yaml_words(&f, words, sizeof(words));
