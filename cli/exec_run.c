@@ -279,12 +279,33 @@ static bool same_refusal(const struct refusal *a, const struct refusal *b)
 	return !strcmp(a->operation, b->operation) && !strcmp(a->target, b->target) && !strcmp(a->rule, b->rule);
 }
 
+/* Why a question that a refusal came of had no yes: nobody was there, a person said no, the time was over. NULL: it came of none. */
+static const char *unanswered(const cJSON *events, const cJSON *refused, const struct refusal *r)
+{
+	const char *decision = text_of(cJSON_GetObjectItem(refused, "policy"), "decision"), *why = NULL;
+	const cJSON *e;
+
+	if (!decision || strcmp(decision, "approve") != 0)
+		return NULL;
+	cJSON_ArrayForEach(e, events) {
+		const cJSON *p = cJSON_GetObjectItem(e, "policy");
+		const char *type = text_of(e, "type"), *rule = text_of(p, "rule"), *effective = text_of(p, "effective_decision");
+		const char *target = text_of(e, "target");
+
+		if (type && !strcmp(type, "approval_resolved") && rule && !strcmp(rule, r->rule) && effective &&
+		    !strcmp(effective, "deny") && target && strstr(target, r->target))
+			why = text_of(e, "reason");
+	}
+	return why;
+}
+
 /* What was refused below the command itself, each once: its own error words seldom say that it was the policy. Looking for a file that may
  * not be seen is worth a line only when the command failed: shells and loaders look in many places. */
 static void say_refusals(const cJSON *events, bool failed)
 {
 	struct refusal said[HINTS_MAX] = { 0 };
 	char a[4096], b[1024], c[512];
+	const char *why;
 	const cJSON *e;
 	size_t n = 0;
 	int more = 0;
@@ -311,7 +332,10 @@ static void say_refusals(const cJSON *events, bool failed)
 		said[n++] = r;
 		fprintf(stderr, "agentsh: refused: %s %s (rule=%s)", r.operation, str_display(r.target, strlen(r.target), a, sizeof(a)),
 			str_display(r.rule, strlen(r.rule), c, sizeof(c)));
-		fprintf(stderr, "%s%s\n", message ? ": " : "", message ? str_display(message, strlen(message), b, sizeof(b)) : "");
+		fprintf(stderr, "%s%s", message ? ": " : "", message ? str_display(message, strlen(message), b, sizeof(b)) : "");
+		why = unanswered(events, e, &r);
+		fprintf(stderr, "%s%s%s\n", why ? " (approval: " : "", why ? str_display(why, strlen(why), b, sizeof(b)) : "",
+			why ? ")" : "");
 	}
 	if (more)
 		fprintf(stderr, "agentsh: refused: and %d more; see: agentsh events query --decision deny\n", more);

@@ -110,6 +110,7 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 		if (home && c->allow_files)
 			snprintf(dirs[1], sizeof(dirs[1]), "%.4000s/.config/agentsh/policies", home);
 		snprintf(dirs[3], sizeof(dirs[3]), "%.4000s/../policies", self_dir());
+		str_clean_path(dirs[3]); /* the program's real directory: no link is in it */
 	}
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		if (dirs[i][0] && str_format(path, cap, "%s/%s.yaml", dirs[i], name) == 0 && access(path, R_OK) == 0)

@@ -101,7 +101,8 @@ static const char *meant(const struct shape *s, const char *word, const char *be
 {
 	static const struct { const char *word, *key; } known[] = {
 		{ "hosts", "domains" }, { "host", "domains" }, { "hostnames", "domains" }, { "ips", "cidrs" }, { "ip", "cidrs" },
-		{ "addresses", "cidrs" }, { "files", "paths" }, { "globs", "paths" }, { "binaries", "commands" }, { "programs", "commands" },
+		{ "addresses", "cidrs" }, { "files", "paths" }, { "globs", "paths" }, { "binaries", "commands" },
+		{ "programs", "commands" },
 		{ "args", "args_patterns" }, { "ops", "operations" }, { "action", "decision" }, { "effect", "decision" },
 	};
 

@@ -236,7 +236,8 @@ void read_ports(struct at *c, const struct key *k, const struct node *v)
 		if (!parse_is_text(c->p, v->v[i]))
 			continue;
 		if (str_to_u64(v->v[i]->text, 65535, &port) < 0) {
-			diag_error(c->p->d, v->v[i], "\"%s\" is not a port: numbers to 65535, one by one; leave ports out for all", v->v[i]->text);
+			diag_error(c->p->d, v->v[i], "\"%s\" is not a port: numbers to 65535, one by one; leave ports out for all",
+				   v->v[i]->text);
 			continue;
 		}
 		if (!port)

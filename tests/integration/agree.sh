@@ -12,7 +12,7 @@ internet_up "$N" api.live.test=203.0.113.10 cdn.live.test=203.0.113.11 evil.test
 child "$internet"
 : >"$N/http.log"
 mkdir "$T/live"
-check "2000 acts end as the evaluator says" "$here/tests/oracle/live" "$T/live" "$N" --acts "${ACTS-2000}" --seed "${SEED-1}"
+check "${ACTS-2000} acts end as the evaluator says" "$here/tests/oracle/live" "$T/live" "$N" --acts "${ACTS-2000}" --seed "${SEED-1}"
 mkdir "$T/who"
 check "and 1000 more with rules that ask who acts" "$here/tests/oracle/live" "$T/who" "$N" --acts 1000 --seed "${SEED-1}" --processes
 the_end

@@ -329,6 +329,7 @@ check "explain: no directory before an abstract one" says "rule: app"
 
 check "list" is "$("$A" policy list | jq -r '.[] | select(.name == "clean") | .description')" "nothing wrong here"
 check "list: the built-in ones" is "$("$A" policy list --json | jq -r '[.[] | .name] | contains(["default", "agent-sandbox", "faults"])')" true
+check "list: paths without .." is "$("$A" policy list | jq -r '.[].path' | grep -c '/\.\./')" 0
 check "show" is "$("$A" policy show clean | head -n 2 | tail -n 1)" "name: clean"
 check "show --expanded" status 0 "$A" policy show clean --expanded
 check "show --expanded: a rule and its place" says "$T/policies/clean.yaml:5"

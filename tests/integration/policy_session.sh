@@ -130,6 +130,22 @@ check "run: what no daemon enforces" is "$? $(words)" "0 $want"
 check "run: nothing for a policy that is enforced as a whole" is "$? $(words)" "0 "
 { cat "$T/policies/later.yaml"; echo "file_rules: []"; } >"$T/policies/broken.yaml"
 check "create: errors as ever" is "$("$A" session create --workspace "$W" --policy broken 2>&1 >/dev/null | grep -c ': error: ')" 1
+# A question that nobody answers is no plain refusal.
+cat >"$T/policies/asking.yaml" <<'P'
+version: 1
+name: asking
+file_rules:
+  - {name: env-asks, paths: ["**/.env"], operations: [read, open], decision: approve, message: "secrets ask"}
+  - {name: shut, paths: ["**/shut"], operations: [read, open], decision: deny}
+  - {name: all, paths: ["/**"], decision: allow}
+command_rules:
+  - {name: all, decision: allow}
+P
+touch "$W/.env" "$W/shut"
+QID=$("$A" session create --workspace "$W" --policy asking --json 2>/dev/null | jq -r .id)
+"$A" exec "$QID" -- cat /workspace/.env /workspace/shut >/dev/null 2>"$T/err"
+check "hint: nobody was there" is "$(grep -c 'refused: .*\.env (rule=env-asks): secrets ask (approval: nobody is there to answer' "$T/err")" 1
+check "hint: a refusal of a rule's own has none" is "$(grep -c 'refused: .*shut (rule=shut)$' "$T/err")" 1
 # Help of each verb, with its options.
 helps() { "$A" session "$1" --help >"$T/out" && [ "$(head -c $((23 + ${#1})) "$T/out")" = "usage: agentsh session $1" ]; }
 for v in create list info update destroy; do check "help: session $v" helps "$v"; done
