@@ -17,6 +17,7 @@
 struct told {
 	struct question q;
 	struct answer a, by_name;    /* by_name.word NULL: the name leads nowhere else */
+	struct answer command;       /* word NULL: the question is not about the file of a command that this says of */
 	struct looked seen;
 	const char *name;            /* of a file, as it was asked for */
 	bool before, refused;        /* the name alone decided; a redirect that is not carried out */
@@ -131,6 +132,11 @@ static void file_lines(cJSON *j, const struct told *o)
 			 o->by_name.rule ? o->by_name.rule : "no rule");
 		cJSON_AddStringToObject(j, "file", file);
 		cJSON_AddStringToObject(j, "file_note", note);
+	} else if (o->command.word) {
+		snprintf(note, sizeof(note), "as a command: %s (%s); who runs it reads it, which a file rule decides", o->command.word,
+			 o->command.rule ? o->command.rule : "no rule");
+		cJSON_AddStringToObject(j, "file", file);
+		cJSON_AddStringToObject(j, "file_note", note);
 	} else if (o->seen.why) {
 		snprintf(note, sizeof(note), "%s: judged by its name alone", o->seen.why);
 		cJSON_AddNullToObject(j, "file");
@@ -219,8 +225,10 @@ static int ask_program(const struct policy *p, const char *workspace, struct tol
 	bool named;
 	int r;
 
-	if (q->resolved) /* whoever asks says which file */
+	if (q->resolved) { /* whoever asks says which file */
+		o->refused = q->depth > 0;
 		return question_ask(p, q, &o->a, err);
+	}
 	look_program(q->given, workspace, &o->seen);
 	q->n_twins = look_twins(&q->twins);
 	as_named = *q;
@@ -244,7 +252,35 @@ static int ask_program(const struct policy *p, const char *workspace, struct tol
 		*q = as_named;
 		r = question_ask(p, q, &o->a, err);
 	}
-	o->refused = o->a.decision == POL_REDIRECT && (q->depth > 0 || q->resolved);
+	o->refused = q->depth > 0 || q->resolved;
+	return r;
+}
+
+static bool lets(const struct answer *a)
+{
+	return a->decision == POL_ALLOW || a->decision == POL_AUDIT;
+}
+
+/* A program that command rules let run may be one that file rules close: fsd refuses it then, and that is the answer. */
+static int ask_its_file(const struct policy *p, struct told *o, struct err *err)
+{
+	static const enum pol_op needed[] = { POL_OP_STAT, POL_OP_READ };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(needed) && r == 0 && o->seen.file[0] && !o->command.word; i++) {
+		struct question f = o->q;
+		struct answer a;
+
+		f.kind = ASK_FILE;
+		f.op = needed[i];
+		f.path = o->seen.file;
+		r = question_ask(p, &f, &a, err);
+		if (r < 0 || lets(&a) || (a.decision != POL_DENY && !lets(&o->a)) || (!lets(&o->a) && o->a.decision != POL_APPROVE))
+			continue;
+		o->command = o->a;
+		o->q = f;
+		r = question_ask(p, &o->q, &o->a, err);
+	}
 	return r;
 }
 
@@ -294,6 +330,9 @@ static int tell(struct policy *p, const struct pol_source *src, const char *writ
 		: o->q.kind == ASK_FILE ? ask_file(p, src->workspace, written, o, &err)
 					: question_ask(p, &o->q, &o->a, &err);
 
+	o->refused &= o->a.decision == POL_REDIRECT;
+	if (r == 0 && o->q.kind == ASK_EXEC)
+		r = ask_its_file(p, o, &err);
 	if (r < 0)
 		return complain("%s", err.msg);
 	position(p, &o->q, &o->a, where, sizeof(where));

@@ -180,6 +180,10 @@ check "explain: a nested redirect" says "decision: deny"
 check "explain: what the rule says" says "rule says: redirect"
 check "explain: why it is refused" says "how: refused: the redirect of a program that another one starts is not built"
 check "explain: not where to" silent "redirect to: "
+explain exec depth=1 wget=/usr/bin/wget x
+check "explain: a nested redirect of a file that is named" says "decision: deny"
+explain exec wget=/usr/bin/wget x
+check "explain: a submitted one of such" says "decision: redirect"
 explain exec wget x
 check "explain: a redirect" says "redirect to: curl"
 explain exec asked

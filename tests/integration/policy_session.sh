@@ -78,6 +78,9 @@ check "explain and exec: a file behind a link" is "$(live cat ../s | grep -o 'Pe
 	"Permission denied [\"deny\",\"secret\",\"$T/tools/secret\"]"
 check "explain and exec: the same file without it" is "$(told read "$T/tools/secret")" '["deny","secret",null]'
 check "explain and exec: the link itself" is "$(told readlink ../s)" '["allow","all",null]'
+printf '#!/bin/sh\n' >"$T/tools/secret" && chmod 755 "$T/tools/secret"
+check "explain and exec: a program that a file rule closes" agree deny secret secret
+check "explain and exec: by that rule" is "$(told exec secret)" "[\"deny\",\"secret\",\"$T/tools/secret\"]"
 printf '#!/bin/sh\n' >"$T/tools/wget" && chmod 755 "$T/tools/wget"
 check "explain and exec: a submitted command is redirected" is "$(live wget x) $(told exec wget x)" \
 	"instead [\"redirect\",\"curl-it\",\"$T/tools/wget\"]"
