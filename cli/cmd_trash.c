@@ -129,16 +129,21 @@ static int collect(struct entries *l, const char *session, struct err *err)
 	if (!session && n >= 0)
 		n = ended(ids, n, SESSIONS_MAX);
 	for (int i = 0; i < n; i++) {
-		int s = trash_connect(ids[i], err);
+		int s = trash_connect(ids[i], err), r;
 
 		if (s < 0) {
 			if (session)
 				return s;
 			continue;
 		}
-		ipc_send(s, IPC_TRASH_LIST, 0, 1, NULL, 0, -1);
-		while (ipc_answer(s, &frame, err) == 1 && (frame.flags & IPC_MORE))
+		r = ipc_call(s, IPC_TRASH_LIST, NULL, -1, &frame, err);
+		for (; r == 0 && (frame.flags & IPC_MORE); r = r == 1 ? 0 : r < 0 ? r : -ECONNRESET) {
 			take(l, ids[i]);
+			r = ipc_answer(s, &frame, err);
+		}
+		/* Half a list would look like a whole one. */
+		if (r < 0)
+			return err->msg[0] ? r : err_set(err, r, "the list of %s ended too soon: %s", ids[i], strerror(-r));
 	}
 	if (l->n == ENTRIES_MAX)
 		complain("more than %d entries: the rest is left out", ENTRIES_MAX);

@@ -8,7 +8,6 @@
 
 #define LISTED_MAX 64             /* in force at once: their list is one frame */
 #define REASON_MAX 512
-#define SEND_MS 5000
 
 struct mark { char id[ID_MAX], reason[REASON_MAX]; uint64_t seq; };
 static struct mark marks[LISTED_MAX];
@@ -94,6 +93,7 @@ int checkpoint_list(int sock, uint32_t id)
 {
 	static uint8_t body[IPC_BODY_MAX];
 	struct wr w = wr_init(body, sizeof(body));
+	uint64_t patience = TRASH_PATIENCE_MS;
 	int r = load();
 
 	if (r < 0)
@@ -104,5 +104,5 @@ int checkpoint_list(int sock, uint32_t id)
 		wr_str(&w, marks[k].reason);
 		wr_u64(&w, marks[k].seq / 1000000);
 	}
-	return trash_send(sock, 0, id, &w, clock_ms() + SEND_MS);
+	return trash_send(sock, 0, id, &w, &patience);
 }

@@ -12,23 +12,25 @@
 #include "fsd/trash.h"
 
 #define GROUPS_MAX 128
-#define SEND_MS 5000           /* how long a client may take to read its list */
 #define LIST_BATCH 60000
 
-/* The socket does not block and the answer may be longer than what it holds: wait for the reader, but not for ever. */
-int trash_send(int sock, uint16_t flags, uint32_t id, const struct wr *b, uint64_t until)
+/* The answer may be longer than what the socket holds: wait for the reader, but not for ever. Only waiting counts: reading a large trash
+ * may take long on a busy machine, and is not the client's fault. */
+int trash_send(int sock, uint16_t flags, uint32_t id, const struct wr *b, uint64_t *patience)
 {
 	for (;;) {
 		int r = ipc_send_wr(sock, IPC_OK, flags, id, b, -1);
-		uint64_t now = clock_ms();
+		uint64_t began = clock_ms(), waited;
 		struct pollfd p = { .fd = sock, .events = POLLOUT };
 
 		if (r != -EAGAIN)
 			return r;
-		if (now >= until)
+		if (!*patience)
 			return -ETIMEDOUT;
-		if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
+		if (poll(&p, 1, (int)*patience) < 0 && errno != EINTR)
 			return -errno;
+		waited = clock_ms() - began;
+		*patience -= waited < *patience ? waited : *patience;
 	}
 }
 
@@ -53,7 +55,7 @@ int trash_list(int sock, uint32_t id)
 {
 	static uint8_t body[IPC_BODY_MAX], items[LIST_BATCH];
 	struct wr w = wr_init(items, sizeof(items)), b;
-	uint64_t until = clock_ms() + SEND_MS;
+	uint64_t patience = TRASH_PATIENCE_MS;
 	struct trash_iter it;
 	uint32_t n = 0;
 	bool more = true;
@@ -68,7 +70,7 @@ int trash_list(int sock, uint32_t id)
 			b = wr_init(body, sizeof(body));
 			wr_u32(&b, n);
 			wr_bytes(&b, items, wr_len(&w));
-			r = trash_send(sock, IPC_MORE, id, &b, until);
+			r = trash_send(sock, IPC_MORE, id, &b, &patience);
 			w = wr_init(items, sizeof(items));
 			n = 0;
 		}
@@ -78,7 +80,7 @@ int trash_list(int sock, uint32_t id)
 	b = wr_init(body, sizeof(body));
 	wr_u32(&b, 0);
 	if (r == 0)
-		r = trash_send(sock, 0, id, &b, until);
+		r = trash_send(sock, 0, id, &b, &patience);
 	if (r < 0)
 		shutdown(sock, SHUT_RDWR);
 	return 0;

@@ -111,8 +111,10 @@ int may_place(int dir, const struct stat *over);
 int put_back(int sock, const struct trash_entry *e, const char *path, bool workspace_only, bool force, bool times);
 int trash_list(int sock, uint32_t id);
 int trash_restore(int sock, uint32_t id, struct ipc_frame *f);
-/* One frame on a socket that does not block, within the time that is left until (clock_ms). */
-int trash_send(int sock, uint16_t flags, uint32_t id, const struct wr *b, uint64_t until);
+/* One frame on a socket that does not block. patience: how long the reader may still keep us waiting, in milliseconds; what this call
+ * waited is taken off. 0, -ETIMEDOUT, or what sending gave. */
+#define TRASH_PATIENCE_MS 5000
+int trash_send(int sock, uint16_t flags, uint32_t id, const struct wr *b, uint64_t *patience);
 
 /* checkpoint.c: a point in time to which all that was noted and kept since is taken back. */
 int checkpoint_set(int sock, uint32_t id, struct ipc_frame *f);

@@ -12,7 +12,6 @@
 #include "fsd/trash.h"
 
 #define STEPS_MAX 1000000
-#define SEND_MS 5000
 #define BATCH 50000
 #define ITEM_MAX (2 * PATH_CAP + 32)
 enum { WHAT_MADE = 16, WHAT_MOVED, WHAT_EXCHANGED, WHAT_NOT_KEPT, WHAT_PURGED, WHAT_ATTRS };
@@ -33,7 +32,7 @@ struct run {
 	int sock;
 	uint32_t id, in_batch;
 	struct wr w;
-	uint64_t until;
+	uint64_t patience;
 	bool deaf;                         /* the client is gone or too slow: the work is done all the same */
 };
 
@@ -151,13 +150,13 @@ static void flush(struct run *u, bool last)
 
 	wr_u32(&b, u->in_batch);
 	wr_bytes(&b, u->w.base, wr_len(&u->w));
-	if (!u->deaf && u->in_batch && trash_send(u->sock, IPC_MORE, u->id, &b, u->until) < 0)
+	if (!u->deaf && u->in_batch && trash_send(u->sock, IPC_MORE, u->id, &b, &u->patience) < 0)
 		u->deaf = true;
 	u->w = wr_init(u->w.base, (size_t)(u->w.end - u->w.base));
 	u->in_batch = 0;
 	b = wr_init(body, sizeof(body));
 	wr_u32(&b, 0);
-	if (last && !u->deaf && trash_send(u->sock, 0, u->id, &b, u->until) < 0)
+	if (last && !u->deaf && trash_send(u->sock, 0, u->id, &b, &u->patience) < 0)
 		u->deaf = true;
 	if (last && u->deaf)
 		shutdown(u->sock, SHUT_RDWR);
@@ -473,7 +472,7 @@ int undo_command(int sock, uint32_t id, struct ipc_frame *f)
 	}
 	trash_hold(true);
 	for (size_t i = 0; i < u.n; i++) {
-		u.until = clock_ms() + SEND_MS;
+		u.patience = TRASH_PATIENCE_MS;
 		one(&u, &u.v[i]);
 	}
 	trash_hold(false);
@@ -483,7 +482,7 @@ int undo_command(int sock, uint32_t id, struct ipc_frame *f)
 		journal_add(&done);
 	}
 	undo_forget_marks();
-	u.until = clock_ms() + SEND_MS;
+	u.patience = TRASH_PATIENCE_MS;
 	flush(&u, true);
 	free_run(&u);
 	return 0;
