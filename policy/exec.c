@@ -63,7 +63,8 @@ static void through(struct asked *a, struct pol_verdict *v, const struct name *n
 {
 	struct inner in = look_inside(a->p, name, l->argv, l->argc, left);
 	struct line next = { .argv = in.argv, .argc = in.argc, .script = l->script || in.script, .loaded = in.loaded, .depth = l->depth,
-			     .last = in.loaded && (l->own || l->last), .unknown = in.loaded && l->last && a->q->loaded };
+			     .last = in.loaded && (l->own || l->last), .blind = in.unknown,
+			     .unknown = in.unknown || (in.loaded && l->last && a->q->loaded) };
 	struct pol_verdict w;
 
 	if (in.bypass && next.script)

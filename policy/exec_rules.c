@@ -141,7 +141,7 @@ static bool matches(struct asked *a, uint32_t no, const struct name *name, struc
 		return false;
 	if (!u->regex_len)
 		return true;
-	r = joined(l) ? regex_match(a->p->regex + u->regex, l->text, l->len) : -1;
+	r = !l->blind && joined(l) ? regex_match(a->p->regex + u->regex, l->text, l->len) : -1;
 	/* What could not be looked at is no reason to allow anything. */
 	return r < 0 ? restricts(d) : r;
 }

@@ -20,6 +20,7 @@ struct line {
 	bool own, script, loaded;
 	bool last;                      /* judged here only: no exec of it follows */
 	bool unknown;                   /* which file it is is not known */
+	bool blind;                     /* nor are its arguments */
 };
 
 /* The part of a path behind its last slash. */

@@ -263,33 +263,57 @@ static struct inner shell(const char *name, const char *const *argv, size_t argc
 	return in;
 }
 
-/* The dynamic loader, ld.so(8) and musl's, loads a program without an exec: where its name stands in argv. */
-static struct inner loaded(const char *const *argv, size_t argc)
+static bool one_of(const char *const *names, const char *word, size_t n)
 {
+	for (; *names; names++)
+		if (strlen(*names) == n && !memcmp(*names, word, n))
+			return true;
+	return false;
+}
+
+/* The dynamic loader, ld.so(8)'s or musl's, loads a program without an exec: where its name stands in argv. Only "--" begins an option. One
+ * that is not known may have a value, or be the program to another version: then neither the program nor its arguments can be told. */
+static struct inner loaded(bool musl, const char *const *argv, size_t argc)
+{
+	static const char *const plain[] = { "--list", "--verify", "--inhibit-cache", "--list-tunables", "--list-diagnostics", "--help",
+		"--version", NULL };
 	static const char *const valued[] = { "--library-path", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask", "--inhibit-rpath",
-		"--audit", "--preload", "--argv0" };
-	const char *zero = NULL;
+		"--audit", "--preload", "--argv0", NULL };
+	struct inner in = { .loaded = true };
 	size_t i = 1;
 
-	while (i < argc && argv[i][0] == '-') {
-		bool value = false;
+	while (i < argc && !strncmp(argv[i], "--", 2)) {
+		const char *word = argv[i], *eq = musl ? strchr(word, '=') : NULL;
+		size_t n = eq ? (size_t)(eq - word) : strlen(word);
+		bool value = one_of(valued, word, n);
 
-		if (!strcmp(argv[i++], "--"))
+		if (musl && !word[2]) {
+			i++;
 			break;
-		for (size_t k = 0; k < ARRAY_LEN(valued); k++)
-			value |= !strcmp(argv[i - 1], valued[k]);
-		if (value && i < argc && !strcmp(argv[i - 1], "--argv0"))
-			zero = argv[i];
-		i += value;
+		}
+		in.unknown = value ? !eq && i + 1 == argc : eq || !one_of(plain, word, n);
+		if (in.unknown)
+			break;
+		if (value && !strncmp(word, "--argv0", n))
+			in.zero = eq ? eq + 1 : argv[i + 1];
+		i += 1 + (value && !eq);
 	}
-	return i < argc ? (struct inner){ .argv = argv + i, .argc = argc - i, .loaded = true, .zero = zero } : (struct inner){ 0 };
+	in.argv = argv + i;
+	in.argc = argc - i;
+	return in.argc ? in : (struct inner){ 0 };
+}
+
+/* musl's is its libc.so by other names. */
+static bool is_musl(const char *name)
+{
+	return !strncmp(name, "ld-musl", 7) || !strcmp(name, "libc.so") || !strncmp(name, "libc.musl-", 10);
 }
 
 static bool is_loader(const char *name)
 {
-	return name[0] == 'l' && name[1] == 'd' &&
-	       (!strncmp(name, "ld-linux", 8) || !strncmp(name, "ld.so", 5) || !strncmp(name, "ld-musl", 7) || !strncmp(name, "ld-2.", 5) ||
-		!strncmp(name, "ld64.so", 7));
+	return is_musl(name) || (name[0] == 'l' && name[1] == 'd' &&
+				 (!strncmp(name, "ld-linux", 8) || !strncmp(name, "ld.so", 5) || !strncmp(name, "ld-2.", 5) ||
+				  !strncmp(name, "ld64.so", 7)));
 }
 
 /* env -S: its text's words stand where it stood, and are env's own again. A text that a shell would read otherwise is not understood. */
@@ -367,7 +391,7 @@ struct inner look_inside(const struct policy *p, const struct name *name, const 
 	if (look_shell(name))
 		return shell(name->base, argv, argc, &slots[slot]);
 	if (is_loader(name->base))
-		return loaded(argv, argc);
+		return loaded(is_musl(name->base), argv, argc);
 	if (index_next(p, &p->exec_index, hash_word(name->base, name->base_len), KIND_WRAPPER, name->base, name->base_len, &at))
 		return wrapped(name->base, argv, argc, &slots[slot]);
 	return (struct inner){ 0 };

@@ -10,6 +10,7 @@ struct inner {
 	const char *const *argv; size_t argc;   /* argc 0: nothing is run, or what is cannot be told */
 	bool script;                            /* a shell's -c */
 	bool loaded;                            /* by a loader, with no exec of its own that would be judged */
+	bool unknown;                           /* loaded: which of the words is the program cannot be told; argv is not its */
 	const char *zero;                       /* what a loader was told to give as argv[0], or NULL */
 	bool bypass;                            /* written so that what runs is not what it looks like */
 };

@@ -174,6 +174,23 @@ for d in /workspace /tmp /dev/shm; do
 	check "a link with a listed name in $d" is "$(Y sh -c "$d/x/awk -e 'print 1'; cd $d/x && ./awk -e 'print 1'; PATH=$d/x:\$PATH awk -e 'print 1'")" ""
 done
 "$A" session destroy "$L" >/dev/null
+# The loader's program is the first word that is no option of its, whatever it begins with; behind an option that nobody knows, any.
+cat >"$T/load.yaml" <<'P'
+version: 1
+name: load
+file_rules:
+  - {name: sys, paths: ["/usr/**", "/bin/**", "/lib/**", "/lib64/**", "/etc/**"], operations: [read, open, stat, list, readlink, access], decision: allow}
+  - {name: tmp, paths: ["/tmp", "/tmp/**", "/workspace", "/workspace/**"], decision: allow}
+command_rules: [{name: no-id, commands: [id], decision: deny}, {name: all, decision: allow}]
+P
+L=$("$A" session create --workspace "$W" --policy "$T/load.yaml" | jq -r .id)
+ld=/lib64/ld-linux-x86-64.so.2
+mkdir -p "$W/-d" && ln -s /usr/bin/id "$W/-d/p"
+check "control: the loader loads what is allowed" is "$(Y "$ld" --inhibit-cache --argv0 echo /usr/bin/echo ran)" ran
+check "control: outside, a word with one dash is the program" is "$(cd "$W" && "$ld" -d/p -u)" "$(id -u)"
+check "a word with one dash is the program that is judged" is "$(Y sh -c "$ld -d/p -u; $ld -d/p -u root; true")$(Y "$ld" -d/p -u)" ""
+check "an option that is not known may stand before any program" is "$(Y "$ld" --new /usr/bin/echo ran; echo $?)" 126
+"$A" session destroy "$L" >/dev/null
 # A program without a name is refused whatever it holds: the control runs the same script outside.
 for way in memfd memfd-proc deleted; do
 	X rm -f /workspace/marks

@@ -5,7 +5,8 @@ import shlex
 
 SHELLS = set(b"sh bash dash ash mksh ksh zsh".split())
 WRAPPERS = set(b"env nice nohup timeout xargs setsid stdbuf busybox sudo doas time command exec chroot ionice taskset watch".split())
-LOADER = re.compile(rb"ld(-.*)?\.so(\.[0-9]+)*|ld-.*\.so(\..*)?")
+MUSL = re.compile(rb"ld-musl.*|libc\.so|libc\.musl-.*")
+LOADER = re.compile(rb"ld(-.*)?\.so(\.[0-9]+)*|ld-.*\.so(\..*)?|" + MUSL.pattern)
 DEPTH = 4
 # Options with a value of their own: short letters, long names; then how many words stand before the command.
 GRAMMAR = {
@@ -27,6 +28,7 @@ GRAMMAR = {
     b"taskset": (b"p", [b"pid"], 1),
     b"watch": (b"n", [b"interval"], 0),
 }
+LOADER_PLAIN = [b"list", b"verify", b"inhibit-cache", b"list-tunables", b"list-diagnostics", b"help", b"version"]
 LOADER_VALUES = [b"library-path", b"preload", b"audit", b"argv0", b"inhibit-rpath", b"glibc-hwcaps-prepend", b"glibc-hwcaps-mask"]
 SET_LETTERS = b"abCefhmnuvx"    # of POSIX's set
 SAFE_SHELL = {b"zsh": b"eufxlivBHs"}
@@ -135,15 +137,22 @@ def shell_script(words, shell):
     return (words[i], odd) if script and i < len(words) else (None, False)
 
 
-def argv0(options):
-    """The last value of --argv0 among a loader's options, or None."""
-    zero, at = None, 0
-    while at < len(options):
-        value = options[at][2:] in LOADER_VALUES and options[at].startswith(b"--")
-        if options[at] == b"--argv0" and at + 1 < len(options):
-            zero = options[at + 1]
-        at += 1 + value
-    return zero
+def load(words, name):
+    """What a dynamic loader loads: (its words or None, the last value of --argv0 or None, whether the words are surely its)."""
+    i, zero, musl = 1, None, MUSL.fullmatch(name)
+    while i < len(words) and words[i].startswith(b"--"):
+        option, equals, value = words[i][2:].partition(b"=") if musl else (words[i][2:], b"", b"")
+        if musl and words[i] == b"--":
+            i += 1
+            break
+        if option in LOADER_VALUES and (equals or i + 1 < len(words)):
+            i += 0 if equals else 1
+            value = value if equals else words[i]
+            zero = value if option == b"argv0" else zero
+        elif option not in LOADER_PLAIN or equals:
+            return words[i:], None, False
+        i += 1
+    return words[i:] or None, zero, True
 
 
 def inner(words, name, wrappers, in_script):
@@ -155,7 +164,7 @@ def inner(words, name, wrappers, in_script):
             found = found[1:]
         return found or None, True, odd
     if LOADER.fullmatch(name):
-        return words[options(words, b"", LOADER_VALUES)[0]:] or None, in_script, False
+        return load(words, name)[0], in_script, False
     if name not in wrappers:
         return None, in_script, False
     short, long, before = GRAMMAR.get(name, (b"", [], 0))

@@ -177,7 +177,7 @@ class Generator(Rules):
                          ["/bin/busybox"], ["sudo"], ["sudo", "-u", "root"], ["sudo", "-n", "--"], ["sudo", "A=1"], ["doas"], ["doas", "-u", "root"], ["time"],
                          ["time", "-p"], ["command"], ["command", "-v"], ["command", "-p"], ["exec"], ["exec", "-a", "x"], ["exec", "-cla", "x"], ["chroot", "/x"], ["ionice", "-c", "3"],
                          ["ionice", "-c3", "-n", "1"], ["taskset", "1"], ["taskset", "-c", "0"], ["watch"], ["watch", "-n", "1"], ["strace"],
-                         ["/lib64/ld-linux-x86-64.so.2"], ["/lib64/ld-linux-x86-64.so.2", "--library-path", "/x"], ["ld.so", "--argv0", "y"], ["ld.so", "--inhibit-rpath", "a", "--argv0", "git"]])
+                         ["/lib64/ld-linux-x86-64.so.2"], ["/lib64/ld-linux-x86-64.so.2", "--library-path", "/x"], ["ld.so", "--argv0", "y"], ["ld.so", "--new"], ["ld.so", "-d/p"], ["ld-musl-x.so.1", "--argv0=git", "--"], ["libc.so", "--list=x"], ["ld.so", "--inhibit-rpath", "a", "--argv0", "git"]])
         return head + under
 
     def script(self, argv):

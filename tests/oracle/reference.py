@@ -238,9 +238,9 @@ class Policy:
 
     # ---- commands
 
-    def first(self, program, args, depth, q):
+    def first(self, program, args, depth, q, rules=None):
         joined = b" ".join(args)
-        for r in self.rules("command_rules"):
+        for r in rules or self.rules("command_rules"):
             context = r.get("context", ["direct", "nested"])
             if isinstance(context, list):
                 if ("direct" if depth == 0 else "nested") not in context:
@@ -262,6 +262,19 @@ class Policy:
             if self.asked_by(r, q):
                 return r
         return None
+
+    def worst(self, depth, q):
+        """The strictest rule that some command could meet, before the first that allows every command with any arguments."""
+        found = []
+        for r in self.rules("command_rules"):
+            allows = self.word(r) in ("allow", "audit", "soft_delete")
+            if allows and ("commands" in r or r.get("args_patterns") or "sha256" in r):
+                continue
+            if self.first(b"x", [], depth, {**q, "ahead": False, "sha256": None}, [{**r, "commands": ["x"], "args_patterns": []}]):
+                found.append(r)
+                if allows:
+                    break
+        return max(found, key=lambda r: RANK[self.word(r)]) if found else None
 
     def verdict(self, rule):
         return self.word(rule), rule["name"], rule
@@ -308,12 +321,14 @@ class Policy:
             found, in_script, odd = commands.inner(words, name, self.wrappers, script)
             if odd and self.restrictive:
                 yield "shellc-wrapper-bypass"
-            if found and level < commands.DEPTH:
+            if commands.LOADER.fullmatch(name) and found and level < commands.DEPTH and not commands.load(words, name)[2]:
+                yield self.worst(depth, q) or ("default-deny-commands" if alone else None)
+            elif found and level < commands.DEPTH:
                 # What a loader loads has no exec of its own that would be judged.
                 ahead = {**q, "ahead": not commands.LOADER.fullmatch(name), "alone": alone}
                 yield from self.chain(found, None, level + 1, depth, in_script, ahead)
                 if commands.LOADER.fullmatch(name):
-                    yield from self.acting(found, commands.argv0(words[1:-len(found)]), level + 1, depth, in_script, ahead, alone)
+                    yield from self.acting(found, commands.load(words, name)[1], level + 1, depth, in_script, ahead, alone)
             elif found and in_script and self.restrictive:
                 yield "shellc-depth-exceeded"
 

@@ -196,6 +196,8 @@ static void test_loaded_file(void **state UNUSED)
 	assert_verdict(LOAD(list, NULL, "/w/ls", "-x"), POL_APPROVE, "ask");
 	assert_verdict(LOAD(list, NULL, "/w/curl", "-r"), POL_DENY, "no-rm");
 	assert_verdict(LOAD(list, "/bin/cat", "ls"), POL_APPROVE, "ask");
+	/* nor are the arguments behind an option that is not known */
+	assert_verdict(LOAD(list, "/bin/cat", "--new", "/bin/cat"), POL_DENY, "no-rm");
 	policy_close(list);
 	assert_verdict(LOAD(p, "/bin/rm", "/w/lnk"), POL_DENY, "no-rm");
 	assert_verdict(LOAD(p, "/bin/dash", "/w/lnk", "-c", "rm x"), POL_DENY, "no-rm");
@@ -204,6 +206,7 @@ static void test_loaded_file(void **state UNUSED)
 	assert_verdict(LOAD(p, "/lib/ld.so", "/w/lnk", "/bin/ls"), POL_DENY, "no-rm");
 	assert_verdict(LOAD(bare, NULL, "/w/ls"), POL_DENY, "default-deny-commands");
 	assert_verdict(LOAD(bare, "/bin/ls", "/w/ls"), POL_ALLOW, "few");
+	assert_verdict(LOAD(bare, "/bin/ls", "--preload"), POL_DENY, "default-deny-commands");
 	policy_close(bare);
 	/* a loader below has its own exec */
 	asked_for = 0;

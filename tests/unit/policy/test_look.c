@@ -60,14 +60,17 @@ static void test_wrappers(void **state UNUSED)
 		{ "sudo", "-u", "x", "--", "rm" }, { "doas", "-u", "x", "rm" }, { "time", "-f", "%e", "-p", "rm" }, { "command", "-p", "rm" }, { "exec", "-a", "x", "rm" }, { "chroot", "--userspec=a", "/d", "rm" },
 		{ "ionice", "-c2", "-n", "3", "rm" }, { "taskset", "-c", "0-3", "rm" }, { "watch", "-n", "1", "rm x" }, { "watch", "-x", "rm", "x" }, { "watch", "rm", "x" },
 		{ "busybox", "env", "rm" }, { "busybox", "sh", "-c", "rm" }, { "ENV", "rm" }, { "setsid", "--fork", "rm" }, { "nohup", "--", "rm" }, { "/opt/bad/TOOL" },
-		{ "env", "/opt/bad/tool" }, { "ld.so", "--preload", "x", "--", "/bin/rm" }, { "/lib/ld64.so.1", "/bin/rm" }, { "sh", "-c", "-x", "rm x" }, { "sh", "-c", "--", "rm x" },
+		{ "env", "/opt/bad/tool" }, { "ld.so", "--preload", "x", "--", "/bin/rm" },
+		{ "ld.so", "--" }, { "ld.so", "--argv0" }, { "ld.so", "--list", "--library-path" }, { "ld.so", "--new", "/bin/ls" }, { "ld.so", "--argv0=x", "ls" }, { "ld.so", "--", "ls" }, { "env", "ld.so", "--new", "ls" },
+		{ "ld-musl-x.so.1", "--", "rm" }, { "ld-musl-x.so.1", "--argv0=x", "--library-path=y", "rm" }, { "ld-musl-x.so.1", "--list=x", "ls" }, { "libc.so", "rm" }, { "/lib/libc.musl-x86_64.so.1", "rm" },
+		{ "ld.so", "--list", "--verify", "--inhibit-cache", "--list-tunables", "--list-diagnostics", "--help", "--version", "rm" }, { "ld.so", "-d/rm", "ls" }, { "ld.so", "-/rm" }, { "/lib/ld64.so.1", "/bin/rm" }, { "sh", "-c", "-x", "rm x" }, { "sh", "-c", "--", "rm x" },
 		{ "bash", "-lc", "A=b C= rm x" }, { "sh", "-c", "\"rm\"" }, { "/lib64/ld-2.31.so", "rm" }, { "ld-musl-x.so.1", "rm" }, { "env", "-S", "-i", "rm" }, { "env", "-{", "-1Z", "rm" }, { "mksh", "-c", "rm" }, { "bash.real", "-c", "rm x" }, { "env", "-S", "rm a;x|(b)" }, { "sh", "-c", "rm \\" },
 	};
 	static const char *const yes[][10] = {
 		{ "command", "-v", "rm" }, { "command", "-pV", "rm" }, { "ionice", "-p", "5", "rm" }, { "ionice", "-P", "5", "rm" }, { "ionice", "-u", "5", "rm" }, { "watch", "-n" }, { "sh", "-c", "rm \"$A\"" }, { "sh", "-c", "rm \"a" }, { "sh", "-o", "x", "+O" }, { "env", "--", "" }, { "nice", "-", "rm" }, { "ldd", "rm" }, { "env", "--split-string" }, { "env", "--=x", "ls" }, { "ionice", "--pid", "5", "rm" }, { "taskset", "-p", "1", "rm" }, { "env", "-S", "rm $A" }, { "sudo", "-l", "-U", "rm" }, { "env", "-u", "rm", "ls" }, { "timeout", "rm" }, { "chroot", "rm" },
 		{ "env", "-S", "ls -S 'rm x'" }, { "env", "-S" }, { "env", "-S", "" }, { "env", "-S", "-S 'rm'" }, { "env", "-S", "A=b" }, { "xargs", "-I", "rm", "ls" }, { "nice", "--adjustment" }, { "sh", "-o", "c" },
 		{ "sh", "--", "-c", "rm" }, { "sh", "-x", "rm" }, { "sh", "-o" }, { "bash", "--rcfile", "-c", "rm" }, { "sh", "-c", "A=b" }, { "sh", "-c", "1=rm x" }, { "sh", "-c", "rm \\\nx" },
-		{ "watch", "rm;x" }, { "ld.so", "--" }, { "ld.so", "--argv0" }, { "xsh", "-c", "rm" }, { "wish", "-c", "rm" }, { "lda", "rm" },
+		{ "watch", "rm;x" }, { "ld.so" }, { "ld.so", "-rm", "rm" }, { "ld.so", "-d/p", "rm" }, { "ld.so", "--audit", "rm", "ls" }, { "ld-musl-x.so.1", "--" }, { "ld-musl-x.so.1", "--", "ls" }, { "ld-musl-x.so.1", "--argv0=x", "ls", "rm" }, { "libc.so.6", "rm" }, { "xsh", "-c", "rm" }, { "wish", "-c", "rm" }, { "lda", "rm" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(no); i++)
