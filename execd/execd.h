@@ -181,6 +181,10 @@ bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct 
 /* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
 int resolve_in_root(int root, const char *path);
 int resolve_entry(int dir, const char *name);                      /* the same of an entry of a directory itself, also when it is a link */
+int resolve_link(int fd, char *out, size_t cap);                   /* the text of a link behind an O_PATH descriptor, in the same time; 0 */
+/* settle.c: the path, without links, of the file that an absolute path leads to below root, if no name on the way is one that the session
+ * could make or replace. 0; -EPERM: one is; or negative errno. */
+int settle_file(const struct policy *p, int root, const char *path, char *out, size_t cap);
 /* SHA-256 of the regular file behind an O_PATH descriptor, and whether it has but this name here: no other link, or a mount that is not
  * written through; within a bound of size and time. 0 or negative errno. */
 int digest_file(int fd, uint8_t ret[32], bool *ret_alone);

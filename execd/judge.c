@@ -32,33 +32,15 @@ struct pol_exec judge_names(const struct session *s, const struct policy *p, con
 	return q;
 }
 
-/* For struct pol_exec: the file that a loader would find by this word. A word without a slash it looks for among its libraries: that is not
- * followed. */
+/* For struct pol_exec: the file that a loader finds by this word, later on and by itself: known only where nobody can change that. A word
+ * without a slash it looks for among its libraries; any other that is not absolute leads from a directory that a process sharing it may
+ * still change. */
 static int loaded(void *arg, const char *word, char *out, size_t cap)
 {
-	const struct exec_facts *f = arg;
-	char link[64], path[8300] = "";
-	auto_fd root = -1, fd = -1;
-	ssize_t n = 0;
+	const struct digest *d = arg;
+	auto_fd root = name_root(d->f->pid);
 
-	if (!strchr(word, '/'))
-		return -ENOENT;
-	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)f->pid);
-	if (word[0] != '/')
-		n = readlink(link, path, 4096);
-	if (n < 0 || n >= 4096 || str_format(path + n, sizeof(path) - (size_t)n, "/%s", word) < 0)
-		return -ENOENT;
-	snprintf(link, sizeof(link), "/proc/%d/root", (int)f->pid);
-	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = root < 0 ? -errno : resolve_in_root(root, path);
-	if (fd < 0)
-		return -ENOENT;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, out, cap);
-	if (n <= 0 || (size_t)n >= cap)
-		return -ENAMETOOLONG;
-	out[n] = 0;
-	return out[0] == '/' ? 0 : -ENOENT;
+	return root < 0 ? root : settle_file(d->p, root, word, out, cap);
 }
 
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first)
@@ -80,7 +62,7 @@ struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const
 	/* A command that is not started is judged by the word; when it is, again. */
 	if (f->pid) {
 		q.loaded = loaded;
-		q.loaded_arg = (void *)(uintptr_t)f;
+		q.loaded_arg = &sum;
 	}
 	v = policy_exec(gen->policy, &q);
 	/* What a person approved by this rule, or a rule put in place of another program, is not asked about again, only refused. Before it

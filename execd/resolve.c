@@ -70,8 +70,9 @@ static int look_up(int root, const char *path, uint64_t flags, uint64_t more)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The first byte of what the helper is asked; a path follows, but for a digest. */
-enum { ASK_FILE = 'f', ASK_ENTRY = 'e', ASK_DIGEST = 'd' };
+/* The first byte of what the helper is asked; a path follows, but for a digest and a link's text. */
+enum { ASK_FILE = 'f', ASK_ENTRY = 'e', ASK_DIGEST = 'd', ASK_LINK = 'l' };
+struct linked { int r; char text[4096]; };
 struct digested { int r, alone; uint8_t sum[32]; };
 
 static void digest_of(int fd, struct digested *d)
@@ -93,6 +94,23 @@ static void digest_of(int fd, struct digested *d)
 	d->alone = d->r == 0 && fstat(file, &st) == 0 && (st.st_nlink == 1 || (fstatvfs(file, &fs) == 0 && (fs.f_flag & ST_RDONLY)));
 }
 
+/* Answers what is asked about a descriptor itself. */
+static bool tell(char what, int fd)
+{
+	static struct linked l;
+	struct digested d;
+	ssize_t n;
+
+	if (what == ASK_DIGEST) {
+		digest_of(fd, &d);
+		return send_with(3, &d, sizeof(d), -1) == 0;
+	}
+	n = readlinkat(fd, "", l.text, sizeof(l.text));
+	l.r = n < 0 ? -errno : (size_t)n < sizeof(l.text) ? 0 : -ENAMETOOLONG;
+	l.text[l.r == 0 ? n : 0] = 0;
+	return send_with(3, &l, sizeof(l), -1) == 0;
+}
+
 static void __attribute__((noreturn)) helper_main(int s, pid_t parent)
 {
 	static char path[PATH_BYTES];
@@ -109,13 +127,10 @@ static void __attribute__((noreturn)) helper_main(int s, pid_t parent)
 		if (n <= 0)
 			_exit(0);
 		path[n] = 0;
-		if (path[0] == ASK_DIGEST) {
-			struct digested d;
-
-			digest_of(root, &d);
-			close(root);
-			if (send_with(3, &d, sizeof(d), -1) < 0)
+		if (path[0] == ASK_DIGEST || path[0] == ASK_LINK) {
+			if (!tell(path[0], root))
 				_exit(0);
+			close(root);
 			continue;
 		}
 		fd = look_up(root, path + 1, path[0] == ASK_ENTRY ? O_NOFOLLOW : 0, 0);
@@ -233,4 +248,18 @@ int digest_file(int fd, uint8_t ret[32], bool *ret_alone)
 	memcpy(ret, d.sum, 32);
 	*ret_alone = d.alone;
 	return d.r;
+}
+
+int resolve_link(int fd, char *out, size_t cap)
+{
+	struct linked l;
+	const char what = ASK_LINK;
+	int none, r = ask(fd, &what, 1, &l, sizeof(l), &none, WAIT_MS);
+
+	if (none >= 0)
+		close(none);
+	if (r < 0 || l.r < 0)
+		return r < 0 ? r : l.r;
+	l.text[sizeof(l.text) - 1] = 0;
+	return str_format(out, cap, "%s", l.text);
 }

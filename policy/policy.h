@@ -126,8 +126,8 @@ struct pol_exec {
 	/* SHA-256 of the file, asked for when a rule with sha256 could decide; NULL, or a negative result: not known, and such a rule then
 	 * matches unless it allows. */
 	int (*sha256)(void *arg, uint8_t ret[32]); void *sha256_arg;
-	/* Of a dynamic loader that is run: the absolute path of the file that it would load by this word, to out. NULL: what it loads is
-	 * judged by the word alone; a negative result: not known, and the strictest rule counts that it could meet. */
+	/* Of a dynamic loader that is run: the absolute path of the file that it is sure to load by this word, to out. NULL: what it loads
+	 * is judged by the word alone; a negative result: not known, and the strictest rule counts that it could meet. */
 	int (*loaded)(void *arg, const char *word, char *out, size_t cap); void *loaded_arg;
 };
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q);

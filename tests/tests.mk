@@ -4,13 +4,15 @@ test: build ## all tests; the last line is "N passed, N failed"
 	$(Q)tests/run
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/unit/%,$(UNIT_SRC))
-# tests/unit/FOLDER/test_x.c links common and policy; netd's and cli's tests link their pure parsers too
+# tests/unit/FOLDER/test_x.c links common and policy; tests of netd, execd and cli link what they test too
 pure_o := $(addprefix $(O)/netd/,pkt.o dns_wire.o hello.o dns_map.o)
 $(patsubst %,$(O)/unit/%,$(basename $(patsubst tests/unit/%,%,$(wildcard tests/unit/netd/test_*.c)))): $(pure_o)
 $(O)/unit/policy/test_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(O)/unit/policy/test_open: private LINK += $(foreach f,malloc calloc realloc mmap,-Wl,--wrap=$(f))
 $(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc strdup strndup asprintf memfd_create fcntl \
 	write mdb_env_create mdb_env_set_mapsize mdb_env_open mdb_txn_begin mdb_dbi_open mdb_put mdb_txn_commit,-Wl,--wrap=$(f))
+# one file of execd, whose neighbours the test plays itself
+$(O)/unit/execd/test_settle: $(O)/execd/settle.o
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/fsd/test_links: $(O)/fsd/links.o

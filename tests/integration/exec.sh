@@ -95,10 +95,6 @@ setsid -w /workspace/bin/@
 stdbuf -o0 /workspace/bin/@
 busybox sh -c /workspace/bin/@
 busybox env /workspace/bin/@
-/lib64/ld-linux-x86-64.so.2 /workspace/bin/@
-/lib64/ld-linux-x86-64.so.2 --argv0 good /workspace/bin/@
-/lib64/ld-linux-x86-64.so.2 /workspace/bin/link-@
-/lib64/ld-linux-x86-64.so.2 --library-path /a --inhibit-rpath /b --argv0 c --glibc-hwcaps-mask d --audit "" --preload "" /workspace/bin/@
 bash -c "true; exec -a @ /workspace/bin/good"
 /workspace/bin/link-@
 /workspace/bin/script-@
@@ -181,15 +177,51 @@ name: load
 file_rules:
   - {name: sys, paths: ["/usr/**", "/bin/**", "/lib/**", "/lib64/**", "/etc/**"], operations: [read, open, stat, list, readlink, access], decision: allow}
   - {name: tmp, paths: ["/tmp", "/tmp/**", "/workspace", "/workspace/**"], decision: allow}
-command_rules: [{name: no-id, commands: [id], decision: deny}, {name: all, decision: allow}]
+command_rules: [{name: no-id, commands: [id, mawk, gawk], decision: deny}, {name: all, decision: allow}]
 P
 L=$("$A" session create --workspace "$W" --policy "$T/load.yaml" | jq -r .id)
 ld=/lib64/ld-linux-x86-64.so.2
 mkdir -p "$W/-d" && ln -s /usr/bin/id "$W/-d/p"
-check "control: the loader loads what is allowed" is "$(Y "$ld" --inhibit-cache --argv0 echo /usr/bin/echo ran)" ran
+ln -s /usr/bin/echo "$W/-d/echo"
+Z() { Y sh -c "$1 ran; true"; } # a loader's words: what the program that it loads prints
+check "control: the loader loads what is allowed" is "$(Z "$ld /usr/bin/echo"; Z "$ld --library-path /a --inhibit-rpath /b --argv0 echo --glibc-hwcaps-mask d --preload '' /bin/echo"; Z "$ld /bin/sh -c 'echo by a link'")" "ran
+ran
+by a link"
+for words in "/usr/bin/id -u root" "--argv0 echo /usr/bin/id -u root" "--library-path /a --inhibit-rpath /b --argv0 c --glibc-hwcaps-mask d --preload '' /bin/id -u root" "/usr/bin/awk 'BEGIN { print 1 }'"; do
+	check "control: outside, the loader prints a number: $words" is "$(eval "$ld $words" 2>/dev/null | grep -c '^[01]$')" 1
+	check "what is denied is not loaded: $words" is "$(Y "$ld" /bin/sh -c "true; $ld $words")$(eval "Y $ld $words")" ""
+done
 check "control: outside, a word with one dash is the program" is "$(cd "$W" && "$ld" -d/p -u)" "$(id -u)"
 check "a word with one dash is the program that is judged" is "$(Y sh -c "$ld -d/p -u; $ld -d/p -u root; true")$(Y "$ld" -d/p -u)" ""
 check "an option that is not known may stand before any program" is "$(Y "$ld" --new /usr/bin/echo ran; echo $?)" 126
+# What is loaded is opened by its path later on: a name that may lead elsewhere then could be any program's.
+check "control: outside, links and relative paths load" is "$(cd "$W" && "$ld" "$W/-d/echo" 1; "$ld" -d/echo 2; cd /usr/bin && "$ld" ./echo 3)" "1
+2
+3"
+for word in /workspace/-d/echo -d/echo /workspace/../usr/bin/../../workspace/-d/echo /proc/self/root/usr/bin/echo; do
+	check "a path that the session can change is not settled: $word" is "$(Z "cd /workspace; $ld $word")" ""
+done
+check "nor is one from a directory that may change" is "$(Z "cd /usr/bin; $ld ./echo")" ""
+cat >"$W/flip.py" <<'P'
+import os, subprocess, sys, threading
+ld, at, n, stop = sys.argv[1], sys.argv[2] + "/flip", int(sys.argv[3]), False
+def flip():
+    while not stop:
+        for to in ("/usr/bin/echo", "/usr/bin/id"):
+            os.symlink(to, at + ".new")
+            os.rename(at + ".new", at)
+t = threading.Thread(target=flip)
+os.symlink("/usr/bin/echo", at)
+t.start()
+for i in range(n):
+    try: subprocess.run([ld, at, "-u"], stderr=subprocess.DEVNULL)
+    except OSError: pass
+stop = True
+t.join()
+P
+check "a link that flips never leads to the denied program" is "$(Y python3 /workspace/flip.py "$ld" /workspace 100 | grep -c '^[0-9]')" 0
+mkdir -p "$T/flip"
+check "control: outside, it does" test "$(python3 "$W/flip.py" "$ld" "$T/flip" 100 | grep -c '^[0-9]')" -gt 0
 "$A" session destroy "$L" >/dev/null
 # A program without a name is refused whatever it holds: the control runs the same script outside.
 for way in memfd memfd-proc deleted; do
