@@ -147,6 +147,7 @@ struct exec_facts {
 	uint32_t depth;            /* that the new one will have */
 	pid_t pid;                 /* 0: a command that is not started yet */
 	bool running;              /* it stands at its exec stop */
+	bool unsettled;            /* the file found by the name may not be the one that was opened: the strictest rule counts */
 };
 /* gen judged v, and judges again at the exec stop. */
 int guard_begin(struct cmd *c, struct generation *gen, uint64_t notif_id, pid_t tid, struct exec_facts *facts, const struct pol_verdict *v);
@@ -158,7 +159,21 @@ int peek_exec(const struct session *s, const struct seccomp_notif *req, struct e
 int peek_running(pid_t pid, struct exec_facts *f); /* of a process stopped at exec: what really runs */
 /* The file name by which the kernel was asked for what now runs, of a process stopped at exec: of a script, the script's. */
 int peek_execfn(pid_t pid, char *out, size_t cap);
+/* By a name that the kernel was given, of a process at its exec stop, whatever it now leads to; without arguments. 0 or negative errno. */
+int peek_named(const struct session *s, pid_t pid, const char *name, struct exec_facts *f);
 void facts_fini(struct exec_facts *f);
+/* chain.c: scripts between what an exec was asked for and the interpreter that runs, now, of a process at its exec stop. */
+#define CHAIN_WORDS 10             /* the kernel opens five scripts, of each there is a name and an argument */
+struct chain {
+	char name[4096];           /* what was asked for: AT_EXECFN */
+	size_t n;                  /* words that may be steps, the last of them is name */
+	bool direct;               /* name is not among the arguments: no script was run */
+};
+int chain_find(const struct exec_facts *now, struct chain *ret);   /* 0 or negative errno */
+/* Step i < c->n: 1, facts of the script, whose argv is now's; 0: only an argument; or negative errno: it cannot be known. Its path is
+ * ret->resolved, which only counts as a reason to allow anything if not ret->unsettled. */
+int chain_step(const struct session *s, const struct policy *p, const struct exec_facts *now, const struct chain *c, size_t i,
+	       struct exec_facts *ret);
 /* name.c: what a program is called. An O_PATH descriptor of a process's root, or negative errno. */
 int name_root(pid_t pid);
 /* An O_PATH descriptor of the program that an absolute path leads to below root, or negative errno; sets f->place. */

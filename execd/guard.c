@@ -98,14 +98,59 @@ int guard_begin(struct cmd *c, struct generation *gen, uint64_t notif_id, pid_t 
 	return errno == ENOENT ? 0 : -errno;
 }
 
-static bool same_argv(const struct exec_facts *a, const struct exec_facts *b)
+/* From this argument on. */
+static bool same_argv(const struct exec_facts *a, const struct exec_facts *b, size_t from)
 {
 	if (a->argc != b->argc)
 		return false;
-	for (size_t i = 0; i < a->argc; i++)
+	for (size_t i = from; i < a->argc; i++)
 		if (strcmp(a->argv[i], b->argv[i]) != 0)
 			return false;
 	return true;
+}
+
+static bool same_file(const struct exec_facts *a, const struct exec_facts *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* What a person approved is this file with these arguments; a script has its name in place of argv[0]. */
+static bool may_run(const struct traced *t, const struct pol_verdict *v, const struct exec_facts *f)
+{
+	switch (v->decision) {
+	case POL_ALLOW:
+	case POL_AUDIT:
+	case POL_SOFT_DELETE:
+		return true;
+	case POL_APPROVE:
+		return t->approved && same_file(f, &t->facts) && same_argv(f, &t->facts, f->running ? 0 : 1);
+	case POL_REDIRECT:
+	case POL_DENY:
+	case POL_ABSORB:
+	case POL__COUNT:
+		break;
+	}
+	return false;
+}
+
+/* The scripts by whose first lines the kernel came to what runs; each could have been called by itself. */
+static bool scripts_may_run(const struct traced *t, const struct exec_facts *now, struct pol_verdict *v)
+{
+	struct exec_facts step;
+	struct chain c;
+	int r = chain_find(now, &c);
+
+	for (size_t i = 0; r >= 0 && i < c.n; i++) {
+		r = chain_step(t->cmd->s, t->gen->policy, now, &c, i, &step);
+		if (r <= 0)
+			continue;
+		*v = judge_exec(t->cmd, t->gen, &step, t->first);
+		if (!may_run(t, v, &step))
+			return false;
+	}
+	if (r < 0)
+		*v = (struct pol_verdict){ .decision = POL_DENY, .rule = "exec-verify" };
+	return r >= 0;
 }
 
 /* True if what runs may run. A script's program is its interpreter, with the script among the arguments: judged by its own name. */
@@ -114,14 +159,14 @@ static bool verify(struct traced *t, pid_t pid)
 	const char *why = "what was about to run is not what was judged; killed";
 	struct exec_facts now;
 	bool same, ok = false;
-	struct pol_verdict v = { .decision = POL_DENY, .rule = "exec-verify" };
+	struct pol_verdict v = { .decision = POL_DENY, .rule = "exec-verify" }, w;
 
 	if (peek_running(pid, &now) < 0) {
 		facts_fini(&now);
 		log_warn("process %d could not be read at its exec stop: killed", (int)pid);
 		return false;
 	}
-	same = now.dev == t->facts.dev && now.ino == t->facts.ino;
+	same = same_file(&now, &t->facts);
 	if (same) {
 		/* The name as given still decides, also when the file is a multi-call binary. */
 		snprintf(now.given, sizeof(now.given), "%s", t->facts.given);
@@ -132,20 +177,11 @@ static bool verify(struct traced *t, pid_t pid)
 	now.who = t->facts.who;
 	now.depth = t->facts.depth;
 	v = judge_exec(t->cmd, t->gen, &now, t->first);
-	switch (v.decision) {
-	case POL_ALLOW:
-	case POL_AUDIT:
-	case POL_SOFT_DELETE:
-		ok = true;
-		break;
-	case POL_APPROVE:
-		ok = t->approved && same && same_argv(&now, &t->facts);
-		break;
-	case POL_REDIRECT:
-	case POL_DENY:
-	case POL_ABSORB:
-	case POL__COUNT:
-		break;
+	ok = may_run(t, &v, &now);
+	if (ok && !same && !scripts_may_run(t, &now, &w)) {
+		why = "a script by which it was to run is not allowed; killed";
+		v = w;
+		ok = false;
 	}
 	if (ok && !label_apply(t->cmd, t->gen->policy, pid, &now, same)) {
 		why = "it could not be put where its labels are kept; killed";

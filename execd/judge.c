@@ -57,6 +57,7 @@ struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const
 	q.argc = f->argc;
 	q.depth = f->depth;
 	q.who = f->who;
+	q.unknown = f->unsettled;
 	q.sha256 = digest_exec;
 	q.sha256_arg = &sum;
 	/* A command that is not started is judged by the word; when it is, again. */

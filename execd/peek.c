@@ -251,6 +251,25 @@ static int resolve(const struct session *s, pid_t pid, int dirfd, bool empty, st
 	return r < 0 ? r : name_written(s, path, f);
 }
 
+int peek_named(const struct session *s, pid_t pid, const char *name, struct exec_facts *f)
+{
+	uint64_t dirfd;
+	size_t n = 0;
+	bool of_fd = !strncmp(name, "/dev/fd/", 8);
+
+	memset(f, 0, sizeof(*f));
+	f->pid = pid;
+	/* So the kernel calls a program of execveat: /dev/fd/N, or /dev/fd/N/NAME. */
+	if (of_fd)
+		n = 8 + strspn(name + 8, "0123456789");
+	if (of_fd && n > 8 && name[n] == '/' && name[n + 1] != '/' && str_lead_u64(name + 8, INT32_MAX, &dirfd) == 0)
+		return str_format(f->given, sizeof(f->given), "%s", name + n + 1) < 0 ? -ENAMETOOLONG :
+			resolve(s, pid, (int)dirfd, false, f);
+	if (str_format(f->given, sizeof(f->given), "%s", name) < 0)
+		return -ENAMETOOLONG;
+	return resolve(s, pid, AT_FDCWD, false, f);
+}
+
 int peek_exec(const struct session *s, const struct seccomp_notif *req, struct exec_facts *f)
 {
 	bool at = req->data.nr == SYS_execveat;

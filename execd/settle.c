@@ -55,7 +55,7 @@ static int enter(struct walk *w, const char *name)
 
 	if (r < 0)
 		return r;
-	if (judge_could_make(w->p, w->real))
+	if (!policy_settled(w->p, w->real))
 		return -EPERM;
 	fd = resolve_entry(w->root, w->real);
 	if (fd < 0)

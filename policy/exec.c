@@ -179,7 +179,8 @@ static struct pol_verdict judge(struct asked *a, struct line *l, const char *fil
 struct pol_verdict policy_exec(const struct policy *p, const struct pol_exec *q)
 {
 	struct asked a = { .p = p, .q = q };
-	struct line own = { .given = q->given, .resolved = q->resolved, .argv = q->argv, .argc = q->argc, .depth = q->depth, .own = true };
+	struct line own = { .given = q->given, .resolved = q->resolved, .argv = q->argv, .argc = q->argc, .depth = q->depth, .own = true,
+			    .unknown = q->unknown };
 	const char *zero = q->argc ? q->argv[0] : NULL;
 	struct pol_verdict v = judge(&a, &own, q->untrusted_name ? q->resolved : NULL, zero, LOOK_DEPTH), w;
 

@@ -118,6 +118,7 @@ struct pol_verdict policy_http(const struct policy *p, const struct pol_http *q)
 struct pol_twin { const char *link, *real; };   /* /bin, /usr/bin: a link of the session's root, and the directory that it leads to */
 struct pol_exec {
 	const char *given, *resolved; const char *const *argv; size_t argc; uint32_t depth;
+	bool unknown;          /* which file is run is not known: the strictest rule counts that it could meet */
 	bool untrusted_name;   /* who runs it may have made the name given: it can only make the verdict of the file stricter */
 	/* The name as it was written, absolute, where its directory leads elsewhere than it says, or NULL. Untrusted as above. */
 	const char *written; bool untrusted_written;

@@ -57,9 +57,8 @@ ln -s good "$W/bin/link-good"
 ln -s bad "$W/bin/link-bad"
 for p in good bad; do
 	printf '#!/workspace/bin/%s\n' $p >"$W/bin/script-$p"
-	printf '#!/workspace/bin/script-%s\n' $p >"$W/bin/script2-$p"
 	printf '#!/usr/bin/env -S %s\n' "/workspace/bin/$p" >"$W/bin/env-$p"
-	chmod +x "$W"/bin/script-$p "$W"/bin/script2-$p "$W"/bin/env-$p
+	chmod +x "$W"/bin/script-$p "$W"/bin/env-$p
 	printf 'x:\n\t/workspace/bin/%s\n' $p >"$W/$p.mk"
 	printf 'sh -c "sh -c /workspace/bin/%s"\n' $p >"$W/nest-$p.sh"
 done
@@ -98,7 +97,6 @@ busybox env /workspace/bin/@
 bash -c "true; exec -a @ /workspace/bin/good"
 /workspace/bin/link-@
 /workspace/bin/script-@
-/workspace/bin/script2-@
 /workspace/bin/env-@
 perl -e "exec q(/workspace/bin/@)"
 awk "BEGIN { system(\"/workspace/bin/@\") }"

@@ -198,6 +198,15 @@ static void test_loaded_file(void **state UNUSED)
 	assert_verdict(LOAD(list, "/bin/cat", "ls"), POL_APPROVE, "ask");
 	/* nor are the arguments behind an option that is not known */
 	assert_verdict(LOAD(list, "/bin/cat", "--new", "/bin/cat"), POL_DENY, "no-rm");
+	for (int known = 0; known < 2; known++) {
+		const char *argv[] = { "/w/ls", "-x" };
+		struct pol_exec q = { .given = "/w/ls", .resolved = "/w/ls", .argv = argv, .argc = 2, .unknown = !known };
+
+		assert_verdict(policy_exec(list, &q), known ? POL_ALLOW : POL_APPROVE, known ? "few" : "ask");
+		argv[1] = "-r";
+		assert_verdict(policy_exec(list, &q), known ? POL_ALLOW : POL_DENY, known ? "few" : "no-rm");
+		assert_verdict(policy_exec(bare, &q), known ? POL_ALLOW : POL_DENY, known ? "few" : "default-deny-commands");
+	}
 	policy_close(list);
 	assert_verdict(LOAD(p, "/bin/rm", "/w/lnk"), POL_DENY, "no-rm");
 	assert_verdict(LOAD(p, "/bin/dash", "/w/lnk", "-c", "rm x"), POL_DENY, "no-rm");
