@@ -193,6 +193,44 @@ static uint32_t shared(struct nfa *n, uint32_t at, enum nkind kind, uint32_t set
 	return x;
 }
 
+/* The number of a group of k bytes among those that globs may share; GROUPS_SHARED: it is none of them. */
+static uint32_t group_number(struct nfa *n, const char *g, size_t k)
+{
+	for (uint32_t i = 0; i < n->n_groups; i++)
+		if (n->groups[i].n == k && !memcmp(n->groups[i].g, g, k))
+			return i;
+	if (n->n_groups < GROUPS_SHARED)
+		n->groups[n->n_groups++] = (struct ngroup){ g, k };
+	else
+		return GROUPS_SHARED;
+	return n->n_groups - 1;
+}
+
+/* Behind the group that begins at `at`, which globs share as they share one piece: an EPS before its nodes, then the EPS behind
+ * them, which knows how many there are, then they. */
+static uint32_t shared_group(struct nfa *n, uint32_t at, uint32_t number, const char *g, size_t k)
+{
+	uint32_t x = n->v[at].a, alternatives;
+
+	for (int looked = 0; x != NONE && looked < ALIKE_MAX; looked++, x = n->v[x].next)
+		if (n->v[x].shared && n->v[x].kind == N_EPS && n->v[x].set == number) {
+			for (uint32_t i = x, end = x + n->v[x + 1].set; i < end; i++)
+				n->v[i].ops |= n->ops;
+			return x + 1;
+		}
+	x = node(n, N_EPS, number, NONE);
+	node(n, N_EPS, 0, NONE);
+	alternatives = n->full ? NONE : build(n, g, k, x + 1);
+	if (n->full)
+		return 0;
+	n->v[x].a = alternatives;
+	n->v[x + 1].set = n->n - x;
+	for (uint32_t i = x; i < n->n; i++)
+		n->v[i].shared = true;
+	hang(n, at, x);
+	return x + 1;
+}
+
 /* Length of the begin of a glob, which ends in a slash, before its last double star, when behind that is one name; 0: it is not so. */
 static size_t begin_of(const char *g, size_t len)
 {
@@ -220,7 +258,7 @@ static uint32_t end_node(struct nfa *n, enum nkind kind, uint32_t arm)
 	return x;
 }
 
-/* Up to the first group the pieces are shared with other globs; what follows is the glob's own. */
+/* The pieces are shared with other globs, up to a group that is not: what follows that is the glob's own. */
 static void add(struct nfa *n, const char *g, size_t len, enum nkind end_kind, uint32_t arm)
 {
 	uint32_t at = 0;
@@ -231,6 +269,11 @@ static void add(struct nfa *n, const char *g, size_t len, enum nkind end_kind, u
 		enum nkind kind;
 
 		k = piece_len(g, len);
+		if (g[0] == '{' && k > 1 && k < len && (set = group_number(n, g, k)) < GROUPS_SHARED) {
+			at = shared_group(n, at, set, g, k);
+			slash = false;
+			continue;
+		}
 		if (g[0] == '{' && k > 1) {
 			uint32_t end = end_node(n, end_kind, arm);
 

@@ -17,6 +17,8 @@
 struct keep;
 enum nkind { N_SET, N_LOOP, N_EPS, N_ACCEPT, N_FOREVER, N_KEPT, N_ARM };
 struct nnode { uint32_t set : 28, kind : 3, shared : 1, a, next, rule, ops; };
+#define GROUPS_SHARED 64
+struct ngroup { const char *g; size_t n; };
 struct nfa {
 	struct nnode *v;         /* the first is an EPS before all globs */
 	uint32_t n, cap, rule, ops;
@@ -24,6 +26,8 @@ struct nfa {
 	bool keeps;              /* for the rule that is added */
 	uint8_t (*sets)[32];
 	uint32_t n_sets, cap_sets;
+	struct ngroup groups[GROUPS_SHARED];   /* parts of globs */
+	uint32_t n_groups;
 	bool full;
 };
 #define NSET_BYTES 256

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "policy/nfa.h"
 #include "tests/unit/policy/files.h"
 
 enum { H_STATES, H_CLASSES, H_SLOTS, H_ENTRIES, H_ROOT, H_WORKSPACE, H_TABLE, H_POOL, H_EMIT, H_WORDS = 292 / 4 };
@@ -390,11 +391,34 @@ static void test_put_fails(void **state UNUSED)
 	rules_fini(&m.files);
 }
 
+/* What begins alike is looked at once, groups too; each node of it answers for the operations of all rules that share it. */
+static void test_groups_shared(void **state UNUSED)
+{
+	struct rule a = { .paths = STRS("/w{,/**}/a"), .ops = 1 }, b = { .paths = STRS("/w{,/**}/b"), .ops = 2 };
+	struct rule other = { .paths = STRS("/w{,/*}/b"), .ops = 4 };
+	struct nfa n;
+	uint32_t before, both = 0;
+
+	nfa_begin(&n, NULL);
+	nfa_add(&n, &a, 0, GLOBS_ALL);
+	before = n.n;
+	nfa_add(&n, &b, 1, GLOBS_ALL);
+	assert_int_equal(n.n, before + 2); /* its last byte and its end */
+	for (uint32_t i = 1; i < before; i++)
+		both += n.v[i].ops == 3;
+	assert_int_equal(both, before - 3);
+	before = n.n;
+	nfa_add(&n, &other, 2, GLOBS_ALL);
+	assert_true(n.n > before + 2);
+	assert_false(n.full);
+	nfa_fini(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_points_in), cmocka_unit_test(test_bounds), cmocka_unit_test(test_bounds_of_names), cmocka_unit_test(test_lengths), cmocka_unit_test(test_refused), cmocka_unit_test(test_put_fails),
 					    cmocka_unit_test(test_bounds_of_emits), cmocka_unit_test(test_kept_beside), cmocka_unit_test(test_begins_and_workspace),
-					    cmocka_unit_test(test_no_room), cmocka_unit_test(test_split_by_kind), cmocka_unit_test(test_split_by_halves) };
+					    cmocka_unit_test(test_no_room), cmocka_unit_test(test_split_by_kind), cmocka_unit_test(test_groups_shared), cmocka_unit_test(test_split_by_halves) };
 
 	return cmocka_run_group_tests(tests, make, unmake);
 }
