@@ -171,7 +171,7 @@ static int top_entry(struct session *s, const char *name, struct err *err)
 		return err_set(err, -errno, "making %s: %s", from, strerror(errno));
 	if (!strcmp(from, s->workspace))
 		return 0; /* make_workspace attaches it */
-	switch (policy_file_tree(s->policy, policy_file_child(s->policy, policy_file_root(s->policy), name, strlen(name)))) {
+	switch (policy_file_top(s->policy, name)) {
 	case POL_TREE_RO:
 		return bind_tree(from, to, plain | MOUNT_ATTR_RDONLY, err);
 	case POL_TREE_RW:
@@ -259,7 +259,7 @@ static int make_proc(struct err *err)
 
 static int make_tmp(struct session *s, struct err *err)
 {
-	enum pol_tree t = policy_file_tree(s->policy, policy_file_child(s->policy, policy_file_root(s->policy), "tmp", 3));
+	enum pol_tree t = policy_file_top(s->policy, "tmp");
 
 	if (t == POL_TREE_MIXED)
 		return attach_at(s, "/tmp", "./tmp", err);

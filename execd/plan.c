@@ -29,11 +29,6 @@ bool plan_ours(const char *name)
 	return false;
 }
 
-static enum pol_tree tree_of(const struct policy *p, const char *name)
-{
-	return policy_file_tree(p, policy_file_child(p, policy_file_root(p), name, strlen(name)));
-}
-
 static int add(struct plan **plan, const struct policy *p, const char *name)
 {
 	struct plan *more = *plan;
@@ -45,7 +40,7 @@ static int add(struct plan **plan, const struct policy *p, const char *name)
 	if (!more)
 		return -ENOMEM;
 	snprintf(more->v[n].name, sizeof(more->v[n].name), "%s", name);
-	more->v[n].tree = tree_of(p, name);
+	more->v[n].tree = policy_file_top(p, name);
 	more->n = n + 1;
 	*plan = more;
 	return 0;
@@ -132,7 +127,7 @@ int plan_compare(const struct session *s, const struct policy *next, struct err 
 			       "session's policy: make a new session for it");
 	for (size_t i = 0; i < s->plan->n; i++) {
 		const struct entry *e = &s->plan->v[i];
-		enum pol_tree tree = tree_of(next, e->name);
+		enum pol_tree tree = policy_file_top(next, e->name);
 
 		if (tree != e->tree)
 			return err_set(err, -EXDEV, "/%s is %s in this session and would be %s: make a new session for this policy",

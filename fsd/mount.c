@@ -50,7 +50,7 @@ static int plan(void)
 		skip = !strcmp(path, fsd.workspace); /* a tree of its own already */
 		for (size_t i = 0; i < ARRAY_LEN(not_ours); i++)
 			skip |= !strcmp(e->d_name, not_ours[i]);
-		if (skip || lstat(path, &s) < 0 || !S_ISDIR(s.st_mode) || policy_file_tree(fsd.policy, st) != POL_TREE_MIXED)
+		if (skip || lstat(path, &s) < 0 || !S_ISDIR(s.st_mode) || policy_file_top(fsd.policy, e->d_name) != POL_TREE_MIXED)
 			continue;
 		fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		r = fd >= 0 && kernfs_at(fd) ? 0 : add_tree(path, move_fd(&fd), st);
@@ -80,7 +80,7 @@ static int plan_tmp(void)
 {
 	struct pol_state st = policy_file_child(fsd.policy, policy_file_root(fsd.policy), "tmp", 3);
 
-	if (policy_file_tree(fsd.policy, st) != POL_TREE_MIXED)
+	if (policy_file_top(fsd.policy, "tmp") != POL_TREE_MIXED)
 		return 0;
 	if (mkdirat(fsd.w->session_dir, "tmp", 0700) < 0 && errno != EEXIST)
 		return -errno;

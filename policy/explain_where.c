@@ -49,7 +49,7 @@ static struct pol_enforcer of_file(const struct policy *p, const struct question
 	if (!path[1])
 		return (struct pol_enforcer){ "execd", "the root directory is the sandbox's own, made by the mount plan" };
 	snprintf(top, sizeof(top), "%.*s", (int)(strcspn(path + 1, "/") + 1), path);
-	t = policy_file_tree(p, policy_file_child(p, policy_file_root(p), top + 1, strlen(top + 1)));
+	t = policy_file_top(p, top + 1);
 	if (!strcmp(top, "/tmp") && t != POL_TREE_MIXED)
 		return (struct pol_enforcer){ "execd", t == POL_TREE_NONE ? "a sandbox gets no /tmp: the policy closes all of it"
 						       : t == POL_TREE_RO ? "a sandbox has a /tmp of its own, read-only"

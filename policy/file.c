@@ -184,16 +184,16 @@ bool pol_state_eq(struct pol_state a, struct pol_state b)
 	return !memcmp(&a, &b, sizeof(a));
 }
 
-enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
+/* A file policy that one automaton answers, in which what is below a state depends on the state alone. */
+static bool tells_trees(const struct policy *p)
 {
-	uint32_t self = st.s[0];
-	uint8_t m, below;
+	return p->n_dfa == 1 && !dfa_is_names(&p->dfa[0]) && !p->dfa[0].n_emit;
+}
 
-	if (p->n_dfa != 1 || dfa_is_names(&p->dfa[0]) || p->dfa[0].n_emit)
-		return POL_TREE_MIXED;
-	/* The directory itself and what is below "/", not names that only begin alike. */
-	below = p->dfa[0].tree[dfa_walk(&p->dfa[0], self, "/", 1)];
-	m = below | meets(&p->dfa[0], self, mapped(p), true);
+static enum pol_tree tree_of(const struct policy *p, uint32_t self, uint8_t below)
+{
+	uint8_t m = below | meets(&p->dfa[0], self, mapped(p), true);
+
 	/* A pattern for all below /x that leaves out /x itself lets the directory itself fall to the implicit end: reading it decides
 	 * nothing. A rule that speaks of it is meant. */
 	if (below == (TREE_READ_ALLOW | TREE_WRITE_ALLOW))
@@ -208,6 +208,52 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
 	default:
 		return POL_TREE_MIXED;
 	}
+}
+
+enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st)
+{
+	/* The directory itself and what is below "/", not names that only begin alike. */
+	return tells_trees(p) ? tree_of(p, st.s[0], p->dfa[0].tree[dfa_walk(&p->dfa[0], st.s[0], "/", 1)]) : POL_TREE_MIXED;
+}
+
+static bool alone_in_class(const struct dfa *d, uint8_t byte)
+{
+	for (unsigned c = 1; c < 256; c++)
+		if (c != byte && d->class[c] == d->class[byte])
+			return false;
+	return true;
+}
+
+/* What any text meets that goes on from s, but for `path` and what is below it. */
+static uint8_t tree_without(const struct policy *p, uint32_t s, const char *path)
+{
+	const struct dfa *d = &p->dfa[0];
+	uint8_t m = 0;
+
+	for (;; path++) {
+		uint8_t byte = (uint8_t)(*path ? *path : '/');
+
+		m |= alone_in_class(d, byte) ? 0 : d->tree[s];
+		for (uint32_t k = 0; k < d->n_classes; k++)
+			if (k != d->class[byte] && k != d->class[0])
+				m |= d->tree[dfa_go(d, s, k)];
+		if (!*path)
+			return m;
+		s = dfa_go(d, s, d->class[byte]);
+		if (path[1])
+			m |= meets(d, s, mapped(p)); /* on the way there */
+	}
+}
+
+enum pol_tree policy_file_top(const struct policy *p, const char *name)
+{
+	size_t n = strlen(name);
+	struct pol_state st = policy_file_child(p, policy_file_root(p), name, n);
+	const char *w = p->workspace;
+
+	if (!tells_trees(p) || w[0] != '/' || strncmp(w + 1, name, n) != 0 || w[n + 1] != '/' || !w[n + 2])
+		return policy_file_tree(p, st);
+	return tree_of(p, st.s[0], tree_without(p, dfa_walk(&p->dfa[0], st.s[0], "/", 1), w + n + 2));
 }
 
 static int strictness(enum pol_decision d)

@@ -83,6 +83,8 @@ bool policy_file_rename_safe(const struct policy *p, struct pol_state from, stru
 /* Mount plan. How the policy treats a directory in state st and everything that could be below it. */
 enum pol_tree { POL_TREE_MIXED, POL_TREE_RO, POL_TREE_RW, POL_TREE_NONE }; /* RO: reads allowed, the rest denied; NONE: all denied */
 enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st);
+/* The same of /name, a directory in the root directory, without the workspace, which has a mount of its own wherever it lies. */
+enum pol_tree policy_file_top(const struct policy *p, const char *name);
 
 /* Labels. policy_has_labels: some rule has processes. policy_labels: those that a program matches which is being run: given, resolved and
  * untrusted_name as in struct pol_exec. Or it with the labels of who runs it. policy_exec_labels: the same by all the names of a struct

@@ -122,6 +122,34 @@ static void test_trees_and_renames(void **state UNUSED)
 	policy_close(p);
 }
 
+/* The workspace, /home/u/ws, has a mount of its own: what is said of it leaves the directories around it as they are. */
+static void test_top_without_workspace(void **state UNUSED)
+{
+	static const struct { const char *rule; enum pol_tree whole, top; } cases[] = {
+		{ "paths: ['/home/u/ws', '/home/u/ws/**'], decision: deny", POL_TREE_MIXED, POL_TREE_RW },
+		{ "paths: ['/home/u/ws{,/**}/.env'], decision: deny", POL_TREE_MIXED, POL_TREE_RW },
+		{ "paths: ['/home/u/ws2'], decision: deny", POL_TREE_MIXED, POL_TREE_MIXED },
+		{ "paths: ['/home/u/w'], decision: deny", POL_TREE_MIXED, POL_TREE_MIXED },
+		{ "paths: ['/home/u'], decision: deny", POL_TREE_MIXED, POL_TREE_MIXED },
+		{ "paths: ['/home/u/x/y'], decision: deny", POL_TREE_MIXED, POL_TREE_MIXED },
+		{ "paths: ['/home/u/*/y'], decision: deny", POL_TREE_MIXED, POL_TREE_MIXED },
+		{ "paths: ['**/.env'], decision: deny", POL_TREE_MIXED, POL_TREE_MIXED },
+		{ "paths: ['/opt/x'], decision: deny", POL_TREE_RW, POL_TREE_RW },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct policy *p;
+		char text[400];
+
+		snprintf(text, sizeof(text), HEAD "file_rules:\n- {name: a, %s}\n- {name: b, paths: ['/home', '/home/**'], decision: allow}\n",
+			 cases[i].rule);
+		p = pol_open(text);
+		if (policy_file_tree(p, policy_file_path(p, "/home")) != cases[i].whole || policy_file_top(p, "home") != cases[i].top)
+			fail_msg("%s: %d, %d", cases[i].rule, policy_file_tree(p, policy_file_path(p, "/home")), policy_file_top(p, "home"));
+		policy_close(p);
+	}
+}
+
 static void test_networks(void **state UNUSED)
 {
 	struct policy *p = pol_open(HEAD "network_rules:\n- {name: priv, cidrs: ['10.0.0.0/8', 'fc00::/7'], decision: deny}\n"
@@ -208,7 +236,7 @@ static void test_many_anywhere(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_many_anywhere), cmocka_unit_test(test_six), cmocka_unit_test(test_ends), cmocka_unit_test(test_first_match),
-					    cmocka_unit_test(test_variables), cmocka_unit_test(test_workspace), cmocka_unit_test(test_trees_and_renames),
+					    cmocka_unit_test(test_variables), cmocka_unit_test(test_workspace), cmocka_unit_test(test_trees_and_renames), cmocka_unit_test(test_top_without_workspace),
 					    cmocka_unit_test(test_networks), cmocka_unit_test(test_messages) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
