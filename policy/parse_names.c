@@ -47,6 +47,64 @@ static const char *never_a_path(const char *s)
 	return NULL;
 }
 
+/* What is left of a glob behind the group that is looked into. */
+struct rest { const char *g; size_t n; const struct rest *up; };
+#define LOOKS_MAX 100
+struct begin { unsigned looked; bool not_each, star; };   /* not_each: of a group's alternatives; star: one stood before the slash */
+
+/* Whether a text that begins with a slash can match. What is too dear to find out, can. */
+static bool can_begin(struct begin *b, const char *g, size_t n, const struct rest *up)
+{
+	size_t end = n && g[0] == '{' ? wild_group_end(g, 0, n) : 0, from = 1;
+	struct rest rest = { g + end, n - end, up };
+	bool any = false;
+	int depth = 0;
+
+	if (++b->looked > LOOKS_MAX)
+		return true;
+	if (!n)
+		return up && can_begin(b, up->g, up->n, up->up);
+	if (g[0] == '*' && (n == 1 || g[1] != '*')) {
+		b->star = true;
+		return can_begin(b, g + 1, n - 1, up);
+	}
+	for (size_t i = 1; i < end; i++) {
+		if (g[i] == '\\') {
+			i++;
+			continue;
+		}
+		depth += g[i] == '{';
+		if ((g[i] == ',' && depth == 0) || i == end - 1) {
+			bool can = can_begin(b, g + from, i - from, &rest);
+
+			any |= can;
+			b->not_each |= !can;
+			from = i + 1;
+		}
+		depth -= g[i] == '}';
+	}
+	return end ? any : g[0] == '/' || g[0] == '*' || (g[0] == '\\' && n > 1 && g[1] == '/');
+}
+
+static void check_begin(struct at *c, const struct node *v, const char *path)
+{
+	struct begin b = { 0 };
+	bool can = can_begin(&b, path, strlen(path), NULL);
+
+	if (!strcmp(path, "*"))
+		diag_warning(c->p->d, v, "path \"*\" matches nothing, for * takes no /: write ** for every path [impossible-path]");
+	else if (path[0] == '*' && !can)
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing, for paths begin with / and * takes none: write **/%s "
+			"[impossible-path]", v->text, v->text);
+	else if (!can)
+		diag_warning(c->p->d, v, "path \"%s\" matches nothing: start it with / or ** [impossible-path]", v->text);
+	else if (b.star && path[0] == '*')
+		diag_warning(c->p->d, v, "path \"%s\" matches only what \"%s\" does, for * takes no /: write *%s [impossible-path]",
+			v->text, v->text + 1, v->text);
+	else if (b.not_each)
+		diag_warning(c->p->d, v, "path \"%s\" has alternatives that match nothing: start each with / or ** [impossible-path]", v->text);
+}
+
 static void check_path(struct at *c, const struct node *v, const char *path)
 {
 	const char *why = never_a_path(path);
@@ -56,10 +114,10 @@ static void check_path(struct at *c, const struct node *v, const char *path)
 	if (v->text[0] == '~')
 		diag_warning(c->p->d, v, "path \"%s\" matches nothing: write ${HOME}%s [impossible-path]", v->text, v->text[1] == '/' ?
 			v->text + 1 : "/...");
-	else if (path[0] != '/' && path[0] != '*' && path[0] != '{')
-		diag_warning(c->p->d, v, "path \"%s\" matches nothing: start it with / or ** [impossible-path]", v->text);
-	else if (why)
+	else if (why && (path[0] == '/' || path[0] == '*' || path[0] == '{'))
 		diag_warning(c->p->d, v, "path \"%s\" matches nothing: %s [impossible-path]", v->text, why);
+	else
+		check_begin(c, v, path);
 	warn_bare_variable(c, v);
 }
 

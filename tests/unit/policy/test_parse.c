@@ -258,6 +258,15 @@ static void test_lints(void **state UNUSED)
 		  "f:4:65: warning: path \"//y\" matches nothing: paths have no // [impossible-path]\n"
 		  "f:4:70: warning: path \"/a/../b\" matches nothing: paths have no . or .. in them [impossible-path]\n"
 		  "f:4:85: warning: path \"/a//\" matches nothing: paths do not end with / [impossible-path]\n" },
+		{ HEAD "file_rules:\n- {name: a, decision: deny, paths: ['*.key', '*', '*/x', '{/a,b}/c', '{a,*b}', '?x', '*x{,/}*']}\n",
+		  "f:4:37: warning: path \"*.key\" matches nothing, for paths begin with / and * takes none: write **/*.key [impossible-path]\n"
+		  "f:4:46: warning: path \"*\" matches nothing, for * takes no /: write ** for every path [impossible-path]\n"
+		  "f:4:51: warning: path \"*/x\" matches only what \"/x\" does, for * takes no /: write **/x [impossible-path]\n"
+		  "f:4:58: warning: path \"{/a,b}/c\" has alternatives that match nothing: start each with / or ** [impossible-path]\n"
+		  "f:4:70: warning: path \"{a,*b}\" matches nothing: start it with / or ** [impossible-path]\n"
+		  "f:4:80: warning: path \"?x\" matches nothing: start it with / or ** [impossible-path]\n"
+		  "f:4:86: warning: path \"*x{,/}*\" matches nothing, for paths begin with / and * takes none: write **/*x{,/}* [impossible-path]\n" },
+		{ HEAD "file_rules:\n- {name: a, decision: deny, paths: ['**', '**.key', '{,/**}/x', '{/a,**/b}', '{,{/a,/b}}/c', '{**/a,/b}{,*}', '/*']}\n", "" },
 		{ NET_RULE "domains: ['https://x.org/', 'x.org:443', x.org/y, 'a b', .x.org, 10.0.0.1, 'x.*', '*.x', '*', '**', 'é.org']}\n",
 		  "f:4:39: warning: \"https://x.org/\" is never a host's name: write the host alone, without https:// and path [impossible-domain]\n"
 		  "f:4:57: warning: \"x.org:443\" is never a host's name: write the host alone; a port goes to ports [impossible-domain]\n"
