@@ -341,6 +341,25 @@ static int hide_ours(struct session *s, struct err *err)
 	return 0;
 }
 
+/* The rule that keeps a path, or what leads to it, out of the sandbox; NULL: none does. */
+static const char *closed_by(const struct policy *p, const char *path)
+{
+	const struct pol_who who = { .unknown = true };
+	char part[64];
+
+	for (size_t n = 1; n <= strlen(path) && n < sizeof(part); n++) {
+		struct pol_verdict v;
+
+		if (path[n] && path[n] != '/')
+			continue;
+		snprintf(part, sizeof(part), "%.*s", (int)n, path);
+		v = policy_file(p, policy_file_path(p, part), POL_OP_STAT, who);
+		if (v.decision == POL_DENY || v.decision == POL_REDIRECT)
+			return v.rule;
+	}
+	return NULL;
+}
+
 /* Where resolv.conf is a link into /run, which is new here: makes what it points to, there and nowhere else. */
 static int make_linked(struct err *err)
 {
@@ -370,7 +389,7 @@ static int make_linked(struct err *err)
 static int put_file(struct session *s, struct err *err)
 {
 	struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
-	const char *from = "/run/.agentsh-file";
+	const char *from = "/run/.agentsh-file", *closed;
 	auto_fd fd = -1, tree = -1, target = -1;
 	struct stat st;
 
@@ -380,6 +399,10 @@ static int put_file(struct session *s, struct err *err)
 	if (fd < 0 || write(fd, s->file_text, strlen(s->file_text)) != (ssize_t)strlen(s->file_text))
 		return err_set(err, -errno, "writing " RESOLV ": %s", strerror(errno));
 	target = open(RESOLV, O_PATH | O_CLOEXEC);
+	closed = target < 0 ? closed_by(s->policy, RESOLV) : NULL;
+	if (closed)
+		return err_set(err, -EACCES, "the policy closes " RESOLV ", which every session needs: put a rule before \"%s\" that allows "
+			       "[read, open, stat, readlink, access] of [/etc, " RESOLV "]", closed);
 	if (target < 0 && make_linked(err) < 0)
 		return err->status;
 	if (target < 0)

@@ -47,9 +47,10 @@ static const char *never_a_path(const char *s)
 	return NULL;
 }
 
+#define LOOKS_MAX 100
+
 /* What is left of a glob behind the group that is looked into. */
 struct rest { const char *g; size_t n; const struct rest *up; };
-#define LOOKS_MAX 100
 struct begin { unsigned looked; bool not_each, star; };   /* not_each: of a group's alternatives; star: one stood before the slash */
 
 /* Whether a text that begins with a slash can match. What is too dear to find out, can. */
@@ -102,7 +103,8 @@ static void check_begin(struct at *c, const struct node *v, const char *path)
 		diag_warning(c->p->d, v, "path \"%s\" matches only what \"%s\" does, for * takes no /: write *%s [impossible-path]",
 			v->text, v->text + 1, v->text);
 	else if (b.not_each)
-		diag_warning(c->p->d, v, "path \"%s\" has alternatives that match nothing: start each with / or ** [impossible-path]", v->text);
+		diag_warning(c->p->d, v, "path \"%s\" has alternatives that match nothing: start each with / or ** [impossible-path]",
+			v->text);
 }
 
 static void check_path(struct at *c, const struct node *v, const char *path)

@@ -39,4 +39,20 @@ for around in /tmp /opt; do
 	check "$around: fsd serves the workspace alone of it" is "$(X "grep -c ' $around fuse' /proc/self/mounts")" 0
 	check "$around: control, it serves the workspace" is "$(X "grep -c ' $W fuse' /proc/self/mounts")" 1
 done
+# A policy that closes /etc is told so, and what it needs: that is enough.
+W=$T/ws
+mkdir "$W"
+"$A" session create --workspace "$W" --policy "$top/policies/llm-gateway.yaml" >"$T/said" 2>&1
+check "a closed /etc: no session" [ $? -ne 0 ]
+check "a closed /etc: by which rule" grep -q 'the policy closes /etc/resolv.conf.*a rule before "nothing"' "$T/said"
+ops=$(sed -n 's/.*that allows \(\[.*\]\) of \(\[.*\]\)$/paths: \2, operations: \1/p' "$T/said")
+cat >"$T/open.yaml" <<P
+version: 1
+name: open
+extends: $top/policies/llm-gateway.yaml
+file_rules:
+  - {name: resolv, $ops, decision: allow}
+P
+SID=$("$A" session create --workspace "$W" --policy "$T/open.yaml" 2>"$T/err" | jq -r .id)
+check "a closed /etc: the rule that it names is enough" [ -n "$SID" ] || cat "$T/err" "$T/open.yaml"
 the_end
