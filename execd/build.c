@@ -401,8 +401,8 @@ static int put_file(struct session *s, struct err *err)
 	target = open(RESOLV, O_PATH | O_CLOEXEC);
 	closed = target < 0 ? closed_by(s->policy, RESOLV) : NULL;
 	if (closed)
-		return err_set(err, -EACCES, "the policy closes " RESOLV ", which every session needs: put a rule before \"%s\" that allows "
-			       "[read, open, stat, readlink, access] of [/etc, " RESOLV "]", closed);
+		return err_set(err, -EACCES, "the policy closes " RESOLV ", which every session needs: put a rule before \"%s\" that "
+			       "allows [read, open, stat, readlink, access] of [/etc, " RESOLV "]", closed);
 	if (target < 0 && make_linked(err) < 0)
 		return err->status;
 	if (target < 0)
