@@ -2,13 +2,77 @@
 /* policy validate: what is wrong with policies, and what in them is not what was meant. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/policy_cmd.h"
 #include "common/buf.h"
 #include "policy/explain.h"
 
-struct found { cJSON *json; bool errors, warnings; };
+#define DIAG_BYTES (32u << 20)
+
+struct found { cJSON *json; bool errors, warnings, all; };
+
+/* A line of a report; those of one file together, in the order of their places. file: bytes of its name. */
+struct said { char *line; size_t file, row, column, n; const char *first; };
+
+/* "FILE:LINE:COLUMN: LEVEL: ..."; lines that place nothing ("and 3 more warnings") come last of their file. */
+static void place(struct said *s)
+{
+	char *level = strstr(s->line, ": error: "), *warning = strstr(s->line, ": warning: "), *at;
+	unsigned long row, column;
+	int used = 0;
+
+	level = !level || (warning && warning < level) ? warning : level;
+	s->row = SIZE_MAX;
+	s->file = level ? (size_t)(level - s->line) : strcspn(s->line, ":");
+	for (at = level; level && at > s->line; at--)
+		if (*at == ':' && sscanf(at, ":%lu:%lu:%n", &row, &column, &used) == 2 && at + used == level + 1) {
+			s->file = (size_t)(at - s->line);
+			s->row = row;
+			s->column = column;
+			return;
+		}
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct said *x = a, *y = b;
+
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	if (x->row != y->row)
+		return x->row < y->row ? -1 : 1;
+	if (x->column != y->column)
+		return x->column < y->column ? -1 : 1;
+	return x->n < y->n ? -1 : 1;
+}
+
+/* The lines of a report in the order of their places, the files as they come; the caller's to free. NULL: no memory. text is cut up. */
+static struct said *sorted(char *text, size_t *ret_n)
+{
+	size_t cap = 1, n = 0;
+	struct said *v;
+	char *rest = NULL;
+
+	for (const char *s = text; *s; s++)
+		cap += *s == '\n';
+	v = calloc(cap, sizeof(*v));
+	for (char *line = v ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
+		v[n] = (struct said){ .line = line, .n = n, .first = line };
+		place(&v[n]);
+		for (size_t i = n; i-- > 0;)
+			if (v[i].file == v[n].file && !memcmp(v[i].line, line, v[i].file)) {
+				v[n].first = v[i].first;
+				break;
+			}
+		n++;
+	}
+	if (v)
+		qsort(v, n, sizeof(*v), by_place);
+	*ret_n = n;
+	return v;
+}
 
 /* "FILE:LINE:COLUMN: LEVEL: WORDS [ID]" to an object; lines that place nothing ("and 3 more") are left out. */
 static void to_json(cJSON *all, char *line)
@@ -60,15 +124,20 @@ static void to_json(cJSON *all, char *line)
 
 static void report(struct found *f, struct buf *diag)
 {
-	char *text = diag->len ? (char *)diag->data : NULL, *rest = NULL;
+	char *text = diag->len ? (char *)diag->data : NULL;
+	size_t n = 0;
+	struct said *v;
 
 	f->warnings |= text && strstr(text, ": warning: ");
-	if (!f->json) {
-		fputs(text ? text : "", stderr);
-		return;
-	}
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
-		to_json(f->json, line);
+	v = text ? sorted(text, &n) : NULL;
+	if (text && !v)
+		f->errors |= complain("out of memory");
+	for (size_t i = 0; i < n; i++)
+		if (f->json)
+			to_json(f->json, v[i].line);
+		else
+			fprintf(stderr, "%s%s\n", v[i].line, v[i].row == SIZE_MAX && !f->all ? ": --all" : "");
+	free(v);
 }
 
 static void unreadable(struct found *f, const char *name, const struct err *err)
@@ -92,10 +161,10 @@ static void unreadable(struct found *f, const char *name, const struct err *err)
 
 static void one(struct found *f, const char *name, const char *cwd, bool compat)
 {
-	struct buf text = { 0 }, diag = BUF_INIT(1u << 20);
+	struct buf text = { 0 }, diag = BUF_INIT(DIAG_BYTES);
 	struct err err = { 0 };
 	char path[4300];
-	struct pol_source src = { .file = path, .load = policy_extends, .compat = compat };
+	struct pol_source src = { .file = path, .load = policy_extends, .compat = compat, .all = f->all };
 
 	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0) {
 		unreadable(f, name, &err);
@@ -112,8 +181,9 @@ static void one(struct found *f, const char *name, const char *cwd, bool compat)
 
 int policy_validate_cmd(int argc, char **argv)
 {
-	bool strict = false, json = false, compat = false;
-	const struct policy_option options[] = { { "--strict", &strict, NULL }, { "--json", &json, NULL }, { "--compat", &compat, NULL } };
+	bool strict = false, json = false, compat = false, all = false;
+	const struct policy_option options[] = { { "--strict", &strict, NULL }, { "--json", &json, NULL }, { "--compat", &compat, NULL },
+					  { "--all", &all, NULL } };
 	int at = policy_options("validate", argc, argv, options, ARRAY_LEN(options), NULL);
 	struct found f = { 0 };
 	char cwd[4096];
@@ -125,6 +195,7 @@ int policy_validate_cmd(int argc, char **argv)
 	if (!getcwd(cwd, sizeof(cwd)))
 		return complain("current directory: %s", strerror(errno));
 	f.json = json ? cJSON_CreateArray() : NULL;
+	f.all = all || json;
 	for (; at < argc; at++)
 		one(&f, argv[at], cwd, compat);
 	if (json)

@@ -19,10 +19,10 @@ int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss,
 {
 	int r = parse_source(src, d, vars_may_miss, m);
 
-	if (d->errors > DIAG_MAX)
-		buf_printf(d->out, "%s: and %zu more errors\n", src->file, d->errors - DIAG_MAX);
-	if (d->warnings > DIAG_MAX)
-		buf_printf(d->out, "%s: and %zu more warnings\n", src->file, d->warnings - DIAG_MAX);
+	if (d->errors > diag_most(d))
+		buf_printf(d->out, "%s: and %zu more errors\n", src->file, d->errors - diag_most(d));
+	if (d->warnings > diag_most(d))
+		buf_printf(d->out, "%s: and %zu more warnings\n", src->file, d->warnings - diag_most(d));
 	return r;
 }
 
@@ -97,7 +97,7 @@ static void say_why(const struct model *m, struct diag *d, int r, size_t at, con
 /* ret_fd NULL: everything is tried, nothing kept. */
 static int make(const struct pol_source *src, struct buf *diag, bool vars_may_miss, int *ret_fd)
 {
-	struct diag d = { .file = src->file, .out = diag };
+	struct diag d = { .file = src->file, .out = diag, .all = src->all };
 	struct model m = { 0 };
 	struct err err = { 0 };
 	struct making k = { .m = &m, .workspace = src->workspace ? src->workspace : "/workspace", .err = &err };

@@ -21,6 +21,7 @@ struct pol_source {
 	const struct pol_var *vars; size_t n_vars;
 	pol_load_fn load; void *load_arg;             /* NULL: extends is an error */
 	bool compat;                                  /* args_patterns that begin with * are globs, with a warning each */
+	bool all;                                     /* report all that is found, as far as diag has room, not the first of it */
 };
 /* Diagnostics, one line each "file:line:column: error|warning: words\n", are appended to diag. Errors: -EINVAL, nothing made.
  * On success *ret_fd is a sealed memfd (caller closes) holding the generation and hash its SHA-256. */

@@ -24,7 +24,7 @@ void lint_warn(struct lint *l, struct place at, const char *fmt, ...)
 	char words[4096], shown[8192];
 	va_list ap;
 
-	if (l->n++ >= LINTS_MAX)
+	if (l->n++ >= l->most)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
@@ -104,7 +104,7 @@ void lint_too_large(struct lint *l, const struct rules *r, const char *section, 
 	lint_warn(l, lint_at(&r->v[i]),
 		  "%s are too many to compare: from rule \"%.64s\" on none was looked at for what comes before it [not-looked-at]", section,
 		  r->v[i].name);
-	l->n = n < LINTS_MAX ? n + 1 : n;
+	l->n = n < l->most ? n + 1 : n;
 }
 
 bool lint_covers(const struct strs *e, const struct strs *u)
@@ -192,7 +192,7 @@ static void lint_redirects(struct lint *l, const struct redirect_rule *v, size_t
 
 void lint_model(const struct model *m, const struct pol_source *vars, struct buf *diag)
 {
-	struct lint l = { .m = m, .out = diag, .vars = vars };
+	struct lint l = { .m = m, .out = diag, .most = vars && vars->all ? LINTS_ALL : LINTS_MAX, .vars = vars };
 
 	lint_words(&l);
 	lint_files(&l, &m->files, false);
@@ -204,8 +204,8 @@ void lint_model(const struct model *m, const struct pol_source *vars, struct buf
 	lint_redirects(&l, m->connect, m->n_connect);
 	for (size_t i = 0; i < m->n_services; i++)
 		lint_requests(&l, &m->services[i].rules);
-	if (l.n > LINTS_MAX)
-		buf_printf(diag, "%s: and %zu more warnings\n", file_of(m, 0), l.n - LINTS_MAX);
+	if (l.n > l.most)
+		buf_printf(diag, "%s: and %zu more warnings\n", file_of(m, 0), l.n - l.most);
 }
 
 /* Values that no two variables share: where this machine's would make two rules equal, another's do not. */

@@ -28,7 +28,7 @@ void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, 
 	char words[1024], shown[2048];
 	va_list ap;
 
-	if ((level[0] == 'e' ? d->errors++ : d->warnings++) >= DIAG_MAX)
+	if ((level[0] == 'e' ? d->errors++ : d->warnings++) >= diag_most(d))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);

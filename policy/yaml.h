@@ -10,6 +10,7 @@
 #define YAML_DEPTH_MAX 32
 #define YAML_NODES_MAX 200000       /* held at once */
 #define DIAG_MAX 20                 /* errors, and warnings, that are reported before the rest is only counted */
+#define DIAG_ALL 10000              /* the same where all were asked for */
 
 enum node_kind { NODE_TEXT, NODE_LIST, NODE_MAP };
 struct node {
@@ -19,7 +20,8 @@ struct node {
 	struct node **v;            /* items; maps: key, value, key, value */
 	size_t n, cap;
 };
-struct diag { const char *file; struct buf *out; size_t errors, warnings; };
+struct diag { const char *file; struct buf *out; size_t errors, warnings; bool all; };   /* all: more than DIAG_MAX of each */
+static inline size_t diag_most(const struct diag *d) { return d->all ? DIAG_ALL : DIAG_MAX; }
 void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...) PRINTF_LIKE(5, 6);
 #define diag_error(d, n, ...) diag_at(d, (n)->line, (n)->column, "error", __VA_ARGS__)
 #define diag_warning(d, n, ...) diag_at(d, (n)->line, (n)->column, "warning", __VA_ARGS__)

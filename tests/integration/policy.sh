@@ -54,7 +54,7 @@ check "validate: an error's place" says "$T/policies/bad.yaml:4:"
 check "validate: no ok with an error" silent ok
 check "validate --json: an error" status 1 "$A" policy validate --json bad faults none
 check "validate --json: places, levels, ids" is "$(jq -c '[.[] | [.line, .level, .id]]' "$T/said")" \
-	'[[4,"error",null],[8,"warning","shadowed-rule"],[5,"warning","unreachable-approve"],[1,"error","unreadable"]]'
+	'[[4,"error",null],[5,"warning","unreachable-approve"],[8,"warning","shadowed-rule"],[1,"error","unreadable"]]'
 check "validate --json: files" is "$(jq -r '.[0].file' "$T/said")" "$T/policies/bad.yaml"
 check "validate --json: nothing found" is "$("$A" policy validate --json clean | jq -c .)" '[]'
 check "validate: from the root" is "$(cd / && "$A" policy validate --strict clean)" ok
@@ -71,6 +71,20 @@ printf 'policies: {allow_files: false}\n' >"$T/names.yaml"
 check "a file of another ending is a file to the configuration" status 1 \
 	env AGENTSH_CONFIG="$T/names.yaml" "$A" session create --workspace . --policy plain.json
 check "a file of another ending: refused as one" says "policies by file are not allowed here"
+{ # 30 paths that match nothing, and before them a rule that only a lint finds fault with
+	printf 'version: 1\nname: many\nfile_rules:\n  - {name: a, paths: ["/a/**"], operations: [read], decision: allow}\n'
+	printf '  - {name: b, paths: ["/a/b"], operations: [read], decision: deny}\n'
+	for i in $(seq 30); do printf '  - {name: c%s, paths: ["c%s"], decision: deny}\n' "$i" "$i"; done
+} >"$T/many.yaml"
+check "validate: many warnings" status 0 "$A" policy validate "$T/many.yaml"
+check "validate: the first of them" is "$(grep -c impossible-path "$T/said")" 20
+check "validate: and how to see the rest" says "many.yaml: and 10 more warnings: --all"
+places() { sed -n 's/^[^:]*:\([0-9]*\):\([0-9]*\): .*/\1 \2/p' "$T/said"; }
+check "validate: by place" is "$(places)" "$(places | sort -k1,1n -k2,2n)"
+check "validate: a lint's first" is "$(grep -m1 -c shadowed-rule <(head -1 "$T/said"))" 1
+check "validate --all" status 0 "$A" policy validate --all "$T/many.yaml"
+check "validate --all: each" is "$(grep -c impossible-path "$T/said"), $(grep -c ' more ' "$T/said")" "30, 0"
+check "validate --json: each" is "$("$A" policy validate --json "$T/many.yaml" | jq '[.[] | select(.id == "impossible-path")] | length')" 30
 check "validate: an unknown option" status 1 "$A" policy validate --loud clean
 check "validate: nothing to validate" status 1 "$A" policy validate --strict
 
@@ -347,7 +361,7 @@ check "policy --help" is "$("$A" policy --help)" "$(cat "$T/said")"
 for v in list show validate explain test diff compile schema keygen sign verify manifest; do
 	check "help: $v" is "$("$A" policy "$v" clean --help | grep -cE "^(usage: agentsh policy $v( |\$)|example:\$|  .*agentsh policy $v )|^  .*agentsh policy $v\$")" 3
 done
-for o in validate:--strict validate:--json validate:--compat show:--expanded explain:--all explain:--workspace diff:--rules sign:--key; do
+for o in validate:--strict validate:--json validate:--all validate:--compat show:--expanded explain:--all explain:--workspace diff:--rules sign:--key; do
 	check "help: $o" grep -q "^  ${o#*:} " <("$A" policy "${o%:*}" -h)
 done
 check "help: not when a command has it" is "$("$A" policy explain --policy clean --json exec git --help | jq -r .rule)" all
