@@ -133,7 +133,8 @@ static const struct verb {
 	  "--expanded           every rule with its place, those of what it extends included\n"
 	  "--json               these as JSON\n",
 	  "agentsh policy show --expanded dev-safe" },
-	{ "validate", policy_validate_cmd, "[--strict] [--json] [--all] [--compat] NAME|FILE...", "errors, and rules that do not do what was meant",
+	{ "validate", policy_validate_cmd, "[--strict] [--json] [--all] [--compat] NAME|FILE...",
+	  "errors, and rules that do not do what was meant",
 	  "--strict             a warning ends with status 1, too\n"
 	  "--json               all that was found as JSON: file, line, column, level, id, message\n"
 	  "--all                all of it as text, too, not the first of many\n"
