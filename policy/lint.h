@@ -15,7 +15,8 @@ void lint_model(const struct model *m, const struct pol_source *vars, struct buf
 #define LINT_WORK 60000000ull        /* comparisons, of one section: some seconds at most */
 #define TAKERS_MAX 4
 struct takers { uint32_t v[TAKERS_MAX]; size_t n, more; };   /* rules of the section */
-struct lint { const struct model *m; struct buf *out; size_t n, most; uint64_t left; const struct pol_source *vars; };   /* vars: may be NULL */
+/* vars: may be NULL. */
+struct lint { const struct model *m; struct buf *out; size_t n, most; uint64_t left; const struct pol_source *vars; };
 struct place { uint16_t file; uint32_t line, column; };
 void lint_warn(struct lint *l, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static inline struct place lint_at(const struct rule *u) { return (struct place){ u->file, u->line, u->column }; }

@@ -96,6 +96,91 @@ static const char *begins_with_command(const struct rule *u, const char *pattern
 	return NULL;
 }
 
+/* A class that leaves nothing, such as of what is neither a blank nor anything else. Returns it, *n bytes, or NULL. */
+static const char *empty_class(const char *s, size_t *n)
+{
+	static const char *const both[] = { "[^\\s\\S]", "[^\\S\\s]", "[^\\d\\D]", "[^\\D\\d]", "[^\\w\\W]", "[^\\W\\w]" };
+
+	for (size_t i = 0; s[i]; i = piece_end(s, i))
+		for (size_t k = 0; s[i] == '[' && k < ARRAY_LEN(both); k++) {
+			*n = strlen(both[k]);
+			if (!strncmp(s + i, both[k], *n) && !may_be_empty(s[i + *n]))
+				return s + i;
+		}
+	return NULL;
+}
+
+/* "{,5}", which is no count without its first number. Returns what follows the comma, *n bytes, or NULL. */
+static const char *bare_count(const char *s, size_t *n)
+{
+	for (size_t i = 0; s[i]; i = piece_end(s, i)) {
+		*n = i && s[i] == '{' && s[i + 1] == ',' ? strspn(s + i + 2, "0123456789") : 0;
+		if (*n && s[i + 2 + *n] == '}')
+			return s + i + 2;
+	}
+	return NULL;
+}
+
+/* A star that must stand as the last word, in a rule for commands that are given files: a shell makes names of it first. */
+static bool star_alone(const struct rule *u, const char *s)
+{
+	static const char *const given_files[] = { "rm", "cp", "mv", "chmod", "chown", "chgrp", "shred", "unlink", "rmdir", NULL };
+	const char *star = strstr(s, "\\*"), *end = star ? star + 2 : NULL;
+	bool word = star && star > s && (star[-1] == ' ' || (star > s + 1 && !strncmp(star - 2, "\\s", 2)) ||
+		    (star > s + 2 && (!strncmp(star - 3, "\\s+", 3) || !strncmp(star - 3, "\\s)", 3))));
+
+	if (!word || (*end && strcmp(end, "$") != 0 && strcmp(end, "(\\s|$)") != 0))
+		return false;
+	for (size_t i = 0; i < u->commands.n; i++) {
+		size_t k = 0;
+
+		while (given_files[k] && strcmp(given_files[k], u->commands.v[i]) != 0)
+			k++;
+		if (!given_files[k])
+			return false;
+	}
+	return u->commands.n > 0;
+}
+
+static void lint_pieces(struct lint *l, const struct rule *u, const char *pattern)
+{
+	const char *piece;
+	size_t n;
+
+	if ((piece = empty_class(pattern, &n)))
+		lint_warn(l, lint_at(u),
+			  "args_patterns of rule \"%.64s\": no character is in \"%.*s\": write [\\s\\S] for any [regex-never-matches]",
+			  u->name, (int)n, piece);
+	if ((piece = bare_count(pattern, &n)))
+		lint_warn(l, lint_at(u), "args_patterns of rule \"%.64s\": \"{,%.*s}\" stands for itself: write {0,%.*s} [literal-count]",
+			  u->name, (int)n, piece, (int)n, piece);
+	if (star_alone(u, pattern))
+		lint_warn(l, lint_at(u),
+			  "args_patterns of rule \"%.64s\": \"%.200s\" asks for a star as a word, of which a shell makes the names of "
+			  "files before the command is run [expanded-by-shell]",
+			  u->name, pattern);
+}
+
+/* What a rule has and its decision makes no use of. */
+static void lint_redirect_to(struct lint *l, const struct rules *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].redirect_to && r->v[i].decision != POL_REDIRECT)
+			lint_warn(l, lint_at(&r->v[i]), "rule \"%.64s\" has a redirect_to, and its decision is %s: nothing is redirected "
+				  "[unused-redirect]", r->v[i].name, pol_decision_name(r->v[i].decision));
+}
+
+/* A rule without any selector is taken for one of ports, or of nothing. */
+static void lint_any_host(struct lint *l, const struct rule *u)
+{
+	bool more = u->more && (u->more->processes.n || u->more->methods.n || u->more->url_paths.n);
+
+	if (u->decision == POL_ALLOW && !u->domains.n && !u->cidrs.n && !u->n_ports && !more)
+		lint_warn(l, lint_at(u),
+			  "rule \"%.64s\" has no domains, cidrs or ports: it allows every name; write domains: [\"*\"] if that is meant "
+			  "[any-host]", u->name);
+}
+
 static void lint_pattern(struct lint *l, const struct rule *u, const char *pattern)
 {
 	const char *command = begins_with_command(u, pattern);
@@ -117,6 +202,7 @@ static void lint_pattern(struct lint *l, const struct rule *u, const char *patte
 			  "name: "
 			  "leave \"%.64s\" out [regex-never-matches]",
 			  u->name, pattern, command);
+	lint_pieces(l, u, pattern);
 }
 
 static bool below(const char *path, const char *tree)
@@ -174,6 +260,10 @@ void lint_words(struct lint *l)
 {
 	for (size_t i = 0; i < l->m->files.n; i++)
 		lint_file(l, &l->m->files.v[i]);
+	lint_redirect_to(l, &l->m->files);
+	for (size_t i = 0; i < l->m->nets.n; i++)
+		lint_any_host(l, &l->m->nets.v[i]);
+	lint_redirect_to(l, &l->m->execs);
 	for (size_t i = 0; i < l->m->execs.n; i++)
 		for (size_t k = 0; k < l->m->execs.v[i].args_patterns.n; k++)
 			lint_pattern(l, &l->m->execs.v[i], l->m->execs.v[i].args_patterns.v[k]);
