@@ -133,11 +133,12 @@ static const struct verb {
 	  "--expanded           every rule with its place, those of what it extends included\n"
 	  "--json               these as JSON\n",
 	  "agentsh policy show --expanded dev-safe" },
-	{ "validate", policy_validate_cmd, "[--strict] [--json] [--all] [--compat] NAME|FILE...",
+	{ "validate", policy_validate_cmd, "[--strict] [--json] [--all] [--workspace DIR] [--compat] NAME|FILE...",
 	  "errors, and rules that do not do what was meant",
 	  "--strict             a warning ends with status 1, too\n"
 	  "--json               all that was found as JSON: file, line, column, level, id, message\n"
 	  "--all                all of it as text, too, not the first of many\n"
+	  "--workspace DIR      also whether rules for what is around it take this workspace from its own rules\n"
 	  "--compat             args_patterns that begin with * are globs, with a warning each\n",
 	  "agentsh policy validate --strict ./policy.yaml" },
 	{ "explain", policy_explain_cmd, "[OPTIONS] QUESTION",

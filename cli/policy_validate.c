@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* policy validate: what is wrong with policies, and what in them is not what was meant. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 #define DIAG_BYTES (32u << 20)
 
-struct found { cJSON *json; bool errors, warnings, all; };
+struct found { cJSON *json; bool errors, warnings, all; const char *workspace; };
 
 /* A line of a report; those of one file together, in the order of their places. file: bytes of its name. */
 struct said { char *line; size_t file, row, column, n; const char *first; };
@@ -164,7 +165,7 @@ static void one(struct found *f, const char *name, const char *cwd, bool compat)
 	struct buf text = { 0 }, diag = BUF_INIT(DIAG_BYTES);
 	struct err err = { 0 };
 	char path[4300];
-	struct pol_source src = { .file = path, .load = policy_extends, .compat = compat, .all = f->all };
+	struct pol_source src = { .file = path, .load = policy_extends, .compat = compat, .all = f->all, .workspace = f->workspace };
 
 	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0) {
 		unreadable(f, name, &err);
@@ -172,7 +173,7 @@ static void one(struct found *f, const char *name, const char *cwd, bool compat)
 	}
 	src.text = (const char *)text.data;
 	src.len = text.len;
-	src.n_vars = policy_vars(&src.vars, cwd);
+	src.n_vars = policy_vars(&src.vars, f->workspace ? f->workspace : cwd);
 	f->errors |= policy_validate(&src, &diag) < 0 || policy_lint(&src, &diag) < 0;
 	report(f, &diag);
 	buf_fini(&text);
@@ -181,12 +182,13 @@ static void one(struct found *f, const char *name, const char *cwd, bool compat)
 
 int policy_validate_cmd(int argc, char **argv)
 {
+	const char *workspace = NULL;
 	bool strict = false, json = false, compat = false, all = false;
 	const struct policy_option options[] = { { "--strict", &strict, NULL }, { "--json", &json, NULL }, { "--compat", &compat, NULL },
-					  { "--all", &all, NULL } };
+					  { "--all", &all, NULL }, { "--workspace", NULL, &workspace } };
 	int at = policy_options("validate", argc, argv, options, ARRAY_LEN(options), NULL);
 	struct found f = { 0 };
-	char cwd[4096];
+	char cwd[4096], real[PATH_MAX];
 
 	if (at < 0)
 		return EXIT_ERROR;
@@ -196,6 +198,9 @@ int policy_validate_cmd(int argc, char **argv)
 		return complain("current directory: %s", strerror(errno));
 	f.json = json ? cJSON_CreateArray() : NULL;
 	f.all = all || json;
+	if (workspace && !realpath(workspace, real))
+		return complain("%s: %s", workspace, strerror(errno));
+	f.workspace = workspace ? real : NULL;
 	for (; at < argc; at++)
 		one(&f, argv[at], cwd, compat);
 	if (json)

@@ -241,7 +241,7 @@ static uint8_t tree_without(const struct policy *p, uint32_t s, const char *path
 			return m;
 		s = dfa_go(d, s, d->class[byte]);
 		if (path[1])
-			m |= meets(d, s, mapped(p)); /* on the way there */
+			m |= meets(d, s, mapped(p), true); /* on the way there */
 	}
 }
 

@@ -13,6 +13,8 @@
 
 #define VARS 256
 #define NAME_BYTES 64
+#define WORKSPACE "/workspace"
+#define WORKSPACE_BYTES 4096
 
 static const char *file_of(const struct model *m, uint16_t file)
 {
@@ -70,7 +72,7 @@ const char *lint_shown(const struct lint *l, const char *entry, char *out, size_
 		const char *value = l->vars->vars[i].value;
 		size_t n = strlen(value);
 
-		if (value[0] != '/' || strncmp(entry, value, n) != 0 || (entry[n] && entry[n] != '/'))
+		if (value[0] != '/' || strncmp(entry, value, n) != 0 || (entry[n] && !strchr("/{", entry[n])))
 			continue;
 		snprintf(out, cap, "${%.64s}%s", l->vars->vars[i].name, entry + n);
 		return out;
@@ -192,7 +194,11 @@ static void lint_redirects(struct lint *l, const struct redirect_rule *v, size_t
 
 void lint_model(const struct model *m, const struct pol_source *vars, struct buf *diag)
 {
-	struct lint l = { .m = m, .out = diag, .most = vars && vars->all ? LINTS_ALL : LINTS_MAX, .vars = vars };
+	char below[4200] = WORKSPACE "/";
+	struct lint l = { .m = m, .out = diag, .most = vars && vars->all ? LINTS_ALL : LINTS_MAX, .vars = vars, .below = below };
+
+	if (vars)
+		snprintf(below, sizeof(below), "%s/", vars->workspace);
 
 	lint_words(&l);
 	lint_files(&l, &m->files, false);
@@ -227,11 +233,10 @@ static void add_var(struct stand_in *s, const char *name, size_t len, bool root)
 		return;
 	memcpy(s->names[n], name, len);
 	s->names[n][len] = 0;
+	snprintf(s->values[n], sizeof(s->values[n]), "%s%.*s-", root ? "/" : "", (int)len, name);
+	s->v[n] = (struct pol_var){ s->names[n], s->values[n], NULL };
 	if (len == 12 && !memcmp(name, "PROJECT_ROOT", 12))
-		snprintf(s->values[n], sizeof(s->values[n]), "/workspace");
-	else
-		snprintf(s->values[n], sizeof(s->values[n]), "%s%.*s-", root ? "/" : "", (int)len, name);
-	s->v[n] = (struct pol_var){ s->names[n], s->values[n] };
+		s->v[n].value = s->any.workspace;
 	s->any.n_vars++;
 }
 
@@ -263,12 +268,34 @@ static int load(void *arg, const char *from, const char *name, char **ret_path, 
 	return r;
 }
 
+/* The workspace is judged by both its names: what is said of the one is put into the other's words. False: no memory, or no words. */
+static bool by_one_name(struct model *m, const char *workspace)
+{
+	const size_t n = strlen(WORKSPACE);
+
+	if (wild_is(workspace))
+		return true; /* it would be a glob */
+	for (size_t i = 0; i < m->files.n; i++)
+		for (size_t k = 0; k < m->files.v[i].paths.n; k++) {
+			char **path = &m->files.v[i].paths.v[k], *other;
+
+			if (strncmp(*path, WORKSPACE, n) != 0 || ((*path)[n] && !strchr("/{", (*path)[n])))
+				continue;
+			if (asprintf(&other, "%s%s", workspace, *path + n) < 0)
+				return false;
+			free(*path);
+			*path = other;
+		}
+	return true;
+}
+
 int policy_lint(const struct pol_source *src, struct buf *diag)
 {
 	struct stand_in *s = calloc(1, sizeof(*s));
 	struct buf unread = BUF_INIT(1u << 20);
 	struct diag d = { .file = src->file, .out = &unread };
 	struct model m = { 0 };
+	bool known = src->workspace && src->workspace[0] == '/' && src->workspace[1] && strlen(src->workspace) <= WORKSPACE_BYTES;
 
 	if (!s)
 		return -ENOMEM;
@@ -276,11 +303,11 @@ int policy_lint(const struct pol_source *src, struct buf *diag)
 	s->any = *src;
 	s->any.vars = s->v;
 	s->any.n_vars = 0;
-	s->any.workspace = "/workspace";
+	s->any.workspace = known ? src->workspace : WORKSPACE;
 	s->any.load = src->load ? load : NULL;
 	s->any.load_arg = s;
 	scan_vars(s, src->text, src->len);
-	if (parse_source(&s->any, &d, true, &m) == 0)
+	if (parse_source(&s->any, &d, true, &m) == 0 && (!known || by_one_name(&m, src->workspace)))
 		lint_model(&m, &s->any, diag);
 	model_fini(&m);
 	buf_fini(&unread);

@@ -8,15 +8,16 @@
 
 #define LINTS_MAX 200            /* findings; the rest is counted */
 #define LINTS_ALL 10000          /* the same where all were asked for */
-/* policy_lint over a model, whose workspace is /workspace. vars: the source whose variables have values that stand for any; NULL: none. */
+/* policy_lint over a model. vars: the source whose variables have values that stand for any, and whose workspace is the model's; NULL:
+ * none, and /workspace. */
 void lint_model(const struct model *m, const struct pol_source *vars, struct buf *diag);
 
 /* What the lints' files share. */
 #define LINT_WORK 60000000ull        /* comparisons, of one section: some seconds at most */
 #define TAKERS_MAX 4
 struct takers { uint32_t v[TAKERS_MAX]; size_t n, more; };   /* rules of the section */
-/* vars: may be NULL. */
-struct lint { const struct model *m; struct buf *out; size_t n, most; uint64_t left; const struct pol_source *vars; };
+/* vars: may be NULL. below: the workspace with a slash. */
+struct lint { const struct model *m; struct buf *out; size_t n, most; uint64_t left; const struct pol_source *vars; const char *below; };
 struct place { uint16_t file; uint32_t line, column; };
 void lint_warn(struct lint *l, struct place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static inline struct place lint_at(const struct rule *u) { return (struct place){ u->file, u->line, u->column }; }

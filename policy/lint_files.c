@@ -11,7 +11,6 @@
 
 #define ENTRIES_MAX 200000
 #define SHOWN 8                      /* entries named in one warning */
-#define BELOW "/workspace/"
 /* What a rule is there for: an entry that loses neither lost what somebody excepted. */
 #define CONTENTS (1u << POL_OP_READ | 1u << POL_OP_WRITE)
 #define LOOKS (1u << POL_OP_STAT | 1u << POL_OP_LIST | 1u << POL_OP_READLINK | 1u << POL_OP_ACCESS)
@@ -129,9 +128,9 @@ static int lint_rule(struct paths *p, uint32_t i, uint32_t first, struct fate *f
 			if (lost) {
 				fault_add(p->l, &part, entry, lost, &fates[k].permitting);
 			} else if (r == 0 && !p->unixes && anywhere(entry)) {
-				r = fate_of(p, i, at, BELOW, false, &below);
+				r = fate_of(p, i, at, p->l->below, false, &below);
 				if (r == 0)
-					r = lost_to_wider(p, i, at, BELOW, u->ops, &below, &lost);
+					r = lost_to_wider(p, i, at, p->l->below, u->ops, &below, &lost);
 				if (lost)
 					fault_add(p->l, &here, entry, lost, &below.permitting);
 			}

@@ -85,6 +85,22 @@ check "validate: a lint's first" is "$(grep -m1 -c shadowed-rule <(head -1 "$T/s
 check "validate --all" status 0 "$A" policy validate --all "$T/many.yaml"
 check "validate --all: each" is "$(grep -c impossible-path "$T/said"), $(grep -c ' more ' "$T/said")" "30, 0"
 check "validate --json: each" is "$("$A" policy validate --json "$T/many.yaml" | jq '[.[] | select(.id == "impossible-path")] | length')" 30
+cat >"$T/around.yaml" <<END
+version: 1
+name: around
+file_rules:
+  - {name: around, paths: ["$T/**"], operations: [read, write], decision: allow}
+  - {name: env, paths: ["**/.env"], operations: [read], decision: deny}
+END
+check "validate: a tree before a workspace that is not known" status 0 "$A" policy validate --strict "$T/around.yaml"
+check "validate --workspace: a tree around it takes it" status 1 "$A" policy validate --strict --workspace "$T/ws" "$T/around.yaml"
+check "validate --workspace: which" says '"**/.env" of rule "env" does not hold below the workspace for read: rule "around" (line 4) comes first'
+check "validate --workspace: control, one elsewhere" status 0 "$A" policy validate --strict --workspace /opt "$T/around.yaml"
+below_tmp=$(mktemp -d /tmp/agentsh-policy.XXXXXX)
+for p in default dev-safe ci-strict agent-sandbox agent-observe; do
+	check "validate --workspace: the pack $p" is "$("$A" policy validate --strict --workspace "$below_tmp" "$top/policies/$p.yaml" 2>&1)" ok
+done
+rmdir "$below_tmp"
 check "validate: an unknown option" status 1 "$A" policy validate --loud clean
 check "validate: nothing to validate" status 1 "$A" policy validate --strict
 
@@ -361,7 +377,7 @@ check "policy --help" is "$("$A" policy --help)" "$(cat "$T/said")"
 for v in list show validate explain test diff compile schema keygen sign verify manifest; do
 	check "help: $v" is "$("$A" policy "$v" clean --help | grep -cE "^(usage: agentsh policy $v( |\$)|example:\$|  .*agentsh policy $v )|^  .*agentsh policy $v\$")" 3
 done
-for o in validate:--strict validate:--json validate:--all validate:--compat show:--expanded explain:--all explain:--workspace diff:--rules sign:--key; do
+for o in validate:--strict validate:--json validate:--all validate:--workspace validate:--compat show:--expanded explain:--all explain:--workspace diff:--rules sign:--key; do
 	check "help: $o" grep -q "^  ${o#*:} " <("$A" policy "${o%:*}" -h)
 done
 check "help: not when a command has it" is "$("$A" policy explain --policy clean --json exec git --help | jq -r .rule)" all

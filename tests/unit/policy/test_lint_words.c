@@ -86,9 +86,36 @@ static void test_any_host(void **state)
 	}
 }
 
+/* Rules for what is around a workspace that is known, before its own. */
+static void test_around_the_workspace(void **state)
+{
+	static const struct { const char *workspace, *want; } t[] = {
+		{ "/tmp/w", "f:4:3: warning: \"**/.env\" of rule \"env\" does not hold below the workspace for read write: rule \"tmp\" (line 3) comes first "
+			    "[shadowed-in-workspace]\n"
+			    "f:5:3: warning: rule \"alias\" never asks: rule \"tmp\" (line 3) allows first all that it names [unreachable-approve]\n"
+			    "f:6:3: warning: rule \"keep\" can never decide: rule \"tmp\" (line 3) takes first all that it names [shadowed-rule]\n" },
+		{ "/home/u/w", "" }, { "/tmpw", "" }, { NULL, "" }, { "", "" }, { "/", "" },
+	};
+	static const char text[] = "{version: 1, name: n, file_rules: [\n\n  {name: tmp, paths: [/tmp, '/tmp/**'], decision: allow},\n"
+				   "  {name: env, paths: ['**/.env'], operations: [read, write], decision: deny},\n"
+				   "  {name: alias, paths: ['/workspace/a'], operations: [write], decision: approve},\n"
+				   "  {name: keep, paths: ['${PROJECT_ROOT}/**'], operations: [delete], decision: soft_delete}]}\n";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct pol_source src = { .file = "f", .text = text, .len = strlen(text), .workspace = t[i].workspace };
+
+		buf_reset(&found);
+		buf_puts(&found, "");
+		assert_int_equal(policy_lint(&src, &found), 0);
+		assert_string_equal((const char *)found.data, t[i].want);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_patterns), cmocka_unit_test(test_redirects), cmocka_unit_test(test_any_host) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_patterns), cmocka_unit_test(test_redirects), cmocka_unit_test(test_any_host),
+					    cmocka_unit_test(test_around_the_workspace) };
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
 	buf_fini(&found);
