@@ -25,8 +25,8 @@ typedef void (*pol_rule_fn)(void *arg, const char *section, const char *rule, co
 int policy_rules(const struct pol_source *src, pol_rule_fn fn, void *arg, struct err *err);
 
 /* Appends "file:line:column: warning: words [id]\n" to diag for each rule that is no error and not what was meant: one that can never
- * decide, a pattern that can never match, what no daemon can enforce. Variables stand for any value, so a finding holds on every machine.
- * Nothing when the policy has errors. 0 or -ENOMEM. */
+ * decide, a pattern that can never match, what no daemon can enforce. Variables stand for any value, so a finding holds on every machine;
+ * src->workspace, when it is given, is the only one. Nothing when the policy has errors. 0 or -ENOMEM. */
 int policy_lint(const struct pol_source *src, struct buf *diag);
 
 #endif

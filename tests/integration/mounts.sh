@@ -63,7 +63,8 @@ below() { # NAME RULES
 	check "$1: what is beside it is closed" is "$(X sh -c 'cat /srv/a/f /srv/a/b/ws/../../f; ls /srv/a' 2>/dev/null)" "$3"
 	"$A" session destroy "$SID" >/dev/null
 }
-below "a served tree" '  - {name: ws, paths: ["${PROJECT_ROOT}", "${PROJECT_ROOT}/**"], decision: allow}' ""
+below "a served tree" '  - {name: ws, paths: ["${PROJECT_ROOT}", "${PROJECT_ROOT}/**", "/srv/open"], decision: allow}' ""
+below "an empty tree, for the workspace has a mount of its own" '  - {name: ws, paths: ["${PROJECT_ROOT}", "${PROJECT_ROOT}/**"], decision: allow}' b
 below "an empty tree" '  - {name: ws, paths: ["/workspace", "/workspace/**"], decision: allow}' b
 umount -l /srv "$V" "$W/chroot/proc" "$W/chroot/sys" "$W/chroot/tmp" /opt
 the_end
