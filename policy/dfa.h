@@ -76,8 +76,8 @@ int dfa_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left)
 int names_build(const struct dfa_input *in, struct automaton *ret, uint64_t *left);
 
 /* split.c: as few automata as hold all of the policy's file globs, at most POL_DFA_MAX; put gets each, for the call only, and stops when
- * it fails. 0, -E2BIG, -ETIME, -ENOMEM, -EOVERFLOW (more than POL_LABELS_MAX labels), or what put returned. *ret_rule, where it may be NULL:
- * after -E2BIG and -ETIME the index of the file rule from which on there was no room. */
+ * it fails. 0, -E2BIG, -ETIME, -ENOMEM, -EOVERFLOW (more than POL_LABELS_MAX labels), or what put returned. *ret_rule, where it may be
+ * NULL: after -E2BIG and -ETIME the index of the file rule from which on there was no room. */
 int dfa_all(const struct model *m, const char *workspace, int (*put)(void *arg, const struct dfa *d), void *arg, size_t *ret_rule);
 
 #endif

@@ -21,7 +21,7 @@ struct parse {
 	bool vars_may_miss;
 	struct model *m;
 	size_t regex_bytes;                     /* of the records of all patterns so far */
-	unsigned regex_faults;                  /* patterns refused: compiling one may take a while, so that not all of a file's are tried */
+	unsigned regex_faults;                  /* patterns refused: compiling one may take a while, so not all of a file's are tried */
 	const char *reading;                    /* the key whose value is read, and that */
 	const struct node *value;
 	uint16_t file;                          /* index into m->sources of the one that is read */

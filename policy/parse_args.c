@@ -60,8 +60,8 @@ static bool give_up(struct at *c)
 static void too_much(struct at *c, const struct key *k, const struct node *v)
 {
 	c->p->regex_bytes = REGEX_BYTES_MAX + 1;
-	diag_error(c->p->d, v, "%s: up to here the patterns of this policy take more than %zu MiB: shorten {n,m}, or let one pattern say what "
-		"many do", k->name, REGEX_BYTES_MAX >> 20);
+	diag_error(c->p->d, v, "%s: up to here the patterns of this policy take more than %zu MiB: shorten {n,m}, or let one pattern "
+		"say what many do", k->name, REGEX_BYTES_MAX >> 20);
 }
 
 /* Compiles patterns of the nodes at; each that is at fault is reported. */
