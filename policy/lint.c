@@ -98,30 +98,46 @@ void lint_shadowed(struct lint *l, const struct rules *r, uint32_t i, const stru
 			  words, t->n > 1 ? "" : "s");
 }
 
-void lint_too_large(struct lint *l, const struct rules *r, const char *section, size_t i)
+void lint_too_large(struct lint *l, struct place at, const char *section, const char *rule)
 {
 	size_t n = l->n;
 
 	l->n = 0; /* however many findings there are: what follows was not looked at */
-	lint_warn(l, lint_at(&r->v[i]),
+	lint_warn(l, at,
 		  "%s are too many to compare: from rule \"%.64s\" on none was looked at for what comes before it [not-looked-at]", section,
-		  r->v[i].name);
+		  rule);
 	l->n = n < l->most ? n + 1 : n;
 }
 
-bool lint_covers(const struct strs *e, const struct strs *u)
+bool lint_spend(struct lint *l, uint64_t n)
+{
+	l->left -= n < l->left ? n : l->left;
+	return l->left;
+}
+
+void lint_section(struct lint *l)
+{
+	l->rest += l->left;
+	l->left = l->rest / 2;
+	l->rest -= l->left;
+}
+
+bool lint_covers(struct lint *l, const struct strs *e, const struct strs *u)
 {
 	size_t k = 0;
 
 	if (!e->n)
 		return true;
-	for (size_t i = 0; i < u->n && k < e->n; i++)
+	for (size_t i = 0; i < u->n && k < e->n; i++) {
+		if (!lint_spend(l, e->n / 4 + 1))
+			return false;
 		for (k = 0; k < e->n && strcmp(e->v[k], u->v[i]) != 0;)
 			k++;
+	}
 	return u->n && k < e->n;
 }
 
-bool lint_takes_who(const struct rule *e, const struct rule *u)
+bool lint_takes_who(struct lint *l, const struct rule *e, const struct rule *u)
 {
 	static const struct rule_more none;
 	const struct rule_more *a = e->more ? e->more : &none, *b = u->more ? u->more : &none;
@@ -132,16 +148,16 @@ bool lint_takes_who(const struct rule *e, const struct rule *u)
 	if (!a->processes.n && !a->sha256.n)
 		return true;
 	/* Who is not known matches the rule unless it allows. */
-	return lint_covers(&a->processes, &b->processes) && lint_covers(&a->sha256, &b->sha256) &&
+	return lint_covers(l, &a->processes, &b->processes) && lint_covers(l, &a->sha256, &b->sha256) &&
 	       (!lint_permits(e->decision) || lint_permits(u->decision));
 }
 
 /* Whether e decides signals sent to what u means by target type t; no type: any. */
-static bool takes_target(const struct signal_rule *e, const struct signal_rule *u, int t)
+static bool takes_target(struct lint *l, const struct signal_rule *e, const struct signal_rule *u, int t)
 {
 	if (e->file != u->file)
 		return false;
-	if (e->processes.n && (!lint_covers(&e->processes, &u->processes) || lint_permits(e->decision) > lint_permits(u->decision)))
+	if (e->processes.n && (!lint_covers(l, &e->processes, &u->processes) || lint_permits(e->decision) > lint_permits(u->decision)))
 		return false;
 	if (!e->targets)
 		return true;
@@ -154,17 +170,22 @@ static bool takes_target(const struct signal_rule *e, const struct signal_rule *
 
 static void lint_signals(struct lint *l)
 {
+	lint_section(l);
 	for (size_t i = 0; i < l->m->n_signals && i < 1000; i++) {
 		const struct signal_rule *u = &l->m->signals[i], *last = NULL;
 		uint64_t alive = 0;
 
+		if (!lint_spend(l, 8 * i + 8)) {
+			lint_too_large(l, (struct place){ u->file, u->line, u->column }, "signal rules", u->name);
+			return;
+		}
 		for (int t = u->targets ? 0 : -1; t < (u->targets ? POL_T__COUNT : 0); t++) {
 			uint64_t left = u->signals;
 
 			if (t >= 0 && !(u->targets >> t & 1))
 				continue;
 			for (size_t k = 0; k < i && left; k++)
-				if (left & l->m->signals[k].signals && takes_target(&l->m->signals[k], u, t)) {
+				if (left & l->m->signals[k].signals && takes_target(l, &l->m->signals[k], u, t)) {
 					left &= ~l->m->signals[k].signals;
 					last = &l->m->signals[k];
 				}
@@ -195,7 +216,8 @@ static void lint_redirects(struct lint *l, const struct redirect_rule *v, size_t
 void lint_model(const struct model *m, const struct pol_source *vars, struct buf *diag)
 {
 	char below[4200] = WORKSPACE "/";
-	struct lint l = { .m = m, .out = diag, .most = vars && vars->all ? LINTS_ALL : LINTS_MAX, .vars = vars, .below = below };
+	struct lint l = { .m = m, .out = diag, .most = vars && vars->all ? LINTS_ALL : LINTS_MAX, .vars = vars, .below = below,
+			  .rest = LINT_WORK };
 
 	if (vars)
 		snprintf(below, sizeof(below), "%s/", vars->workspace);
@@ -208,7 +230,8 @@ void lint_model(const struct model *m, const struct pol_source *vars, struct buf
 	lint_signals(&l);
 	lint_redirects(&l, m->dns, m->n_dns);
 	lint_redirects(&l, m->connect, m->n_connect);
-	for (size_t i = 0; i < m->n_services; i++)
+	lint_section(&l);
+	for (size_t i = 0; i < m->n_services && l.left; i++)
 		lint_requests(&l, &m->services[i].rules);
 	if (l.n > l.most)
 		buf_printf(diag, "%s: and %zu more warnings\n", file_of(m, 0), l.n - l.most);

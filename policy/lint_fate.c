@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TEXT_BYTES 1000
-#define MATCH_WORK 4                 /* of one text and one glob */
+#define MATCH_WORK 4                 /* of one text and one glob, whose ends tell mostly that they do not match */
 #define RULE_WORK 50000ull           /* of a walk over one rule's globs */
 #define UNION_WORK 100000ull         /* over those of all */
 #define UNIONS_WORK 1000000ull       /* of all these walks of a section */
@@ -107,6 +107,8 @@ static bool covered(struct paths *p, uint32_t at, const uint32_t *by, size_t n, 
 	bool unmatched = false;
 	int r;
 
+	if (!left || !p->l->left)
+		return false;
 	p->g.ranks = NULL;
 	r = globs_walk(&p->g, at, by, n, below, one_unmatched, &unmatched, &left);
 	p->union_left -= all - left;
@@ -152,7 +154,7 @@ static void collect(struct paths *p, void *arg, uint32_t entry)
 	const struct rule *u = c->u, *e = &p->r->v[x->rule];
 	size_t n = c->below ? strlen(c->below) : 0;
 
-	if (e < u && (e->ops & u->ops) && lint_takes_who(e, u) && end_alike(c->glob, x->glob) &&
+	if (e < u && (e->ops & u->ops) && lint_takes_who(p->l, e, u) && end_alike(c->glob, x->glob) &&
 	    memcmp(x->glob, n ? c->below : "", x->plain < n ? x->plain : n) == 0)
 		p->others[p->n_others++] = entry;
 }
@@ -173,17 +175,19 @@ static int by_texts(struct paths *p, uint32_t at, const char *below, uint8_t *re
 	memset(p->met, 0, p->n_others);
 	for (unsigned v = 0; v < TEXT_VARIANTS && p->fate->alive != p->u->ops && (v == 0 || wild_is(own)); v++) {
 		uint32_t open = p->u->ops;
+		uint64_t steps = 0;
 
 		if (!globs_text(&p->g, at, v, below, text, sizeof(text)) || !wild_match(own, text, '/'))
 			continue;
-		if (p->l->left < p->n_others * MATCH_WORK)
-			return -ETIME;
-		p->l->left -= p->n_others * MATCH_WORK;
-		for (size_t k = 0; k < p->n_others; k++)
-			if (wild_match(p->entries[p->others[k]].glob, text, '/')) {
+		for (size_t k = 0; k < p->n_others; k++) {
+			if (wild_match_counted(p->entries[p->others[k]].glob, text, '/', &steps)) {
 				p->met[k] |= (uint8_t)(1u << v);
 				open &= ~p->r->v[p->entries[p->others[k]].rule].ops;
 			}
+			if (!globs_spend(&p->g, MATCH_WORK + steps / STEPS_WORK))
+				return -ETIME;
+			steps = 0;
+		}
 		*ret_texts |= (uint8_t)(1u << v);
 		p->fate->alive |= open;
 		p->fate->met = true;
@@ -275,7 +279,7 @@ int fate_of(struct paths *p, uint32_t i, uint32_t at, const char *below, bool no
 	left = all = p->union_left < UNION_WORK ? p->union_left : UNION_WORK;
 	r = globs_walk(&p->g, at, p->others, p->n_others, below, one_set, p, &left);
 	p->union_left -= all - left;
-	if (r == -ETIME) {
+	if (r == -ETIME && p->l->left) {
 		*ret = closed;
 		r = 0;
 	}
@@ -293,7 +297,8 @@ int paths_make(struct paths *p, struct lint *l, const struct rules *r, bool unix
 {
 	size_t n = 0;
 
-	*p = (struct paths){ .l = l, .r = r, .unixes = unixes, .g = { .sep = '/', .paths = !unixes }, .union_left = UNIONS_WORK };
+	*p = (struct paths){ .l = l, .r = r, .unixes = unixes, .union_left = UNIONS_WORK };
+	p->g = (struct globs){ .sep = '/', .paths = !unixes, .work = &l->left };
 	for (size_t k = 0; k < r->n; k++)
 		n += r->v[k].paths.n;
 	p->entries = malloc((n + 1) * sizeof(*p->entries));

@@ -158,8 +158,14 @@ static void decide(struct paths *p, void *arg, uint32_t entry)
 	struct deciding *d = arg;
 	uint32_t rule = p->entries[entry].rule;
 	const struct rule *u = &p->r->v[rule];
+	uint64_t steps = 0;
+	bool matches;
 
-	if (!(u->ops & d->ops) || conditional(u) || !wild_match(p->entries[entry].glob, d->path, '/'))
+	if (!(u->ops & d->ops) || conditional(u))
+		return;
+	matches = wild_match_counted(p->entries[entry].glob, d->path, '/', &steps);
+	globs_spend(&p->g, steps / STEPS_WORK);
+	if (!matches)
 		return;
 	for (int op = 0; op < POL_OP__COUNT; op++)
 		if ((u->ops & d->ops) >> op & 1 && rule < d->rule[op])
@@ -227,14 +233,14 @@ void lint_files(struct lint *l, const struct rules *r, bool unixes)
 		n += r->v[k].paths.n;
 		most = r->v[k].paths.n > most ? r->v[k].paths.n : most;
 	}
-	l->left = LINT_WORK;
+	lint_section(l);
 	fates = calloc(most + 1, sizeof(*fates));
 	if (r->n && (!fates || n > ENTRIES_MAX || paths_make(&p, l, r, unixes) < 0))
-		lint_too_large(l, r, what, 0);
+		lint_too_large(l, lint_at(&r->v[0]), what, r->v[0].name);
 	else
 		for (; i < r->n; first += (uint32_t)r->v[i].paths.n, i++) {
 			if (lint_rule(&p, i, first, fates) < 0) {
-				lint_too_large(l, r, what, i);
+				lint_too_large(l, lint_at(&r->v[i]), what, r->v[i].name);
 				break;
 			}
 			if (!unixes)

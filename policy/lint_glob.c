@@ -27,6 +27,13 @@ static void *grown(void *v, uint32_t n, uint32_t *cap, size_t size)
 	return w;
 }
 
+bool globs_spend(struct globs *g, uint64_t n)
+{
+	if (g->work)
+		*g->work -= n < *g->work ? n : *g->work;
+	return !g->work || *g->work;
+}
+
 static uint32_t node(struct globs *g, uint8_t kind, uint32_t set, uint32_t a, uint32_t b)
 {
 	struct gnode *v = g->n < NODES ? grown(g->v, g->n, &g->cap, sizeof(*v)) : NULL;
@@ -44,6 +51,7 @@ static uint32_t set_node(struct globs *g, const uint8_t set[32], uint32_t to)
 
 	while (k < g->n_sets && memcmp(g->sets[k], set, 32) != 0)
 		k++;
+	globs_spend(g, k / 4);
 	if (k == g->n_sets) {
 		uint8_t (*v)[32] = grown(g->sets, g->n_sets, &g->cap_sets, sizeof(*v));
 
@@ -113,6 +121,7 @@ static uint32_t build_set(struct globs *g, const char *s, size_t n, uint32_t to)
 {
 	uint8_t set[32] = { 0 };
 
+	globs_spend(g, 32 * n);
 	for (unsigned c = 1; c < 256; c++) {
 		bool in = in_set(s, n, (unsigned char)c) || (g->fold && in_set(s, n, (unsigned char)toupper((int)c)));
 
@@ -159,6 +168,8 @@ static uint32_t build(struct globs *g, const char *s, size_t n, uint32_t to)
 	if (n == 0)
 		return to;
 	k = piece_len(s, n);
+	if (!globs_spend(g, s[0] == '{' || s[0] == '[' ? k > 1 ? k : n : 1))
+		return NO;
 	rest = build(g, s + k, n - k, to);
 	if (rest == NO)
 		return NO;

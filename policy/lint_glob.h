@@ -28,14 +28,19 @@ struct globs {
 	 * rank has one mask. Not owned. */
 	const struct grank *ranks;
 	uint32_t care;
+	/* Or NULL: what globs take to build and to walk is taken off, and at 0 nothing more is done. Not owned. */
+	uint64_t *work;
 	struct walk *room;                           /* of the last walk */
 };
 /* Number of the glob, from 0 in the order they are added; it stays the caller's and must outlive g. -E2BIG: too long, -ENOMEM. */
 int globs_add(struct globs *g, const char *glob);
 void globs_fini(struct globs *g);
 void globs_room_free(struct globs *g);
-/* Makes the nodes of these globs, in the order of their numbers, in place of those that were made before. others: as below. 0 or -E2BIG. */
+/* Makes the nodes of these globs, in the order of their numbers, in place of those that were made before. others: as below. 0; -E2BIG: also
+ * when the work is used up. */
 int globs_build(struct globs *g, uint32_t must, const uint32_t *others, size_t n);
+/* Takes n off what may be done. False: nothing is left. */
+bool globs_spend(struct globs *g, uint64_t n);
 /* Whether this place goes on over byte c. */
 bool globs_has(const struct globs *g, const struct gnode *x, unsigned c);
 /* Gives fn each set of `others` (n numbers, rising) that some text matches which glob `must` matches too, and that begins with `below` when

@@ -55,7 +55,7 @@ static bool one_set(void *arg, const uint32_t *hit, size_t n)
 /* Some text of the entry that no candidate matches: 1; none: 0; not known: 1. */
 static bool open_glob(struct section *s, const char *entry, struct takers *t)
 {
-	struct globs g = { .sep = s->names.sep, .fold = s->names.fold };
+	struct globs g = { .sep = s->names.sep, .fold = s->names.fold, .work = &s->l->left };
 	struct walked w = { &s->names, t, false };
 	uint32_t *others = malloc((s->names.n + 1) * sizeof(*others));
 	int must = 0;
@@ -84,19 +84,23 @@ static bool open_entry(struct section *s, const char *entry, struct takers *t)
 	char lower[WILD_MAX + 1];
 	size_t n = strlen(entry);
 
-	if (n > WILD_MAX || s->l->left < s->names.n)
+	if (n > WILD_MAX || !lint_spend(s->l, s->names.n))
 		return true;
-	s->l->left -= s->names.n;
 	for (size_t i = 0; i <= n; i++)
 		lower[i] = (char)(s->names.fold ? tolower((unsigned char)entry[i]) : entry[i]);
 	for (size_t i = 0; i < s->names.n; i++) {
 		const char *c = s->names.v[i];
 
+		uint64_t steps = 0;
+
 		special |= wild_is(c);
-		if (!strcmp(c, "**") || same(&s->names, c, entry) || (!wild && wild_is(c) && wild_match(c, lower, s->names.sep))) {
+		if (!strcmp(c, "**") || same(&s->names, c, entry) ||
+		    (!wild && wild_is(c) && wild_match_counted(c, lower, s->names.sep, &steps))) {
 			takers_add(t, s->names.rule[i]);
 			return false;
 		}
+		if (!lint_spend(s->l, steps / STEPS_WORK))
+			return true;
 	}
 	/* Texts without end, and only single ones to take them. */
 	if (!wild || (!special && strchr(entry, '*')))
@@ -128,15 +132,16 @@ static bool asks_http(const struct rule *u)
 }
 
 /* As far as all but names, ports and ranges go: e takes what u could decide. */
-static bool takes_net(const struct rule *e, const struct rule *u)
+static bool takes_net(struct lint *l, const struct rule *e, const struct rule *u)
 {
 	bool raw = !u->domains.n && (u->decision == POL_DENY || u->cidrs.n);
 	bool names = !u->cidrs.n && !(u->decision == POL_DENY && (u->n_ports || asks_http(u)));
 
-	if (!lint_takes_who(e, u))
+	if (!lint_takes_who(l, e, u))
 		return false;
 	if (asks_http(e) && (!asks_http(u) || (e->decision == POL_DENY) != (u->decision == POL_DENY) ||
-			     !lint_covers(&e->more->methods, &u->more->methods) || !lint_covers(&e->more->url_paths, &u->more->url_paths)))
+			     !lint_covers(l, &e->more->methods, &u->more->methods) ||
+			     !lint_covers(l, &e->more->url_paths, &u->more->url_paths)))
 		return false;
 	/* A raw address is no name, and what does not deny it must speak of addresses. */
 	if (raw && (e->domains.n || (e->decision != POL_DENY && !e->cidrs.n)))
@@ -176,13 +181,12 @@ static bool net_names(struct section *s, uint32_t i, size_t port, size_t range, 
 	const struct rule *u = &s->r->v[i];
 
 	s->names.n = 0;
-	if (s->l->left < i)
-		return false;
-	s->l->left -= i;
 	for (uint32_t k = 0; k < i; k++) {
 		const struct rule *e = &s->r->v[k];
 
-		if (!takes_port(e, u, port) || !takes_range(e, u, range) || !takes_net(e, u))
+		if (!lint_spend(s->l, 1 + e->n_ports / 8 + 4 * e->cidrs.n + e->domains.n))
+			return false;
+		if (!takes_port(e, u, port) || !takes_range(e, u, range) || !takes_net(s->l, e, u))
 			continue;
 		if (!e->domains.n)
 			candidate(s, "**", k);
@@ -241,23 +245,23 @@ void lint_nets(struct lint *l, const struct rules *r)
 	struct section s = { .l = l, .r = r };
 	bool *open = malloc(65536 + 2 * (STRINGS_MAX + 1));
 
-	l->left = LINT_WORK;
+	lint_section(l);
 	if (names_make(&s.names, '.', false) && open)
 		for (uint32_t i = 0; i < r->n; i++)
 			if (!net_rule(&s, i, open)) {
-				lint_too_large(l, r, "network rules", i);
+				lint_too_large(l, lint_at(&r->v[i]), "network rules", r->v[i].name);
 				break;
 			}
 	names_fini(&s.names);
 	free(open);
 }
 
-static bool takes_exec(const struct rule *e, const struct rule *u)
+static bool takes_exec(struct lint *l, const struct rule *e, const struct rule *u)
 {
 	bool ends = e->max_depth < 0 || (u->max_depth >= 0 && e->max_depth >= u->max_depth);
 
-	return ends && e->min_depth <= u->min_depth && lint_takes_who(e, u) &&
-	       lint_covers(&e->args_patterns, &u->args_patterns);
+	return ends && e->min_depth <= u->min_depth && lint_takes_who(l, e, u) &&
+	       lint_covers(l, &e->args_patterns, &u->args_patterns);
 }
 
 /* The last part of a path entry when it is a base name's glob, or NULL. */
@@ -287,13 +291,12 @@ static bool exec_rule(struct section *s, struct section *by_path, uint32_t i)
 	size_t n = 0;
 
 	s->names.n = by_path->names.n = 0;
-	if (s->l->left < i)
-		return false;
-	s->l->left -= i;
 	for (uint32_t k = 0; k < i; k++) {
 		const struct rule *e = &s->r->v[k];
 
-		if (!takes_exec(e, u))
+		if (!lint_spend(s->l, 1 + e->commands.n))
+			return false;
+		if (!takes_exec(s->l, e, u))
 			continue;
 		for (size_t c = 0; c < (e->commands.n ? e->commands.n : 1); c++) {
 			const char *entry = e->commands.n ? e->commands.v[c] : "*";
@@ -325,11 +328,11 @@ void lint_execs(struct lint *l, const struct rules *r)
 	struct section s = { .l = l, .r = r }, by_path = { .l = l, .r = r };
 	bool made = names_make(&s.names, 0, true);
 
-	l->left = LINT_WORK;
+	lint_section(l);
 	if (names_make(&by_path.names, '/', false) && made)
 		for (uint32_t i = 0; i < r->n; i++)
 			if (!exec_rule(&s, &by_path, i)) {
-				lint_too_large(l, r, "command rules", i);
+				lint_too_large(l, lint_at(&r->v[i]), "command rules", r->v[i].name);
 				break;
 			}
 	names_fini(&s.names);
@@ -354,7 +357,6 @@ void lint_requests(struct lint *l, const struct rules *r)
 	struct section s = { .l = l, .r = r };
 	bool made = names_make(&s.names, '/', false);
 
-	l->left = LINT_WORK;
 	for (uint32_t i = 0; made && i < r->n && i < 1000; i++) {
 		const struct rule_more *m = r->v[i].more ? r->v[i].more : &none;
 		struct takers t = { 0 };
@@ -366,14 +368,18 @@ void lint_requests(struct lint *l, const struct rules *r)
 			s.names.n = 0;
 			for (uint32_t e = 0; e < i; e++) {
 				const struct rule_more *em = r->v[e].more ? r->v[e].more : &none;
+				bool takes = lint_spend(l, 1 + em->methods.n + em->url_paths.n) && lint_takes_who(l, &r->v[e], &r->v[i]) &&
+					     takes_method(&r->v[e], method);
 
-				for (size_t p = 0; lint_takes_who(&r->v[e], &r->v[i]) && takes_method(&r->v[e], method) &&
-						   p < (em->url_paths.n ? em->url_paths.n : 1);
-				     p++)
+				for (size_t p = 0; takes && p < (em->url_paths.n ? em->url_paths.n : 1); p++)
 					candidate(&s, em->url_paths.n ? em->url_paths.v[p] : "**", e);
 			}
 			for (size_t p = 0; p < (m->url_paths.n ? m->url_paths.n : 1) && !open; p++)
 				open = open_entry(&s, m->url_paths.n ? m->url_paths.v[p] : "**", &t);
+		}
+		if (!l->left || s.full) {
+			lint_too_large(l, lint_at(&r->v[i]), "requests' rules", r->v[i].name);
+			break;
 		}
 		if (!open && t.n)
 			lint_shadowed(l, r, i, &t);

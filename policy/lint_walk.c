@@ -17,20 +17,21 @@
 /* Places of one set: rising numbers. slash: the text so far ends in one, and begin: it is empty or only that one. */
 struct places { uint32_t *v; uint32_t n, hash, at; bool slash, begin; };
 struct walk {
-	const struct globs *g;
+	struct globs *g;
 	uint32_t must;
 	struct places *sets;
 	uint32_t n_sets, n_places, table_cap, *table;
 	uint32_t *mark, stamp, *list, list_n, *hit, cap_nodes, cap_globs;
 	uint8_t one[256];               /* a byte of each class */
 	unsigned n_classes;
-	uint64_t *left;
+	uint64_t *left, moves;          /* moves: places entered and sorted since they were last counted */
 };
 
 static void enter(struct walk *w, uint32_t x)
 {
 	while (w->mark[x] != w->stamp) {
 		w->mark[x] = w->stamp;
+		w->moves++;
 		if (w->g->v[x].kind != G_SPLIT) {
 			w->list[w->list_n++] = x;
 			return;
@@ -48,8 +49,11 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Rising. Few are nearly so already. */
-static void sort(uint32_t *v, uint32_t n)
+static void sort(struct walk *w)
 {
+	uint32_t *v = w->list, n = w->list_n;
+
+	w->moves += n;
 	if (n > FEW) {
 		qsort(v, n, sizeof(*v), by_number);
 		return;
@@ -60,6 +64,7 @@ static void sort(uint32_t *v, uint32_t n)
 		for (; k && v[k - 1] > x; k--)
 			v[k] = v[k - 1];
 		v[k] = x;
+		w->moves += i - k;
 	}
 }
 
@@ -98,7 +103,7 @@ static uint32_t intern(struct walk *w, bool slash, bool begin)
 	struct places *p;
 	uint32_t hash = 2166136261u + slash + 2 * begin, at;
 
-	sort(w->list, w->list_n);
+	sort(w);
 	if (w->g->ranks)
 		leave_out(w);
 	for (uint32_t i = 0; i < w->list_n; i++)
@@ -156,18 +161,21 @@ static int look_at_bytes(struct walk *w, const uint32_t *v, size_t n)
 	for (size_t i = 0; i <= n; i++) {
 		const struct gone *o = &g->globs[i < n ? v[i] : w->must];
 
+		if (!globs_spend(w->g, (o->to - o->from) / 4))
+			break;
 		for (uint32_t x = o->from; x < o->to; x++)
 			if (g->v[x].kind == G_SET && g->v[x].set < G_BYTES)
 				sign[g->v[x].set] = g->v[x].set;
 			else if (g->v[x].kind == G_SET)
 				used[g->v[x].set - G_BYTES] = true;
 	}
+	globs_spend(w->g, 64 * g->n_sets);
 	for (uint32_t k = 0; k < g->n_sets; k++)
 		for (unsigned c = 1; used[k] && c < 256; c++)
 			sign[c] = (sign[c] ^ (uint64_t)(g->sets[k][c >> 3] >> (c & 7) & 1) << 60 ^ (uint64_t)k << 32) * 1099511628211ull;
 	free(used);
 	classes(w, sign);
-	return 0;
+	return globs_spend(w->g, 256) ? 0 : -ETIME;
 }
 
 /* From set s over byte c: the number of the set, or NO with *dead set when must cannot match any more. */
@@ -239,9 +247,10 @@ static int explore(struct walk *w, const char *below, globs_fn fn, void *arg)
 		for (unsigned k = 0; k < w->n_classes; k++) {
 			uint64_t cost = w->sets[at].n + 1;
 
-			if (*w->left < cost)
+			if (*w->left < cost || !globs_spend(w->g, (cost + w->moves) / 4))
 				return -ETIME;
 			*w->left -= cost;
+			w->moves = 0;
 			if (step(w, at, w->one[k], &dead) == NO && !dead)
 				return -ETIME;
 		}

@@ -264,7 +264,16 @@ void lint_words(struct lint *l)
 	for (size_t i = 0; i < l->m->nets.n; i++)
 		lint_any_host(l, &l->m->nets.v[i]);
 	lint_redirect_to(l, &l->m->execs);
-	for (size_t i = 0; i < l->m->execs.n; i++)
-		for (size_t k = 0; k < l->m->execs.v[i].args_patterns.n; k++)
-			lint_pattern(l, &l->m->execs.v[i], l->m->execs.v[i].args_patterns.v[k]);
+	lint_section(l);
+	for (size_t i = 0; i < l->m->execs.n; i++) {
+		const struct rule *u = &l->m->execs.v[i];
+
+		for (size_t k = 0; k < u->args_patterns.n; k++)
+			if (lint_spend(l, 1 + u->commands.n))
+				lint_pattern(l, u, u->args_patterns.v[k]);
+		if (!l->left) {
+			lint_too_large(l, lint_at(u), "args_patterns", u->name);
+			return;
+		}
+	}
 }

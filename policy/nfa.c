@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NESTING_MAX 32  /* groups within groups */
 #define SETS_SHARED 64  /* looked through before a set is made once more */
 #define ALIKE_MAX 512   /* nodes looked through for a beginning that is there already */
 
@@ -345,12 +346,30 @@ void nfa_add(struct nfa *n, const struct rule *u, uint32_t rule, unsigned kinds)
 			add_glob(n, u->paths.v[i]);
 }
 
+/* How deep groups lie in each other, or seem to: each level is read once more. */
+static unsigned nesting(const char *g, size_t len)
+{
+	unsigned depth = 0, most = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (g[i] == '\\')
+			i++;
+		else if (g[i] == '{' && ++depth > most)
+			most = depth;
+		else if (g[i] == '}' && depth)
+			depth--;
+	}
+	return most;
+}
+
 int glob_check(const char *g, char *why, size_t cap)
 {
 	size_t len = strlen(g);
 
 	if (len > 4096)
 		return snprintf(why, cap, "longer than 4096 bytes"), -EINVAL;
+	if (nesting(g, len) > NESTING_MAX)
+		return snprintf(why, cap, "more than %d \"{\" in each other", NESTING_MAX), -EINVAL;
 	for (size_t i = 0; i < len; i += piece_len(g + i, len - i)) {
 		if (g[i] == '[' && !set_len(g + i, len - i))
 			return snprintf(why, cap, "\"[\" without \"]\" (write \\[ for the character)"), -EINVAL;

@@ -15,6 +15,7 @@ struct glob {
 	uint8_t piece[WILD_MAX + 1];
 	uint16_t next[WILD_MAX + 1];    /* the place behind this piece */
 	uint16_t other[WILD_MAX + 1];   /* GROUP, and JUMP between alternatives: the separator that follows; 0 at the last */
+	uint64_t steps;                 /* bytes read to prepare it, and places entered */
 };
 struct places { uint16_t v[WILD_MAX + 1]; size_t n; bool in[WILD_MAX + 1]; };
 
@@ -60,6 +61,7 @@ static void prepare_group(struct glob *w, size_t from, size_t end)
 	int depth = 0;
 
 	w->piece[from] = P_GROUP;
+	w->steps += 3 * (end - from); /* here, and twice to find its end */
 	for (size_t i = from + 1; i < end; i++) {
 		if (w->g[i] == '\\') {
 			i++;
@@ -86,6 +88,7 @@ static void prepare(struct glob *w, size_t from, size_t to)
 	for (size_t i = from; i < to;) {
 		size_t end = i + 1;
 
+		w->steps++;
 		w->piece[i] = P_BYTE;
 		if (g[i] == '*') {
 			w->piece[i] = P_STAR;
@@ -101,6 +104,8 @@ static void prepare(struct glob *w, size_t from, size_t to)
 			prepare_group(w, i, end);
 		} else if (g[i] == '\\' && end < to) {
 			end++;
+		} else if (g[i] == '[' || g[i] == '{') {
+			w->steps += to - i;
 		}
 		w->next[i] = (uint16_t)end;
 		i = end;
@@ -199,7 +204,7 @@ static bool ends_alike(const char *glob, const char *text, bool fold)
 	return true;
 }
 
-__attribute__((noinline)) static bool follow(const char *glob, const char *text, char sep)
+__attribute__((noinline)) static bool follow(const char *glob, const char *text, char sep, uint64_t *steps)
 {
 	struct glob w = { .g = glob, .n = strlen(glob), .sep = sep };
 	struct places a, b, *now = &a, *then = &b;
@@ -218,14 +223,23 @@ __attribute__((noinline)) static bool follow(const char *glob, const char *text,
 		for (size_t i = 0; i < now->n; i++)
 			if (now->v[i] < w.n)
 				step(&w, then, now->v[i], (unsigned char)*text);
+		w.steps += w.n / 64 + now->n + t->n;
 		then = now;
 		now = t;
 	}
+	*steps += w.steps;
 	return now->in[w.n] && !*text;
 }
 
 /* Apart, so that the places are no stack of a question that ends early. */
 bool wild_match(const char *glob, const char *text, char sep)
 {
-	return ends_alike(glob, text, !sep) && follow(glob, text, sep);
+	uint64_t steps = 0;
+
+	return ends_alike(glob, text, !sep) && follow(glob, text, sep, &steps);
+}
+
+bool wild_match_counted(const char *glob, const char *text, char sep, uint64_t *steps)
+{
+	return ends_alike(glob, text, !sep) && follow(glob, text, sep, steps);
 }
