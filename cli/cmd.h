@@ -58,6 +58,8 @@ struct pol_var;
 size_t policy_vars(const struct pol_var **ret, const char *workspace);
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err);
+/* The same from a descriptor at its beginning, which stays the caller's; path is for words alone. */
+int file_read_fd(int fd, const char *path, size_t max, struct buf *out, struct err *err);
 int policy_read(const char *path, struct buf *out, struct err *err);   /* path as policy_find gave it */
 /* pol_source.load; arg not NULL: what it reads must be trusted (trust_read). A name as policy_find takes it; what has "/" in it or ends
  * with .yaml is a file beside the one that names it. */

@@ -146,13 +146,12 @@ static int load(struct err *err)
 	struct buf text = { 0 }, diag = BUF_INIT(1u << 16);
 	struct pol_source src = { .file = config.file };
 	int r = find(config.file, sizeof(config.file), err);
+	auto_fd fd = -1;
 
 	if (r < 0 || !config.file[0])
 		return r;
-	r = file_read(config.file, CONFIG_MAX, &text, err);
-	if (r < 0)
-		return r;
-	r = trust_owned(config.file, err);
+	fd = trust_open(config.file, 0, err);
+	r = fd < 0 ? fd : file_read_fd(fd, config.file, CONFIG_MAX, &text, err);
 	src.text = (const char *)text.data;
 	src.len = text.len;
 	if (r == 0) {

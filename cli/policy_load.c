@@ -22,11 +22,17 @@ extern char **environ;
 int file_read(const char *path, size_t max, struct buf *out, struct err *err)
 {
 	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : file_read_fd(fd, path, max, out, err);
+}
+
+int file_read_fd(int fd, const char *path, size_t max, struct buf *out, struct err *err)
+{
 	struct stat st;
 	uint8_t part[65536];
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "%s is not a file", path);

@@ -176,13 +176,14 @@ int policy_keygen(int argc, char **argv)
 
 static int private_key(const char *path, uint8_t ret[KEY_BYTES], struct err *err)
 {
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct buf text = { 0 };
 	uint8_t public[KEY_BYTES];
 	struct stat st;
-	int r = stat(path, &st) < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+	int r = fd < 0 || fstat(fd, &st) < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 
 	if (r == 0)
-		r = file_read(path, 1024, &text, err);
+		r = file_read_fd(fd, path, 1024, &text, err);
 	if (r == 0 && key_get((const char *)text.data, text.len, false, public) == 0)
 		r = err_set(err, -EBADMSG, "%s is a public key: it verifies, and what signs is the private key that was made with it "
 			    "(keygen: policy.key)", path);

@@ -12,6 +12,7 @@
 
 #include "cli/cmd.h"
 
+#define DEPTH_MAX 2048                /* directories above one */
 #define KEYS_MAX 1024
 #define KEY_FILE_MAX 1024
 #define MANIFEST_MAX (1u << 20)
@@ -30,39 +31,97 @@ static int owned(const char *path, const struct stat *st, bool sticky_will_do, s
 	return 0;
 }
 
-/* The file or directory and every directory above it: who may rename one of those may put another in its place. */
-int trust_owned(const char *path, struct err *err)
+static bool same_inode(const struct stat *a, const struct stat *b)
 {
-	char real[4096];
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The directory in which an open file lies, or -1; real: the file's path, of which the directory's is left. */
+static int directory_of(const struct stat *file, char *real)
+{
+	char *slash = strrchr(real, '/'), name[NAME_MAX + 1];
+	struct stat st;
+	int fd;
+
+	if (!slash || str_format(name, sizeof(name), "%s", slash + 1) < 0)
+		return -1;
+	slash[slash == real] = 0;
+	fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* By now another directory may have that path: it is the file's when it has the file. */
+	if (fd >= 0 && (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !same_inode(&st, file))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* A directory that is open and every one above it: who may rename one of those may put another in its place. real: its path, for words. */
+static int owned_above(int dir, char *real, struct err *err)
+{
+	auto_fd fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	struct stat st, above;
+	int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+
+	for (unsigned n = 0; r == 0; n++, st = above) {
+		int up;
+		char *slash;
+
+		r = owned(real, &st, true, err);
+		if (r < 0)
+			return r;
+		up = n < DEPTH_MAX ? openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : (errno = ELOOP, -1);
+		if (up < 0 || fstat(up, &above) < 0)
+			r = -errno;
+		if (up >= 0) {
+			close(fd);
+			fd = up;
+		}
+		if (r == 0 && same_inode(&st, &above))
+			return 0;
+		slash = strrchr(real, '/');
+		if (slash)
+			slash[slash == real] = 0;
+	}
+	return err_set(err, r, "%s: %s", real, strerror(-r));
+}
+
+int trust_open(const char *path, int flags, struct err *err)
+{
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags), dir = -1;
+	char link[32], real[4096] = "";
 	struct stat st;
 	int r;
 
-	if (!realpath(path, real) || stat(real, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
 	r = owned(path, &st, false, err);
-	while (r == 0 && real[1]) {
-		char *slash = strrchr(real, '/');
-
-		slash[slash == real] = 0;
-		if (stat(real, &st) < 0)
-			return err_set(err, -errno, "%s: %s", real, strerror(errno));
-		r = owned(real, &st, true, err);
-	}
-	return r;
+	if (r < 0)
+		return r;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, real, sizeof(real) - 1) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	dir = S_ISDIR(st.st_mode) ? openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : directory_of(&st, real);
+	if (dir < 0)
+		return err_set(err, -EACCES, "%s: the directory that it lies in is not to be found", path);
+	if (S_ISDIR(st.st_mode) && strrchr(real, '/'))
+		strrchr(real, '/')[strrchr(real, '/') == real] = 0;
+	r = owned_above(dir, real, err);
+	return r < 0 ? r : move_fd(&fd);
 }
 
-static int read_key(const char *store, const char *name, struct key *k, struct err *err)
+static int read_key(int dir, const char *store, const char *name, struct key *k, struct err *err)
 {
+	auto_fd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct buf text = { 0 };
 	char path[4400];
 	struct stat st;
 	int r = str_format(path, sizeof(path), "%s/%s", store, name);
 
-	if (r < 0 || lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	if (r < 0 || fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(err, -EACCES, "%s/%s is no plain file", store, name);
 	r = owned(path, &st, false, err);
 	if (r == 0)
-		r = file_read(path, KEY_FILE_MAX, &text, err);
+		r = file_read_fd(fd, path, KEY_FILE_MAX, &text, err);
 	if (r == 0 && key_get((const char *)text.data, text.len, false, k->public) < 0)
 		r = err_set(err, -EBADMSG, "%s is no public key of Ed25519 in PEM", path);
 	snprintf(k->file, sizeof(k->file), "%s", name);
@@ -73,16 +132,19 @@ static int read_key(const char *store, const char *name, struct key *k, struct e
 /* The store's key of that id: 1 found, 0 not there. A store with anything doubtful in it vouches for nothing. */
 static int find_key(const char *store, const char *id, struct key *ret, size_t *keys, struct err *err)
 {
-	int r = trust_owned(store, err), found = 0;
+	int fd = trust_open(store, O_DIRECTORY, err), r = 0, found = 0;
 	struct dirent *e;
 	DIR *d;
 
 	*keys = 0;
-	if (r < 0)
+	if (fd < 0)
+		return fd;
+	d = fdopendir(fd);
+	if (!d) {
+		r = err_set(err, -errno, "%s: %s", store, strerror(errno));
+		close(fd);
 		return r;
-	d = opendir(store);
-	if (!d)
-		return err_set(err, -errno, "%s: %s", store, strerror(errno));
+	}
 	while (r == 0 && (e = readdir(d))) {
 		size_t n = strlen(e->d_name);
 		char have[KEY_ID_MAX];
@@ -93,7 +155,7 @@ static int find_key(const char *store, const char *id, struct key *ret, size_t *
 		if (++*keys > KEYS_MAX)
 			r = err_set(err, -E2BIG, "%s holds more than %d keys", store, KEYS_MAX);
 		if (r == 0)
-			r = read_key(store, e->d_name, &k, err);
+			r = read_key(fd, store, e->d_name, &k, err);
 		if (r < 0)
 			break;
 		key_id(k.public, have);
@@ -166,10 +228,9 @@ static int in_manifest(const char *manifest, const char *path, const struct buf 
 	uint8_t sum[32];
 	size_t len, line = 0;
 	char hex[65];
-	int r = trust_owned(manifest, err);
+	auto_fd fd = trust_open(manifest, 0, err);
+	int r = fd < 0 ? fd : file_read_fd(fd, manifest, MANIFEST_MAX, &all, err);
 
-	if (r == 0)
-		r = file_read(manifest, MANIFEST_MAX, &all, err);
 	if (r < 0) {
 		err_wrap(err, r, "the manifest was refused");
 		return -EACCES;

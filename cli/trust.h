@@ -72,9 +72,10 @@ struct config {
 const struct config *config_get(struct err *err);
 
 /* trust.c */
-/* 0 when path and each directory above it (sticky ones excepted) are root's or the caller's and nobody else may write to them; else
- * -EACCES, or what kept it from being looked at, with words. */
-int trust_owned(const char *path, struct err *err);
+/* Opens it for reading (flags: more of open's) when what is opened and each directory above it (sticky ones excepted) are root's or the
+ * caller's and nobody else may write to them: the descriptor, the caller's, which is what was judged and is to be read; else -EACCES, or
+ * what kept it from being looked at, with words. */
+int trust_open(const char *path, int flags, struct err *err);
 /* The policy of a session: given (a name or file; NULL: AGENTSH_POLICY_NAME, then policies.default), held against policies.allowed and
  * allow_files. Of a file its real path. 0, -EACCES (not allowed) or what config_get says. */
 int trust_choose(const char *given, char *ret, size_t cap, struct err *err);

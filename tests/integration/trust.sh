@@ -215,6 +215,18 @@ chmod 644 "$T/manifest" && echo 'good.yaml' >>"$T/manifest"
 check "and one with another line" refuses "manifest:3:1: error: not a line" good
 rm "$T/manifest"
 check "and none" refuses "manifest was refused" good
+# What is judged is what is read: a file that is another's and gone, whose descriptor's words are the path of one that is not.
+"$A" policy manifest "$D/good.yaml" >"$T/gone" && cp "$T/gone" "$T/gone (deleted)" && chown 65534 "$T/gone"
+printf '  manifest_path: /proc/self/fd/9\n' | config
+exec 9<"$T/gone (deleted)"
+check "control: the manifest as a descriptor" uses good
+exec 9<"$T/gone" && rm "$T/gone"
+check "not one that is another's, where a path like it is one's own" refuses "/proc/self/fd/9 belongs to user 65534" good
+printf 'policies: {dir: %s}\n' "$D" >"$T/gone" && cp "$T/gone" "$T/gone (deleted)" && exec 9<"$T/gone" && rm "$T/gone"
+check "nor a configuration whose file is gone" is "$(AGENTSH_CONFIG=/proc/self/fd/9 "$A" policy compile good 2>&1)" "agentsh: /proc/self/fd/9: the directory that it lies in is not to be found"
+exec 9<"$T/gone (deleted)"
+check "control: one that is there" is "$(AGENTSH_CONFIG=/proc/self/fd/9 "$A" policy compile good 2>&1 | grep -c good.mdb)" 1
+exec 9<&-
 
 # The configuration.
 bad() { # NAME PATTERN: the text on stdin is refused, and so is everything that would need it
