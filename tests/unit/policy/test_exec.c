@@ -331,11 +331,43 @@ static void test_shapes(void **state UNUSED)
 	assert_int_equal(RUN("env", "-", "--", "-", "").decision, POL_ALLOW);
 }
 
+static struct pol_verdict with_text(const struct policy *on, const char *command, const char *text)
+{
+	return policy_exec(on, &(struct pol_exec){ .given = command, .argv = (const char *const[]){ command, text, NULL }, .argc = 2 });
+}
+
+/* A pattern that a text is too dear for: what restricts holds, and nothing is allowed by it. */
+static void test_too_dear(void **state UNUSED)
+{
+	size_t n = 2u << 20;
+	char *text = malloc(n + 1);
+	struct policy *on = pol_open(HEAD "command_rules:\n"
+					  "- {name: no, commands: [a], args_patterns: ['x(x?){900}yy'], decision: deny}\n"
+					  "- {name: ask, commands: [b], args_patterns: ['x(x?){900}yy'], decision: approve}\n"
+					  "- {name: may, commands: [c], args_patterns: ['x(x?){900}yy'], decision: allow}\n"
+					  "- {name: seen, commands: [d], args_patterns: ['x(x?){900}yy'], decision: audit}\n"
+					  "- {name: rest, commands: [a, b], decision: allow}\n");
+
+	memset(text, 'x', n);
+	text[0] = text[1] = 'y';
+	text[n] = 0;
+	assert_verdict(with_text(on, "a", text), POL_DENY, "no");
+	assert_verdict(with_text(on, "b", text), POL_APPROVE, "ask");
+	assert_verdict(with_text(on, "c", text), POL_DENY, "default-deny-commands");
+	assert_verdict(with_text(on, "d", text), POL_DENY, "default-deny-commands");
+	/* control: a short one that does not match, and one that does */
+	assert_verdict(with_text(on, "a", "yyx"), POL_ALLOW, "rest");
+	assert_verdict(with_text(on, "c", "xyy"), POL_ALLOW, "may");
+	policy_close(on);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_untrusted_names), cmocka_unit_test(test_another_name), cmocka_unit_test(test_loaded_file),
 		cmocka_unit_test(test_line_feeds_and_what_matched), cmocka_unit_test(test_arguments), cmocka_unit_test(test_depth),
-					    cmocka_unit_test(test_through), cmocka_unit_test(test_inner_end), cmocka_unit_test(test_shapes) };
+					    cmocka_unit_test(test_through), cmocka_unit_test(test_inner_end), cmocka_unit_test(test_shapes),
+					    cmocka_unit_test(test_too_dear) };
 
 	return cmocka_run_group_tests(tests, open_it, close_it);
 }
