@@ -9,6 +9,7 @@
 #include "cli/policy_cmd.h"
 #include "cli/policy_told.h"
 #include "cli/trust.h"
+#include "common/addr.h"
 #include "common/buf.h"
 #include "policy/explain.h"
 
@@ -75,12 +76,30 @@ static void position(const struct policy *p, const struct question *q, const str
 		snprintf(out, cap, "%s", q->kind == ASK_ENV ? "env_policy, or built in" : a->rule ? "implicit" : "no rule");
 }
 
+/* Where a translator or tunnel leads to: what the verdict is about as well. */
+static void leads_to(cJSON *j, const struct question *q)
+{
+	uint8_t inner[ADDR_EMBEDDED_MAX][4];
+	size_t n = q->addr_len == 16 ? addr16_embedded(q->addr, inner) : 0;
+	char all[ADDR_EMBEDDED_MAX * (INET_ADDRSTRLEN + 1)] = "", one[INET_ADDRSTRLEN];
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = strlen(all);
+
+		inet_ntop(AF_INET, inner[i], one, sizeof(one));
+		snprintf(all + at, sizeof(all) - at, "%s%s", i ? " " : "", one);
+	}
+	if (n)
+		cJSON_AddStringToObject(j, "leads_to", all);
+}
+
 /* What else the answer says, as lines "name: value". */
 static void more(cJSON *j, const struct question *q, const struct answer *a)
 {
 	const struct pol_verdict *v = &a->v;
 	struct buf args = BUF_INIT(1u << 16);
 
+	leads_to(j, q);
 	if (q->kind == ASK_DNS_REDIRECT && a->rule) {
 		char address[INET6_ADDRSTRLEN] = "";
 
@@ -152,7 +171,7 @@ static void print_file(const char *file, const char *note)
 static void print_text(const cJSON *j)
 {
 	static const struct { const char *key, *shown; } names[] = {
-		{ "decided_for", "decided for" }, { "redirect_to", "redirect to" }, { "resolve_to", "resolve to" },
+		{ "decided_for", "decided for" }, { "redirect_to", "redirect to" }, { "resolve_to", "resolve to" }, { "leads_to", "leads to" },
 		{ "asks_for_seconds", "asks for, seconds" }, { "enforced_by", "enforced by" },
 		{ "rule_says", "rule says" },
 	};

@@ -309,21 +309,22 @@ static bool address_allowed(struct conn *c, const struct addr *a, const char **r
 	struct pol_net q = { .domain = *c->f.name ? c->f.name : NULL, .addr = a->b, .addr_len = a->len, .port = c->f.pkt.dport,
 			     .who = c->f.who };
 	struct pol_verdict v = policy_net(c->f.gen->policy, &q), unnamed;
-	struct addr inner;
+	struct addr inner[ADDR_EMBEDDED_MAX];
+	size_t n = addr_embedded(a, inner);
 
 	*rule = v.rule;
 	if (!holds_for(c, &v))
 		return false;
-	if (addr_embedded(a, &inner)) {
-		q.addr = inner.b;
-		q.addr_len = inner.len;
+	for (size_t i = 0; i < n; i++) {
+		q.addr = inner[i].b;
+		q.addr_len = inner[i].len;
 		v = policy_net(c->f.gen->policy, &q);
 		*rule = v.rule;
 		if (!holds_for(c, &v))
 			return false;
-		q.addr = a->b;
-		q.addr_len = a->len;
 	}
+	q.addr = a->b;
+	q.addr_len = a->len;
 	if (!*c->f.name || !addr_special(a))
 		return true;
 	q.domain = NULL;

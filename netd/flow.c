@@ -279,7 +279,7 @@ static void hold(uint32_t id, const struct flow *f, const struct pol_verdict *v)
 static void judge(uint32_t id, struct flow *f)
 {
 	struct pol_net q = { .port = f->pkt.dport };
-	struct addr dst = f->pkt.dst, inner;
+	struct addr dst = f->pkt.dst;
 	struct pol_verdict v;
 
 	if (policy_has_labels(gate.policy))
@@ -292,17 +292,7 @@ static void judge(uint32_t id, struct flow *f)
 		q.addr = dst.b;
 		q.addr_len = dst.len;
 	}
-	v = policy_net(gate.policy, &q);
-	/* What a translator would make of a raw address must be allowed as well. */
-	if (!*f->name && (v.decision == POL_ALLOW || v.decision == POL_AUDIT) && addr_embedded(&dst, &inner)) {
-		struct pol_verdict w;
-
-		q.addr = inner.b;
-		q.addr_len = inner.len;
-		w = policy_net(gate.policy, &q);
-		if (w.decision != POL_ALLOW && w.decision != POL_AUDIT)
-			v = w;
-	}
+	v = policy_net_through(gate.policy, &q, NULL);
 	snprintf(f->rule, sizeof(f->rule), "%s", v.rule ? v.rule : "");
 	f->decision = pol_decision_name(v.decision);
 	f->effective = v.decision == POL_ALLOW || v.decision == POL_AUDIT ? "allow" : "deny";

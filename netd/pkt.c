@@ -137,16 +137,16 @@ bool addr_literal(const char *text, struct addr *ret)
 	return true;
 }
 
-bool addr_embedded(const struct addr *a, struct addr *ret)
+size_t addr_embedded(const struct addr *a, struct addr ret[ADDR_EMBEDDED_MAX])
 {
-	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b }, six_to_four[2] = { 0x20, 0x02 };
-	size_t at = a->len != 16 ? 0 : !memcmp(a->b, nat64, 12) ? 12 : !memcmp(a->b, six_to_four, 2) ? 2 : 0;
+	uint8_t inner[ADDR_EMBEDDED_MAX][4];
+	size_t n = a->len == 16 ? addr16_embedded(a->b, inner) : 0;
 
-	if (!at)
-		return false;
-	*ret = (struct addr){ .len = 4 };
-	memcpy(ret->b, a->b + at, 4);
-	return true;
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = (struct addr){ .len = 4 };
+		memcpy(ret[i].b, inner[i], 4);
+	}
+	return n;
 }
 
 bool addr_special(const struct addr *a)
@@ -160,13 +160,11 @@ bool addr_special(const struct addr *a)
 		{ { 0 }, 96 }, { { [10] = 0xff, [11] = 0xff }, 96 }, { { 0xfc }, 7 }, { { 0xfe, 0x80 }, 10 }, { { 0xff }, 8 },
 		{ { 0xfe, 0xc0 }, 10 },
 	};
-	static const struct range embedding = { { 0, 0x64, 0xff, 0x9b }, 96 }, six_to_four = { { 0x20, 0x02 }, 16 };
+	struct addr inner[ADDR_EMBEDDED_MAX];
+	size_t n = addr_embedded(a, inner);
 
-	if (a->len == 4)
-		return in_ranges(a->b, v4, ARRAY_LEN(v4));
-	if (in_ranges(a->b, &embedding, 1))
-		return in_ranges(a->b + 12, v4, ARRAY_LEN(v4));
-	if (in_ranges(a->b, &six_to_four, 1))
-		return in_ranges(a->b + 2, v4, ARRAY_LEN(v4));
-	return in_ranges(a->b, v6, ARRAY_LEN(v6));
+	for (size_t i = 0; i < n; i++)
+		if (in_ranges(inner[i].b, v4, ARRAY_LEN(v4)))
+			return true;
+	return a->len == 4 ? in_ranges(a->b, v4, ARRAY_LEN(v4)) : in_ranges(a->b, v6, ARRAY_LEN(v6));
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/addr.h"
+
 struct addr { uint8_t len, b[16]; };        /* len 4 or 16; network order; bytes past len are 0 */
 
 struct pkt {
@@ -29,7 +31,7 @@ bool addr_literal(const char *text, struct addr *ret);
 bool addr_special(const struct addr *a);
 /* ::ffff:a.b.c.d becomes a.b.c.d, so that no rule can be passed by the other spelling. */
 void addr_unmap(struct addr *a);
-/* The IPv4 address that a translator or tunnel makes of an IPv6 one: 64:ff9b::/96 (RFC 6052), 2002::/16 (RFC 3056). False: neither. */
-bool addr_embedded(const struct addr *a, struct addr *ret);
+/* addr16_embedded. */
+size_t addr_embedded(const struct addr *a, struct addr ret[ADDR_EMBEDDED_MAX]);
 
 #endif

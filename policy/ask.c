@@ -40,11 +40,16 @@ static struct pol_verdict ask_exec(const struct policy *p, const struct question
 	return policy_exec(p, &x);
 }
 
-static struct pol_verdict ask_http(const struct policy *p, const struct question *q, struct pol_who who)
+static struct pol_verdict ask_http(const struct policy *p, const struct question *q, struct pol_who who, uint8_t by[4])
 {
 	struct pol_http h = { .net = net_of(q, who), .method = q->method, .path = q->path };
+	struct pol_verdict v = policy_http(p, &h), over;
 
-	return policy_http(p, &h);
+	if (!h.net.addr || (v.decision != POL_ALLOW && v.decision != POL_AUDIT))
+		return v;
+	/* Before a request there is its connection. */
+	over = policy_net_through(p, &h.net, by);
+	return over.decision == POL_ALLOW || over.decision == POL_AUDIT ? v : over;
 }
 
 static struct pol_verdict ask_signal(const struct policy *p, const struct question *q, struct pol_who who)
@@ -90,7 +95,7 @@ int question_ask(const struct policy *p, const struct question *q, struct answer
 		break;
 	case ASK_NET:
 	case ASK_DNS:
-		ret->v = policy_net(p, &net);
+		ret->v = policy_net_through(p, &net, ret->by);
 		break;
 	case ASK_EXEC:
 		ret->v = ask_exec(p, q, who);
@@ -102,7 +107,7 @@ int question_ask(const struct policy *p, const struct question *q, struct answer
 		ret->v = ask_signal(p, q, who);
 		break;
 	case ASK_HTTP:
-		ret->v = ask_http(p, q, who);
+		ret->v = ask_http(p, q, who, ret->by);
 		break;
 	case ASK_ENV:
 		ret->decision = policy_env(p, q->given ? ask_exec(p, q, who).rule_no : POL_NO_RULE, q->variable, &ret->rule);

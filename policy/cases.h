@@ -41,6 +41,7 @@ struct answer {
 	struct pol_verdict v;                         /* all but env and redirects */
 	struct pol_redirect redirect;
 	uint64_t labels;                              /* of the line of descent */
+	uint8_t by[4];                                /* the address in the one asked about that decided, or 0.0.0.0 */
 };
 /* Assumes that connections can be looked into. 0, or -ENOENT with words: the policy has no such service. */
 int question_ask(const struct policy *p, const struct question *q, struct answer *ret, struct err *err);

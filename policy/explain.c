@@ -93,12 +93,17 @@ static bool address_matches(struct asked *k, const struct rule *u)
 
 	if (!u->cidrs.n)
 		return true;
+	static const uint8_t none[4];
+	bool inner = memcmp(k->a->by, none, sizeof(none)) != 0;
+	const uint8_t *addr = inner ? k->a->by : q->addr;
+	size_t len = inner ? 4 : q->addr_len;
+
 	if (!q->addr_len)
 		return why(k, "cidrs match only an address, and none is given (NAME@ADDRESS:PORT)");
 	for (size_t i = 0; i < u->cidrs.n; i++)
-		if (cidr_parse(u->cidrs.v[i], &c) == 0 && cidr_has(&c, q->addr, q->addr_len))
+		if (cidr_parse(u->cidrs.v[i], &c) == 0 && cidr_has(&c, addr, len))
 			return true;
-	inet_ntop(q->addr_len == 4 ? AF_INET : AF_INET6, q->addr, text, sizeof(text));
+	inet_ntop(len == 4 ? AF_INET : AF_INET6, addr, text, sizeof(text));
 	return why(k, "%s is in none of %s", text, list(&u->cidrs));
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/addr.h"
 #include "policy/image.h"
 
 /* A question, and what is worked out of it once. */
@@ -211,6 +212,30 @@ struct pol_verdict policy_net(const struct policy *p, const struct pol_net *q)
 	struct asked a = { .p = p, .q = q };
 
 	return decide(&a);
+}
+
+struct pol_verdict policy_net_through(const struct policy *p, const struct pol_net *q, uint8_t by[4])
+{
+	uint8_t inner[ADDR_EMBEDDED_MAX][4];
+	size_t n = q->addr && q->addr_len == 16 ? addr16_embedded(q->addr, inner) : 0;
+	struct pol_verdict v = policy_net(p, q);
+
+	if (by)
+		memset(by, 0, 4);
+	for (size_t i = 0; i < n && (v.decision == POL_ALLOW || v.decision == POL_AUDIT); i++) {
+		struct pol_net x = *q;
+		struct pol_verdict w;
+
+		x.addr = inner[i];
+		x.addr_len = 4;
+		w = policy_net(p, &x);
+		if (w.decision == POL_ALLOW || w.decision == POL_AUDIT)
+			continue;
+		if (by)
+			memcpy(by, inner[i], 4);
+		v = w;
+	}
+	return v;
 }
 
 #define URL_PATH_MAX 8192

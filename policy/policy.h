@@ -106,6 +106,9 @@ struct pol_net {
 	struct pol_who who;
 };
 struct pol_verdict policy_net(const struct policy *p, const struct pol_net *q);
+/* The same for a raw address, which a translator or tunnel may lead to IPv4 ones that lie in it (addr16_embedded): where it is permitted,
+ * each of those must be permitted as well, or the first that is not decides. by: NULL, or gets that one, and otherwise 0.0.0.0. */
+struct pol_verdict policy_net_through(const struct policy *p, const struct pol_net *q, uint8_t by[4]);
 /* One HTTP request, on a connection that policy_net let through: the network rules with method (any case) and path. path: as sent, from
  * "/", the query ("?" on) is not looked at. With %XX in it a rule that allows must match it as sent and with those as bytes, another rule
  * one of the two. One with "//", "." or ".." as a segment (also where written with %XX), a NUL, more than 8192 bytes or no "/" to begin

@@ -231,6 +231,10 @@ check "test: depends on no machine" status 1 env PATH="$T/bin:$PATH" "$A" policy
 P=clean
 "$A" policy explain --policy default read /usr/bin/env >"$T/said"
 check "explain: the mount plan" says "/usr: open for reading alone: the mount plan binds it read-only as a whole"
+printf 'version: 1\nname: nat\nnetwork_rules: [{name: inner, cidrs: [10.0.0.0/8], decision: deny}, {name: six, cidrs: ["::/0", "8.0.0.0/8"], decision: allow}]\n' >"$T/nat.yaml"
+nat() { "$A" policy explain --policy "$T/nat.yaml" --json net "$1" | jq -r '"\(.decision) \(.rule) \(.leads_to)"'; }
+check "explain: what a translator's address leads to" is "$(nat '[64:ff9b::10.1.2.3]:80')" "deny inner 10.1.2.3"
+check "control: one that leads to an allowed one" is "$(nat '[64:ff9b::8.1.2.3]:80')" "allow six 8.1.2.3"
 explain write "/nowhere/$(printf '\033[2Jx')"
 check "explain: nothing acts on a terminal" silent "$(printf '\033')"
 check "explain --json" is "$("$A" policy explain --policy clean --json net x:1 | jq -c '[.decision, .rule, .enforced_by, .not[0].rule]')" \

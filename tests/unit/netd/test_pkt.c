@@ -110,10 +110,10 @@ static void test_special(void **state UNUSED)
 	static const char *const yes[] = { "0.0.0.0", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255",
 		"192.0.0.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "224.0.0.1", "255.255.255.255", "168.63.129.16", "::", "::1", "::ffff:10.0.0.1",
 		"::ffff:8.8.8.8", "::10.0.0.1", "fc00::1", "fd00::1", "fe80::1", "febf::1", "fec0::1", "ff02::1", "64:ff9b::10.0.0.1", "64:ff9b::169.254.169.254",
-		"2002:a00:1::", "2002:7f00:1::1" };
+		"2002:a00:1::", "2002:7f00:1::1", "64:ff9b:1::10.0.0.1", "64:ff9b:1:a00:0:100::", "2001:0:a00:1:0:0:f7f7:f7f7", "2001:0:808:808:0:0:f5ff:fffe" };
 	static const char *const no[] = { "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.1.1.1", "128.0.0.1", "172.15.255.255",
 		"172.32.0.0", "192.0.1.1", "192.167.1.1", "198.17.255.255", "198.20.0.0", "223.255.255.255", "168.63.129.15", "2606:4700::1", "fbff::1", "2001:4860::8",
-		"64:ff9b::8.8.8.8", "2002:808:808::1" };
+		"64:ff9b::8.8.8.8", "2002:808:808::1", "64:ff9b:1::8.8.8.8", "2001:0:808:808:0:0:f7f7:f7f7" };
 	struct addr a;
 
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
@@ -135,10 +135,51 @@ static void test_special(void **state UNUSED)
 	assert_int_equal(a.len, 16);
 }
 
+/* The IPv4 addresses that lie in an IPv6 one, each by its layout; and of what has none, none. */
+static void test_embedded(void **state UNUSED)
+{
+	static const struct { const char *outer, *inner[ADDR_EMBEDDED_MAX]; } v[] = {
+		{ "64:ff9b::10.1.2.3", { "10.1.2.3" } },
+		{ "64:ff9b::0.0.0.0", { "0.0.0.0" } },
+		{ "2002:a01:203::1", { "10.1.2.3" } },
+		{ "64:ff9b:1::10.1.2.3", { "10.1.2.3" } },
+		{ "64:ff9b:1:a01:2:300::", { "10.1.2.3", "1.2.3.0", "2.3.0.0" } },
+		{ "64:ff9b:1:ff0a:1:203::", { "255.10.1.2", "10.1.2.3", "1.2.3.0" } },
+		{ "64:ff9b:1:ffff:a:102:300::", { "255.255.10.1", "255.10.1.2", "10.1.2.3", "3.0.0.0" } },
+		{ "64:ff9b:1::", { "0.0.0.0" } },
+		{ "2001:0:a09:807:0:0:f5fe:fdfc", { "10.9.8.7", "10.1.2.3" } },
+		{ "64:ff9c::10.1.2.3", { NULL } }, { "64:ff9b:0:1::10.1.2.3", { NULL } }, { "64:ff9b:2::10.1.2.3", { NULL } },
+		{ "2003:a01:203::1", { NULL } }, { "2001:1:a09:807:0:0:f5fe:fdfc", { NULL } }, { "10.1.2.3", { NULL } },
+		{ "2001:db8::10.1.2.3", { NULL } },
+	};
+	struct addr got[ADDR_EMBEDDED_MAX], a;
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		size_t n, want = 0;
+
+		a = addr_of(v[i].outer);
+		n = addr_embedded(&a, got);
+		while (want < ADDR_EMBEDDED_MAX && v[i].inner[want])
+			want++;
+		if (n != want)
+			fail_msg("%s: %zu addresses", v[i].outer, n);
+		for (size_t k = 0; k < n; k++) {
+			a = addr_of(v[i].inner[k]);
+			if (!addr_eq(&a, &got[k]))
+				fail_msg("%s: not %s", v[i].outer, v[i].inner[k]);
+		}
+	}
+	/* mapped ones are what they are before any of this */
+	a = addr_of("::ffff:10.1.2.3");
+	addr_unmap(&a);
+	assert_int_equal(addr_embedded(&a, got), 0);
+	assert_memory_equal(a.b, ((uint8_t[16]){ 10, 1, 2, 3 }), 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_flows), cmocka_unit_test(test_changed), cmocka_unit_test(test_extension_limit),
-					    cmocka_unit_test(test_special) };
+					    cmocka_unit_test(test_special), cmocka_unit_test(test_embedded) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

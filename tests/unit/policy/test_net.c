@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Networks: requests, labels, words of a rule; and the looked-up answer against one that tries each rule in order. */
 #include <errno.h>
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -235,10 +236,39 @@ static void test_odd_address(void **state UNUSED)
 	policy_close(p);
 }
 
+/* What an address leads to must be permitted too; the first that is not decides, and says which it is. */
+static void test_through(void **state UNUSED)
+{
+	struct model m = { .name = "n", .nets = RULES({ .name = "no", .cidrs = STRS("10.0.0.0/8"), .decision = POL_DENY },
+						      { .name = "ask", .cidrs = STRS("11.0.0.0/8"), .decision = POL_APPROVE },
+						      { .name = "four", .cidrs = STRS("8.0.0.0/8", "2001:db8::/32"), .decision = POL_ALLOW },
+						      { .name = "six", .cidrs = STRS("::/0"), .decision = POL_AUDIT }) };
+	static const struct { const char *addr; enum pol_decision decision; const char *rule, *by; } v[] = {
+		{ "64:ff9b::10.1.2.3", POL_DENY, "no", "10.1.2.3" }, { "64:ff9b::11.1.2.3", POL_APPROVE, "ask", "11.1.2.3" },
+		{ "64:ff9b::9.1.2.3", POL_DENY, "default-deny-network", "9.1.2.3" }, { "64:ff9b::8.1.2.3", POL_AUDIT, "six", "0.0.0.0" },
+		{ "2002:a01:203::", POL_DENY, "no", "10.1.2.3" }, { "2001:0:808:808::f5fe:fdfc", POL_DENY, "no", "10.1.2.3" },
+		{ "2001:0:a08:808::f7fe:fdfc", POL_DENY, "no", "10.8.8.8" }, { "2001:0:808:808::f7fe:fdfc", POL_AUDIT, "six", "0.0.0.0" },
+		{ "2001:db8::10.1.2.3", POL_ALLOW, "four", "0.0.0.0" }, { "64:ff9b:1::10.1.2.3", POL_DENY, "no", "10.1.2.3" },
+	};
+	struct policy *p = gen_open(&m);
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		uint8_t addr[16], by[4], want[4];
+		struct pol_net q = { .addr = addr, .addr_len = 16, .port = 80 };
+
+		assert_int_equal(inet_pton(AF_INET6, v[i].addr, addr), 1);
+		assert_int_equal(inet_pton(AF_INET, v[i].by, want), 1);
+		assert_verdict(policy_net_through(p, &q, by), v[i].decision, v[i].rule);
+		assert_memory_equal(by, want, 4);
+		assert_verdict(policy_net_through(p, &q, NULL), v[i].decision, v[i].rule);
+	}
+	policy_close(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_requests), cmocka_unit_test(test_connections), cmocka_unit_test(test_processes),
-					    cmocka_unit_test(test_against_order), cmocka_unit_test(test_globs), cmocka_unit_test(test_odd_address) };
+					    cmocka_unit_test(test_against_order), cmocka_unit_test(test_globs), cmocka_unit_test(test_odd_address), cmocka_unit_test(test_through) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
