@@ -171,8 +171,8 @@ static void print_file(const char *file, const char *note)
 static void print_text(const cJSON *j)
 {
 	static const struct { const char *key, *shown; } names[] = {
-		{ "decided_for", "decided for" }, { "redirect_to", "redirect to" }, { "resolve_to", "resolve to" }, { "leads_to", "leads to" },
-		{ "asks_for_seconds", "asks for, seconds" }, { "enforced_by", "enforced by" },
+		{ "decided_for", "decided for" }, { "redirect_to", "redirect to" }, { "resolve_to", "resolve to" },
+		{ "leads_to", "leads to" }, { "asks_for_seconds", "asks for, seconds" }, { "enforced_by", "enforced by" },
 		{ "rule_says", "rule says" },
 	};
 	const cJSON *e;

@@ -343,6 +343,8 @@ static char *program(struct at *c, const struct key *k, const struct node *v)
 		diag_warning(c->p->d, v, "\"%s\" matches nothing: write ${HOME}/... [impossible-path]", v->text);
 	else if (strchr(s, '/') && s[0] != '/' && s[0] != '*' && s[0] != '{')
 		diag_warning(c->p->d, v, "\"%s\" matches nothing: a name, or a path from / on [impossible-path]", s);
+	else if (never_a_path(s))
+		diag_warning(c->p->d, v, "\"%s\" matches nothing: %s [impossible-path]", v->text, never_a_path(s));
 	else if (!strchr(s, '/') && strpbrk(s, " \t"))
 		diag_warning(c->p->d, v, "\"%s\" has a space and names no program: write \"%.*s\" and the rest in args_patterns "
 			"[space-in-command]",

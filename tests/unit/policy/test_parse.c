@@ -288,6 +288,12 @@ static void test_lints(void **state UNUSED)
 		  "f:4:93: warning: a shell writes the home directory for ~: this pattern hardly ever matches; use /home/ or /root [shell-expansion]\n"
 		  "f:4:104: warning: a shell takes quotes away: this pattern matches only quotes inside an argument [shell-quotes]\n"
 		  "f:4:118: warning: a shell writes the value for a variable: this pattern hardly ever matches [shell-expansion]\n" },
+		{ EXEC_RULE "commands: [/usr/bin//id, /usr/bin/../bin/id, /usr/bin/id/, '/opt/*/./x', /usr/bin/id, '..x', '/a/..x'], processes: [/bin/sh/, '/bin/*']}\n",
+		  "f:4:40: warning: \"/usr/bin//id\" matches nothing: paths have no // [impossible-path]\n"
+		  "f:4:54: warning: \"/usr/bin/../bin/id\" matches nothing: paths have no . or .. in them [impossible-path]\n"
+		  "f:4:74: warning: \"/usr/bin/id/\" matches nothing: paths do not end with / [impossible-path]\n"
+		  "f:4:88: warning: \"/opt/*/./x\" matches nothing: paths have no . or .. in them [impossible-path]\n"
+		  "f:4:145: warning: \"/bin/sh/\" matches nothing: paths do not end with / [impossible-path]\n" },
 		{ HEAD "network_rules:\n- {name: a, decision: deny}\n- {name: b, decision: deny}\n- {name: a, decision: allow}\n"
 		  "command_rules:\n- {name: b, decision: deny}\n",
 		  "f:6:3: warning: another entry of this section is named \"a\" too [duplicate-name]\n" },
