@@ -48,7 +48,7 @@ static int compile(int argc, char **argv)
 	if (policy_store(fd, d, base, &err) < 0)
 		return complain("%s: %s", dir, err.msg);
 	hex_encode(hash, 32, hex);
-	printf("%s  %s/%s.mdb\n", hex, dir, base);
+	printf("%s  %s/%s.mdb\n", hex, policy_shown(dir), policy_shown(base));
 	return 0;
 }
 

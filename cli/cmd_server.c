@@ -127,7 +127,7 @@ int cmd_server(int argc, char **argv)
 		if (!strcmp(argv[i], "--config") && i + 1 < argc) {
 			if (access(argv[++i], R_OK) < 0)
 				return complain("configuration %s: %s", argv[i], strerror(errno));
-			fprintf(stderr, "agentsh: warning: configuration files are not built yet: nothing of %s is used\n", argv[i]);
+			complain("warning: configuration files are not built yet: nothing of %s is used", argv[i]);
 		} else {
 			return complain("server: unknown argument \"%s\"", argv[i]);
 		}

@@ -170,7 +170,7 @@ int policy_keygen(int argc, char **argv)
 	buf_fini(&secret);
 	buf_fini(&open_key);
 	if (r == 0)
-		printf("%s  %s (keep it secret)\n%s  %s (put it into the trust store)\n", id, file, id, pub);
+		printf("%s  %s (keep it secret)\n%s  %s (put it into the trust store)\n", id, policy_shown(file), id, policy_shown(pub));
 	return r;
 }
 
@@ -254,7 +254,7 @@ static int sign_file(const char *path, const uint8_t private[KEY_BYTES], struct 
 		r = write_over(sig, &out, err);
 	}
 	if (r == 0) {
-		printf("%s: signed by key %s\n", path, s->key_id);
+		printf("%s: signed by key %s\n", policy_shown(path), s->key_id);
 		warn_of_errors(path, &text);
 	} else {
 		complain("%s", err->msg[0] ? err->msg : strerror(-r));
@@ -311,10 +311,10 @@ int policy_verify(int argc, char **argv)
 
 		err = (struct err){ 0 };
 		if (policy_find(argv[i], path, sizeof(path), &err) == 0 && trust_built_in(path))
-			printf("%s: carried by this program\n", path);
+			printf("%s: carried by this program\n", policy_shown(path));
 		else if (!err.status && policy_read(path, &text, &err) == 0 &&
 			 trust_signed(path, &text, store, who, sizeof(who), &err) == 0)
-			printf("%s: signed by %s\n", path, who);
+			printf("%s: signed by %s\n", policy_shown(path), policy_shown(who));
 		else
 			bad = complain("%s", err.msg);
 		buf_fini(&text);
@@ -333,17 +333,22 @@ static int manifest_of(const char *name)
 {
 	struct buf text = { 0 };
 	struct err err = { 0 };
-	char path[4300], hex[65];
+	char path[4300], hex[65], *base;
 	uint8_t sum[32];
 
-	if (policy_find(name, path, sizeof(path), &err) < 0 || policy_read(path, &text, &err) < 0)
+	if (policy_find(name, path, sizeof(path), &err) < 0)
+		return complain("%s", err.msg);
+	base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	if (strcmp(policy_shown(base), base) != 0)
+		return complain("%s: no line of a manifest can hold this name", path);
+	if (policy_read(path, &text, &err) < 0)
 		return complain("%s", err.msg);
 	sha256(text.data, text.len, sum);
 	hex_encode(sum, 32, hex);
 	if (trust_built_in(path)) /* held against no manifest */
 		complain("%s is carried by this program and needs no line", path);
 	else
-		printf("%s  %s\n", hex, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+		printf("%s  %s\n", hex, base);
 	buf_fini(&text);
 	return 0;
 }

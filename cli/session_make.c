@@ -134,7 +134,7 @@ static int start_execd(struct making *m, struct err *err)
 
 		rd_strcpy(&b, words, sizeof(words));
 		if (rd_done(&b))
-			fprintf(stderr, "agentsh: warning: %s\n", words);
+			complain("warning: %s", words);
 	}
 	return r == 1 ? 0 : r == 0 ? -ECONNRESET : r;
 }

@@ -15,14 +15,20 @@
 #include "policy/image.h"
 #include "policy/parse.h"
 
+static void and_more(const struct diag *d, const char *file, size_t n, const char *what)
+{
+	if (n <= diag_most(d))
+		return;
+	diag_file(d->out, file);
+	buf_printf(d->out, ": and %zu more %s\n", n - diag_most(d), what);
+}
+
 int read_model(const struct pol_source *src, struct diag *d, bool vars_may_miss, struct model *m)
 {
 	int r = parse_source(src, d, vars_may_miss, m);
 
-	if (d->errors > diag_most(d))
-		buf_printf(d->out, "%s: and %zu more errors\n", src->file, d->errors - diag_most(d));
-	if (d->warnings > diag_most(d))
-		buf_printf(d->out, "%s: and %zu more warnings\n", src->file, d->warnings - diag_most(d));
+	and_more(d, src->file, d->errors, "errors");
+	and_more(d, src->file, d->warnings, "warnings");
 	return r;
 }
 
@@ -123,12 +129,13 @@ static int make(const struct pol_source *src, struct buf *diag, bool vars_may_mi
 
 int policy_compile(const struct pol_source *src, struct buf *diag, int *ret_fd, uint8_t hash[32])
 {
+	struct diag d = { .file = src->file, .out = diag };
 	int fd = -1, r = make(src, diag, false, &fd);
 
 	if (r == 0) {
 		r = sha256_fd(fd, hash);
 		if (r < 0)
-			buf_printf(diag, "%s:1:1: error: reading the generation: %s\n", src->file, strerror(-r));
+			diag_at(&d, 1, 1, "error", "reading the generation: %s", strerror(-r));
 	}
 	if (r < 0 && fd >= 0)
 		close(fd);

@@ -312,8 +312,10 @@ static int load(struct differ *d, int k, const struct pol_source *src, struct bu
 	buf_fini(&again);
 	if (r == 0)
 		r = policy_open(fd, sum, &d->p[k], &err);
-	if (err.status)
-		buf_printf(out, "%s: error: %s\n", src->file, err.msg);
+	if (err.status) {
+		diag_file(out, src->file);
+		buf_printf(out, ": error: %s\n", err.msg);
+	}
 	if (fd >= 0)
 		close(fd);
 	return r;

@@ -32,7 +32,8 @@ void lint_warn(struct lint *l, struct place at, const char *fmt, ...)
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
 	str_display(words, strlen(words), shown, sizeof(shown));
-	buf_printf(l->out, "%s:%u:%u: warning: %s\n", file_of(l->m, at.file), at.line, at.column ? at.column : 1, shown);
+	diag_file(l->out, file_of(l->m, at.file));
+	buf_printf(l->out, ":%u:%u: warning: %s\n", at.line, at.column ? at.column : 1, shown);
 }
 
 void takers_add(struct takers *t, uint32_t rule)
@@ -233,8 +234,10 @@ void lint_model(const struct model *m, const struct pol_source *vars, struct buf
 	lint_section(&l);
 	for (size_t i = 0; i < m->n_services && l.left; i++)
 		lint_requests(&l, &m->services[i].rules);
-	if (l.n > l.most)
-		buf_printf(diag, "%s: and %zu more warnings\n", file_of(m, 0), l.n - l.most);
+	if (l.n <= l.most)
+		return;
+	diag_file(diag, file_of(m, 0));
+	buf_printf(diag, ": and %zu more warnings\n", l.n - l.most);
 }
 
 /* Values that no two variables share: where this machine's would make two rules equal, another's do not. */

@@ -2,6 +2,7 @@
 /* libyaml's home: one document, no anchors, no aliases, no duplicate keys, bounded in bytes, depth and nodes. */
 #include "policy/yaml.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,13 @@ struct reader {
 	uint32_t quote_line, quote_column, quote_end; /* as in struct yaml_fault */
 };
 
+void diag_file(struct buf *out, const char *file)
+{
+	char shown[4 * PATH_MAX];
+
+	buf_puts(out, str_display(file, strlen(file), shown, sizeof(shown)));
+}
+
 void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...)
 {
 	char words[1024], shown[2048];
@@ -34,7 +42,8 @@ void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, 
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
 	str_display(words, strlen(words), shown, sizeof(shown));
-	buf_printf(d->out, "%s:%u:%u: %s: %s\n", d->file, line, column, level, shown);
+	diag_file(d->out, d->file);
+	buf_printf(d->out, ":%u:%u: %s: %s\n", line, column, level, shown);
 }
 
 /* How many there were. */

@@ -22,6 +22,8 @@ struct node {
 };
 struct diag { const char *file; struct buf *out; size_t errors, warnings; bool all; };   /* all: more than DIAG_MAX of each */
 static inline size_t diag_most(const struct diag *d) { return d->all ? DIAG_ALL : DIAG_MAX; }
+/* A file's name as a terminal and a line may have it, as everything in the words is. */
+void diag_file(struct buf *out, const char *file);
 void diag_at(struct diag *d, uint32_t line, uint32_t column, const char *level, const char *fmt, ...) PRINTF_LIKE(5, 6);
 #define diag_error(d, n, ...) diag_at(d, (n)->line, (n)->column, "error", __VA_ARGS__)
 #define diag_warning(d, n, ...) diag_at(d, (n)->line, (n)->column, "warning", __VA_ARGS__)

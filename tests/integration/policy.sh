@@ -235,6 +235,27 @@ printf 'version: 1\nname: nat\nnetwork_rules: [{name: inner, cidrs: [10.0.0.0/8]
 nat() { "$A" policy explain --policy "$T/nat.yaml" --json net "$1" | jq -r '"\(.decision) \(.rule) \(.leads_to)"'; }
 check "explain: what a translator's address leads to" is "$(nat '[64:ff9b::10.1.2.3]:80')" "deny inner 10.1.2.3"
 check "control: one that leads to an allowed one" is "$(nat '[64:ff9b::8.1.2.3]:80')" "allow six 8.1.2.3"
+# A file's own name is a stranger's words too.
+E=$T/$(printf 'b\033[31mad\n.yaml')
+printf 'version: 1\nname: bad\nfile_rules: [{name: a, paths: [/x/], decision: allow}, {name: b, paths: [/y, /y], decision: deny}]\nno_such: 1\n' >"$E"
+sed '$d' "$E" >"${E%.yaml}good.yaml"
+printf 'extends: "b\\e[31mad\\ngood.yaml"\nversion: 1\nname: over\nfile_rules: [{name: c, paths: [/y], decision: deny}]\n' >"$T/over.yaml"
+cp "$T/clean.cases" "$E.cases" 2>/dev/null || printf 'deny read /y\nallow read /y\n' >"$E.cases"
+said() { "$A" policy "$@" >"$T/said" 2>&1; ! grep -q "$(printf '\033')" "$T/said" && grep -qF 'b\x1b[31mad\x0a' "$T/said"; }
+check "a file's name acts on no terminal: validate" said validate "$E"
+check "and is one line's" is "$(grep -vc '^/.*: error: \|^/.*: warning: ' "$T/said")" 0
+check "nor as JSON" is "$("$A" policy validate --json "$E" 2>&1 | jq -r '.[0].file' | grep -cF 'b\x1b[31mad\x0a')" 1
+check "nor: lints" said validate "${E%.yaml}good.yaml"
+check "nor: one that another extends" said validate "$T/over.yaml"
+check "nor: compile" said compile "$E"
+check "nor: explain" said explain --all --policy "${E%.yaml}good.yaml" read /z
+check "nor: explain, one that is refused" said explain --policy "$E" read /z
+check "nor: show" said show "$E.none"
+check "nor: test" said test --policy "${E%.yaml}good.yaml" "$E.cases"
+check "nor: diff" said diff "$E" "${E%.yaml}good.yaml"
+check "nor: verify" said verify "$E"
+check "nor: manifest" said manifest "$E"
+check "nor: no file" said validate "$E.none"
 explain write "/nowhere/$(printf '\033[2Jx')"
 check "explain: nothing acts on a terminal" silent "$(printf '\033')"
 check "explain --json" is "$("$A" policy explain --policy clean --json net x:1 | jq -c '[.decision, .rule, .enforced_by, .not[0].rule]')" \
