@@ -44,7 +44,7 @@ char *self_dir(void);                                   /* directory of this pro
 
 /* policy_load.c: finds, reads and compiles a policy for a workspace. *ret_fd sealed. */
 /* Name or file to path: AGENTSH_POLICY_DIR, then policies.dir of the configuration, or without one ~/.config/agentsh/policies,
- * /etc/agentsh/policies and beside the program; else "(built-in) NAME". */
+ * /etc/agentsh/policies and beside the program; else "(built-in) NAME". The caller's own as far as trust_own_dir says. */
 bool policy_is_file(const char *name);                  /* a path, not a name: has "/" or "." in it */
 int policy_find(const char *name, char *path, size_t cap, struct err *err);
 /* What goes to stderr of a policy's warnings; its errors do in any case. */

@@ -115,6 +115,7 @@ static cJSON *sorted(cJSON *all)
 int policy_list_cmd(int argc, char **argv)
 {
 	const char *env = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
+	char real[4096];
 	bool json = !isatty(STDOUT_FILENO);
 	const struct policy_option options[] = { { "--json", &json, NULL } };
 	int at = policy_options("list", argc, argv, options, 1, NULL);
@@ -131,9 +132,9 @@ int policy_list_cmd(int argc, char **argv)
 		return complain("%s", err.msg);
 	all = cJSON_CreateArray();
 	/* What policy_find does not find by its name is left out. */
-	add_dir(all, env ? env : "");
+	add_dir(all, trust_own_dir(c, env, real));
 	snprintf(dir, sizeof(dir), "%.4000s/.config/agentsh/policies", home ? home : "");
-	add_dir(all, home ? dir : "");
+	add_dir(all, trust_own_dir(c, home ? dir : NULL, real));
 	add_dir(all, c->dir[0] ? c->dir : "/etc/agentsh/policies");
 	snprintf(dir, sizeof(dir), "%.4000s/../policies", self_dir());
 	add_dir(all, dir);

@@ -99,7 +99,7 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 	const char *dir = getenv("AGENTSH_POLICY_DIR"), *home = getenv("HOME");
 	const struct config *c = config_get(err);
 	size_t len;
-	char dirs[4][4200] = { "", "", "/etc/agentsh/policies", "" };
+	char dirs[4][4200] = { "", "", "/etc/agentsh/policies", "" }, own[4200], real[4096];
 
 	if (!c)
 		return -EACCES;
@@ -107,14 +107,12 @@ int policy_find(const char *name, char *path, size_t cap, struct err *err)
 		return str_format(path, cap, "%s", name);
 	if (!id_valid(name))
 		return err_set(err, -EINVAL, "policy name \"%s\" is not [A-Za-z0-9_-]+", name);
-	/* Where files are not allowed, a directory of the caller's own is none either. */
-	if (c->allow_files)
-		snprintf(dirs[0], sizeof(dirs[0]), "%s", dir ? dir : "");
+	snprintf(dirs[0], sizeof(dirs[0]), "%s", trust_own_dir(c, dir, real));
 	if (c->dir[0]) {
 		snprintf(dirs[2], sizeof(dirs[2]), "%s", c->dir);
 	} else {
-		if (home && c->allow_files)
-			snprintf(dirs[1], sizeof(dirs[1]), "%.4000s/.config/agentsh/policies", home);
+		snprintf(own, sizeof(own), "%.4000s/.config/agentsh/policies", home ? home : "");
+		snprintf(dirs[1], sizeof(dirs[1]), "%s", trust_own_dir(c, home ? own : NULL, real));
 		snprintf(dirs[3], sizeof(dirs[3]), "%.4000s/../policies", self_dir());
 		str_clean_path(dirs[3]); /* the program's real directory: no link is in it */
 	}

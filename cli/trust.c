@@ -19,12 +19,13 @@
 
 struct key { uint8_t public[KEY_BYTES]; char file[256]; };
 
-/* What may vouch for policies may be changed by root and by who asks, and by nobody else. */
-static int owned(const char *path, const struct stat *st, bool sticky_will_do, struct err *err)
+/* What may vouch for policies may be changed by root and by who asks (or root alone), and by nobody else. */
+enum whose { ROOTS, ROOTS_OR_MINE };
+static int owned(const char *path, const struct stat *st, enum whose whose, bool sticky_will_do, struct err *err)
 {
 	bool sticky = sticky_will_do && (st->st_mode & S_ISVTX);
 
-	if (st->st_uid != 0 && st->st_uid != geteuid())
+	if (st->st_uid != 0 && (whose == ROOTS || st->st_uid != geteuid()))
 		return err_set(err, -EACCES, "%s belongs to user %u: what vouches for policies must be root's or yours", path, st->st_uid);
 	if ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky)
 		return err_set(err, -EACCES, "%s may be written by others: chmod go-w", path);
@@ -56,7 +57,7 @@ static int directory_of(const struct stat *file, char *real)
 }
 
 /* A directory that is open and every one above it: who may rename one of those may put another in its place. real: its path, for words. */
-static int owned_above(int dir, char *real, struct err *err)
+static int owned_above(int dir, char *real, enum whose whose, struct err *err)
 {
 	auto_fd fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	struct stat st, above;
@@ -66,7 +67,7 @@ static int owned_above(int dir, char *real, struct err *err)
 		int up;
 		char *slash;
 
-		r = owned(real, &st, true, err);
+		r = owned(real, &st, whose, true, err);
 		if (r < 0)
 			return r;
 		up = n < DEPTH_MAX ? openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : (errno = ELOOP, -1);
@@ -85,7 +86,7 @@ static int owned_above(int dir, char *real, struct err *err)
 	return err_set(err, r, "%s: %s", real, strerror(-r));
 }
 
-int trust_open(const char *path, int flags, struct err *err)
+static int open_owned(const char *path, int flags, enum whose whose, struct err *err)
 {
 	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags), dir = -1;
 	char link[32], real[4096] = "";
@@ -94,7 +95,7 @@ int trust_open(const char *path, int flags, struct err *err)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
-	r = owned(path, &st, false, err);
+	r = owned(path, &st, whose, false, err);
 	if (r < 0)
 		return r;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
@@ -105,8 +106,31 @@ int trust_open(const char *path, int flags, struct err *err)
 		return err_set(err, -EACCES, "%s: the directory that it lies in is not to be found", path);
 	if (S_ISDIR(st.st_mode) && strrchr(real, '/'))
 		strrchr(real, '/')[strrchr(real, '/') == real] = 0;
-	r = owned_above(dir, real, err);
+	r = owned_above(dir, real, whose, err);
 	return r < 0 ? r : move_fd(&fd);
+}
+
+int trust_open(const char *path, int flags, struct err *err)
+{
+	return open_owned(path, flags, ROOTS_OR_MINE, err);
+}
+
+const char *trust_own_dir(const struct config *c, const char *dir, char real[4096])
+{
+	struct err err = { 0 };
+	auto_fd fd = -1;
+	char link[32];
+	ssize_t n;
+
+	if (!c->allow_files || !dir || !dir[0])
+		return "";
+	if (!c->n_allowed)
+		return dir;
+	fd = open_owned(dir, O_DIRECTORY, ROOTS, &err);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = fd < 0 ? -1 : readlink(link, real, 4095);
+	real[n > 0 ? n : 0] = 0;
+	return real;
 }
 
 static int read_key(int dir, const char *store, const char *name, struct key *k, struct err *err)
@@ -119,7 +143,7 @@ static int read_key(int dir, const char *store, const char *name, struct key *k,
 
 	if (r < 0 || fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(err, -EACCES, "%s/%s is no plain file", store, name);
-	r = owned(path, &st, false, err);
+	r = owned(path, &st, ROOTS_OR_MINE, false, err);
 	if (r == 0)
 		r = file_read_fd(fd, path, KEY_FILE_MAX, &text, err);
 	if (r == 0 && key_get((const char *)text.data, text.len, false, k->public) < 0)

@@ -76,6 +76,10 @@ const struct config *config_get(struct err *err);
  * caller's and nobody else may write to them: the descriptor, the caller's, which is what was judged and is to be read; else -EACCES, or
  * what kept it from being looked at, with words. */
 int trust_open(const char *path, int flags, struct err *err);
+/* A directory of the caller's own (AGENTSH_POLICY_DIR, one below HOME; NULL: none) as names of policies are looked for in it: "" when they
+ * are not, where files are not allowed, or where policies.allowed lists names and not root alone may write there: a listed name means the
+ * administrator's policy of that name. Otherwise dir, or its path without links in real. */
+const char *trust_own_dir(const struct config *c, const char *dir, char real[4096]);
 /* The policy of a session: given (a name or file; NULL: AGENTSH_POLICY_NAME, then policies.default), held against policies.allowed and
  * allow_files. Of a file its real path. 0, -EACCES (not allowed) or what config_get says. */
 int trust_choose(const char *given, char *ret, size_t cap, struct err *err);

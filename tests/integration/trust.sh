@@ -182,6 +182,23 @@ ln -s "$D/unsigned.yaml" "$T/other/link.yaml"
 pattern='is none of those'
 check "not one that only has its name there" none --policy "$T/other/link.yaml"
 check "nor another" none --policy "$D/good.yaml"
+# A name that is listed is the administrator's: nobody puts a file of that name before it.
+mkdir -p "$T/own" "$T/roots" "$HOME/.config/agentsh/policies"
+sed 's/decision: allow/decision: deny/' "$D/good.yaml" >"$T/own/good.yaml"
+cp "$T/own/good.yaml" "$T/roots/" && cp "$T/own/good.yaml" "$HOME/.config/agentsh/policies/default.yaml"
+chown 65534 "$T/own" "$HOME/.config/agentsh/policies"
+from() { "$A" policy explain --policy "$1" --json exec -- x | jq -r .at; }
+own() { AGENTSH_POLICY_DIR=$T/$1 from good; }
+check "a listed name is not looked for in a directory of one's own" is "$(own own)" "$D/good.yaml:3"
+check "nor through a link in root's" is "$(ln -s "$T/own" "$T/roots/link"; own roots/link)" "$D/good.yaml:3"
+check "nor in one that others may write" is "$(chmod 777 "$T/roots"; own roots; chmod 755 "$T/roots")" "$D/good.yaml:3"
+check "control: in root's it is" is "$(own roots)" "$T/roots/good.yaml:3"
+check "control: it is when none is listed" is "$(config </dev/null; own own)" "$T/own/good.yaml:3"
+printf 'policies: {allowed: [default]}\n' >"$C"
+check "nor is it below HOME" is "$(from default | grep -c "^$HOME")" 0
+printf 'policies: {default: default}\n' >"$C"
+check "control: when none is listed it is there" is "$(from default | grep -c "^$HOME")" 1
+rm -r "$HOME/.config/agentsh/policies"
 printf '  allow_files: false\n' | config
 pattern='policies by file are not allowed'
 check "no files: a path" none --policy "$D/good.yaml"
