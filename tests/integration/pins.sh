@@ -3,11 +3,16 @@
 # Rules with sha256: the file that was pinned runs, where the session can neither write nor replace it by any of its names, and one that was
 # changed does not, also when it is changed between the verdict and the run.
 set -u
+# Mounts of its own: the directory of programs that the session cannot write lies over the machine's, which is left alone.
+if [ -z "${AGENTSH_TEST_MOUNTNS-}" ]; then
+	AGENTSH_TEST_MOUNTNS=1 exec unshare --mount -- "$0" "$@"
+fi
+unset AGENTSH_TEST_MOUNTNS
 # shellcheck source=tests/lib/check.sh
 . "$(dirname "$0")/../lib/check.sh"
-W=$T/ws L=/usr/local/lib/agentsh-pins-$$
-mkdir -p "$W/own" "$W/kept" "$L"
-trap 'rm -rf "$L"; cleanup' EXIT
+W=$T/ws L=/usr/local/lib/pins
+mkdir -p "$W/own" "$W/kept" "$T/lib/pins"
+mount --bind "$T/lib" /usr/local/lib || exit 1
 cat >"$T/mark.c" <<'P'
 #include <fcntl.h>
 #include <unistd.h>

@@ -3,12 +3,18 @@
 # A program asked for by another spelling of its path, by a directory that is exchanged meanwhile, and by the workspace's other name: none gives
 # it more than its own name, and none hides it from a rule.
 set -u
+# Mounts of its own: the directory of programs that the session cannot write lies over the machine's, which is left alone.
+if [ -z "${AGENTSH_TEST_MOUNTNS-}" ]; then
+	AGENTSH_TEST_MOUNTNS=1 exec unshare --mount -- "$0" "$@"
+fi
+unset AGENTSH_TEST_MOUNTNS
 # shellcheck source=tests/lib/check.sh
 . "$(dirname "$0")/../lib/check.sh"
-W=$T/ws L=/usr/local/lib/agentsh-spell-$$
+W=$T/ws L=/usr/local/lib/spell
 py=/usr/bin/python3
-mkdir -p "$W"/{out,bin,shut} "$L/git-core" "$L/tools-1"
-trap 'rm -rf "$L"; cleanup' EXIT
+mkdir -p "$W"/{out,bin,shut} "$T/lib"
+mount --bind "$T/lib" /usr/local/lib || exit 1
+mkdir -p "$L/git-core" "$L/tools-1"
 cp /bin/dash "$L/git-core/git-sh"
 cp /usr/bin/id "$L/tools-1/who"
 ln -s tools-1 "$L/tools"
