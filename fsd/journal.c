@@ -80,7 +80,7 @@ static int scan(int fd, journal_fn fn, void *arg, off_t *ret_end)
 	if (st.st_size == 0)
 		return 0;
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
+	if (p == MAP_FAILED || !p)
 		return -errno;
 	while (r == 0 && (len = rec_get(p + at, (size_t)st.st_size - at, &n))) {
 		at += len;

@@ -13,6 +13,7 @@ $(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc
 	write mdb_env_create mdb_env_set_mapsize mdb_env_open mdb_txn_begin mdb_dbi_open mdb_put mdb_txn_commit,-Wl,--wrap=$(f))
 # one file of execd, whose neighbours the test plays itself
 $(O)/unit/execd/test_settle: $(O)/execd/settle.o
+$(O)/unit/execd/test_settle: private LINK += -Wl,--wrap=policy_settled
 $(O)/unit/execd/test_chain: $(O)/execd/chain.o
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize

@@ -21,9 +21,10 @@ static int root;
 static char base[] = "/tmp/settle-XXXXXX";
 
 /* What settle.c asks of its neighbours: the same without a policy and without deadlines. */
-bool judge_could_make(const struct policy *p UNUSED, const char *place)
+bool __wrap_policy_settled(const struct policy *p, const char *path);
+bool __wrap_policy_settled(const struct policy *p UNUSED, const char *path)
 {
-	return !strncmp(place, "/own/", 5) || !strcmp(place, "/usr/mine");
+	return strncmp(path, "/own/", 5) != 0 && strcmp(path, "/usr/mine") != 0;
 }
 
 int resolve_entry(int dir, const char *name)
