@@ -27,7 +27,7 @@ struct board_cmd {
 
 struct board_set {
 	_Atomic uint64_t cgroup;           /* 0: free */
-	_Atomic uint64_t labels, id, slot;
+	_Atomic uint64_t sure, may, id, slot;
 };
 
 struct board_page {
@@ -136,15 +136,16 @@ void board_remove(struct board *b, int slot)
 	atomic_store(&b->page->cmds[slot].used, 0);
 }
 
-int board_add_set(struct board *b, int slot, uint64_t cgroup, uint64_t labels, uint64_t id)
+int board_add_set(struct board *b, int slot, uint64_t cgroup, const struct lineage *l)
 {
 	for (size_t i = 0; i < BOARD_SETS; i++) {
 		struct board_set *s = &b->page->sets[i];
 
 		if (atomic_load(&s->cgroup))
 			continue;
-		atomic_store(&s->labels, labels);
-		atomic_store(&s->id, id);
+		atomic_store(&s->sure, l->sure);
+		atomic_store(&s->may, l->may);
+		atomic_store(&s->id, l->id);
 		atomic_store(&s->slot, (uint64_t)slot);
 		atomic_store(&s->cgroup, cgroup); /* last: from here on readers look at the rest */
 		return 0;
@@ -249,16 +250,18 @@ void board_by_cgroup(const struct board *b, uint64_t cgroup, char out[ID_MAX])
 		copy_id(b, (size_t)atomic_load(&s->slot), out);
 }
 
-bool board_labels(const struct board *b, uint64_t cgroup, uint64_t id, uint64_t *ret)
+bool board_labels(const struct board *b, uint64_t cgroup, uint64_t id, struct lineage *ret)
 {
 	const struct board_set *s = set_of(b, cgroup);
 	bool ours = s && atomic_load(&s->id) == id;
 
-	*ret = ours ? atomic_load(&s->labels) : 0;
+	*ret = (struct lineage){ 0 };
+	if (ours)
+		*ret = (struct lineage){ .sure = atomic_load(&s->sure), .may = atomic_load(&s->may), .id = id };
 	/* The place may have been given to another directory meanwhile. */
 	if (ours && atomic_load(&s->cgroup) == cgroup)
 		return true;
-	*ret = 0;
+	*ret = (struct lineage){ 0 };
 	return false;
 }
 

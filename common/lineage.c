@@ -15,7 +15,7 @@
 
 void lineage_name(const struct lineage *l, char out[LINEAGE_NAME_MAX])
 {
-	snprintf(out, LINEAGE_NAME_MAX, "p%" PRIx64 "-%u-%" PRIx64, l->labels, l->depth, l->id);
+	snprintf(out, LINEAGE_NAME_MAX, "p%" PRIx64 "-%" PRIx64 "-%u-%" PRIx64, l->sure, l->may, l->depth, l->id);
 }
 
 /* Reads digits of a base up to what follows them. */
@@ -45,7 +45,7 @@ static bool number(const char **at, unsigned base, uint64_t max, uint64_t *ret)
 /* at: behind the session's directory. */
 static int below_session(const char *at, struct lineage *ret)
 {
-	uint64_t command, labels = 0, depth = 0, id = 0;
+	uint64_t command, sure = 0, may = 0, depth = 0, id = 0;
 
 	if (strncmp(at, "/c", 2) != 0)
 		return -ENOENT;
@@ -54,14 +54,14 @@ static int below_session(const char *at, struct lineage *ret)
 		return -ENOENT;
 	if (!strncmp(at, "/p", 2)) {
 		at += 2;
-		if (!number(&at, 16, UINT64_MAX, &labels) || *at++ != '-' || !number(&at, 10, UINT32_MAX, &depth) ||
-		    *at++ != '-' || !number(&at, 16, UINT64_MAX, &id))
+		if (!number(&at, 16, UINT64_MAX, &sure) || *at++ != '-' || !number(&at, 16, UINT64_MAX, &may) || *at++ != '-' ||
+		    !number(&at, 10, UINT32_MAX, &depth) || *at++ != '-' || !number(&at, 16, UINT64_MAX, &id) || (sure & ~may))
 			return -ENOENT;
 	}
 	/* Anything more, " (deleted)" too, is not what execd made. */
 	if (*at)
 		return -ENOENT;
-	*ret = (struct lineage){ .command = (uint32_t)command, .labels = labels, .depth = (uint32_t)depth, .id = id };
+	*ret = (struct lineage){ .command = (uint32_t)command, .sure = sure, .may = may, .depth = (uint32_t)depth, .id = id };
 	return 0;
 }
 

@@ -74,14 +74,14 @@ int cgroup_set_make(struct session *s, struct cmd *c, const struct lineage *l)
 	int r;
 
 	for (size_t i = 0; i < c->n_sets; i++)
-		if (c->sets[i].labels == l->labels && c->sets[i].depth == l->depth && c->sets[i].id == l->id)
+		if (c->sets[i].sure == l->sure && c->sets[i].may == l->may && c->sets[i].depth == l->depth && c->sets[i].id == l->id)
 			return 0;
 	if (c->cgroup < 0 || c->n_sets == SETS_MAX)
 		return -ENOSPC;
 	lineage_name(l, name);
 	if (mkdirat(c->cgroup, name, 0755) < 0)
 		return -errno;
-	r = fstatat(c->cgroup, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : board_add_set(s->board, c->slot, st.st_ino, l->labels, l->id);
+	r = fstatat(c->cgroup, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : board_add_set(s->board, c->slot, st.st_ino, l);
 	if (r < 0) {
 		unlinkat(c->cgroup, name, AT_REMOVEDIR);
 		return r;

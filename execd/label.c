@@ -84,7 +84,7 @@ int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_f
 		return -EACCES;
 	/* What another policy's numbers say, or nobody followed, is not known. */
 	if (l.id == policy_labels_id(p))
-		f->who = (struct pol_who){ .labels = l.labels };
+		f->who = (struct pol_who){ .sure = l.sure, .may = l.may };
 	if (s->depths == 1)
 		return 0;
 	r = only_forked(tid);
@@ -97,14 +97,20 @@ int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_f
 	return r < 0 ? -EACCES : 0;
 }
 
-/* Where a program with these labels besides its caller's is kept. The depth is 0 where no rule asks, so that nothing is moved for it. */
-static struct lineage place_of(const struct cmd *c, const struct policy *p, const struct exec_facts *f, uint64_t labels)
+static void who_add(struct pol_who *who, struct pol_who more)
 {
-	return (struct lineage){ .command = c->num, .labels = f->who.labels | labels, .depth = c->s->depths > 1 ? f->depth : 0,
-				 .id = policy_labels_id(p) };
+	who->sure |= more.sure;
+	who->may |= more.may;
 }
 
-static uint64_t of_file(const struct cmd *c, const struct policy *p, const struct exec_facts *f)
+/* Where a program with these labels besides its caller's is kept. The depth is 0 where no rule asks, so that nothing is moved for it. */
+static struct lineage place_of(const struct cmd *c, const struct policy *p, const struct exec_facts *f, struct pol_who more)
+{
+	return (struct lineage){ .command = c->num, .sure = f->who.sure | more.sure, .may = f->who.may | more.may | more.sure,
+				 .depth = c->s->depths > 1 ? f->depth : 0, .id = policy_labels_id(p) };
+}
+
+static struct pol_who of_file(const struct cmd *c, const struct policy *p, const struct exec_facts *f)
 {
 	struct pol_exec q = judge_names(c->s, p, f);
 
@@ -140,7 +146,7 @@ static bool file_of(pid_t pid, const char *path, char *out, size_t cap)
 
 /* A script's program is its interpreter, which opens the script by name later on: the file there counts only where the session cannot put
  * another in its place. Else it is worth what any file of the session's own making is, its base name. */
-static int of_script(const struct cmd *c, const struct policy *p, pid_t pid, uint64_t *ret)
+static int of_script(const struct cmd *c, const struct policy *p, pid_t pid, struct pol_who *ret)
 {
 	char name[4096], file[4096];
 	struct pol_exec q = { .given = name, .resolved = file };
@@ -160,20 +166,21 @@ static int of_script(const struct cmd *c, const struct policy *p, pid_t pid, uin
 
 bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same)
 {
-	uint64_t script = 0;
+	struct pol_who more = { 0 };
 	struct lineage was, l;
 	char text[16];
 	auto_fd procs = -1;
 
 	if (!label_on(c->s, p))
 		return true;
-	if (!same && of_script(c, p, pid, &script) < 0)
+	if (!same && of_script(c, p, pid, &more) < 0)
 		return false;
 	if (lineage_of(pid, c->s->w->id, &was) < 0 || was.command != c->num)
 		return false;
-	l = place_of(c, p, now, of_file(c, p, now) | script);
+	who_add(&more, of_file(c, p, now));
+	l = place_of(c, p, now, more);
 	/* What is not known of a process is not known of what it runs either: it stays where it is. */
-	if (now->who.unknown || was.id != l.id || (was.labels == l.labels && was.depth == l.depth))
+	if (now->who.unknown || was.id != l.id || (was.sure == l.sure && was.may == l.may && was.depth == l.depth))
 		return true;
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	procs = make_set(c, &l) < 0 ? -1 : cgroup_procs(c, &l);

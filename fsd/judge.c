@@ -25,7 +25,7 @@ struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op)
 	r = lineage_of(fuse_req_ctx(req)->pid, fsd.w->id, &l);
 	if (r < 0 || l.id != policy_labels_id(fsd.policy))
 		return (struct pol_who){ .unknown = true };
-	return (struct pol_who){ .labels = l.labels };
+	return (struct pol_who){ .sure = l.sure, .may = l.may };
 }
 
 void judge_command(fuse_req_t req, char out[ID_MAX])

@@ -57,7 +57,8 @@ static struct flow *flow_put(const struct flow *f)
 }
 
 /* Any flow there that waits for its accept: where two flows would look alike behind the redirection, the kernel gives one another
- * source port. Only flows that were let through come here; where they are not all of one descent, it is not known of the one taken. */
+ * source port. Only flows that were let through come here; of the one taken that is sure which is of all, and what may
+ * be of one may be. */
 static size_t flow_to(const struct addr *dst, uint16_t dport)
 {
 	uint64_t now = clock_ms();
@@ -68,10 +69,13 @@ static size_t flow_to(const struct addr *dst, uint16_t dport)
 
 		if (flows[at].until < now || f->pkt.dport != dport || !addr_eq(&f->pkt.dst, dst))
 			continue;
-		if (found == FLOWS_MAX)
+		if (found == FLOWS_MAX) {
 			found = at;
-		else if (f->who.labels != flows[found].f.who.labels || f->who.unknown)
-			flows[found].f.who = (struct pol_who){ .unknown = true };
+			continue;
+		}
+		flows[found].f.who.sure &= f->who.sure;
+		flows[found].f.who.may |= f->who.may;
+		flows[found].f.who.unknown |= f->who.unknown;
 	}
 	return found;
 }
@@ -193,12 +197,14 @@ static void refuse(uint32_t id, const struct flow *f, const char *message, const
 void gate_whose(const struct pkt *k, char command_id[ID_MAX], struct pol_who *who)
 {
 	struct sock_owner o;
+	struct lineage l;
 
 	command_id[0] = 0;
 	*who = (struct pol_who){ .unknown = true };
 	if (sockdiag_owner(gate.ns.diag, k, &o) == 0 && o.cgroup) {
 		board_by_cgroup(gate.board, o.cgroup, command_id);
-		who->unknown = !board_labels(gate.board, o.cgroup, policy_labels_id(gate.policy), &who->labels);
+		if (board_labels(gate.board, o.cgroup, policy_labels_id(gate.policy), &l))
+			*who = (struct pol_who){ .sure = l.sure, .may = l.may };
 	}
 	if (!command_id[0])
 		board_single(gate.board, command_id);

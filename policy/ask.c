@@ -16,8 +16,12 @@ static struct pol_who who_of(const struct policy *p, const struct question *q)
 {
 	struct pol_who who = { 0 };
 
-	for (size_t i = 0; i < q->n_by; i++)
-		who.labels |= policy_labels(p, q->by[i], q->by[i][0] == '/' ? q->by[i] : NULL, false);
+	for (size_t i = 0; i < q->n_by; i++) {
+		struct pol_who one = policy_labels(p, q->by[i], q->by[i][0] == '/' ? q->by[i] : NULL, false);
+
+		who.sure |= one.sure;
+		who.may |= one.may;
+	}
 	return who;
 }
 
@@ -88,7 +92,7 @@ int question_ask(const struct policy *p, const struct question *q, struct answer
 	struct pol_net net = net_of(q, who);
 	int r = 0;
 
-	*ret = (struct answer){ .labels = who.labels };
+	*ret = (struct answer){ .labels = who.sure };
 	switch (q->kind) {
 	case ASK_FILE:
 		ret->v = policy_file(p, policy_file_path(p, q->path), q->op, who);

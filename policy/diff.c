@@ -293,7 +293,7 @@ static void askers(struct differ *d)
 
 		w->name = d->programs.v[i];
 		for (int k = 0; k < 2; k++)
-			w->who[k].labels = policy_labels(d->p[k], w->name, w->name[0] == '/' ? w->name : NULL, false);
+			w->who[k] = policy_labels(d->p[k], w->name, w->name[0] == '/' ? w->name : NULL, false);
 	}
 }
 

@@ -214,24 +214,34 @@ static uint64_t labels_by(const struct policy *p, const char *path)
 	return mask;
 }
 
-uint64_t policy_exec_labels(const struct policy *p, const struct pol_exec *q)
+/* With the other names of what is there. */
+static uint64_t labels_of_name(const struct policy *p, const struct pol_exec *q, const char *name)
 {
-	const char *const by[] = { q->untrusted_name ? NULL : q->given, q->resolved, q->untrusted_written ? NULL : q->written };
 	static char path[PATH_NAME_MAX];
-	uint64_t mask = 0;
+	uint64_t mask = name ? labels_by(p, name) : 0;
 
-	for (size_t k = 0; k < ARRAY_LEN(by) && policy_has_labels(p); k++) {
-		if (!by[k])
-			continue;
-		mask |= labels_by(p, by[k]);
-		for (size_t i = 0; i < 2 + q->n_twins; i++)
-			if (exec_other_name(p, q, i, by[k], path))
-				mask |= labels_by(p, path);
-	}
+	for (size_t i = 0; name && i < 2 + q->n_twins; i++)
+		if (exec_other_name(p, q, i, name, path))
+			mask |= labels_by(p, path);
 	return mask;
 }
 
-uint64_t policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name)
+struct pol_who policy_exec_labels(const struct policy *p, const struct pol_exec *q)
+{
+	const struct { const char *name; bool untrusted; } by[] = { { q->given, q->untrusted_name }, { q->resolved, false },
+								    { q->written, q->untrusted_written } };
+	struct pol_who who = { 0 };
+
+	for (size_t k = 0; k < ARRAY_LEN(by) && policy_has_labels(p); k++) {
+		uint64_t mask = labels_of_name(p, q, by[k].name);
+
+		who.sure |= by[k].untrusted ? 0 : mask;
+		who.may |= mask;
+	}
+	return who;
+}
+
+struct pol_who policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name)
 {
 	return policy_exec_labels(p, &(struct pol_exec){ .given = given, .resolved = resolved, .untrusted_name = untrusted_name });
 }

@@ -17,7 +17,7 @@ enum {
 #define MAKE_OPS \
 	(1u << POL_OP_CREATE | 1u << POL_OP_WRITE | 1u << POL_OP_MKDIR | 1u << POL_OP_LINK | 1u << POL_OP_SYMLINK | 1u << POL_OP_MKNOD)
 #define PAIRS_MAX ((size_t)20000)
-#define CHAIN_MAX (POL_DFA_MAX * (POL_LABELS_MAX + 1) + 1)
+#define CHAIN_MAX (POL_DFA_MAX * (2 * POL_LABELS_MAX + 1) + 1)
 #define PASSES_MAX 32            /* over all states, until what is below them is taken as not known */
 
 static uint8_t seen(int op, enum pol_decision d)
@@ -27,12 +27,16 @@ static uint8_t seen(int op, enum pol_decision d)
 	return d == POL_ALLOW ? TREE_WRITE_ALLOW : d == POL_DENY ? TREE_WRITE_DENY : TREE_WRITE_OTHER;
 }
 
-/* Whether a rule with processes holds for who asks. Unknown: it may forbid, it may not allow. */
+/* Whether a rule with processes holds for who asks (who_is). */
 static bool holds(const struct dfa_entry *e, struct pol_who who)
 {
+	uint64_t labels = (uint64_t)e->labels[1] << 32 | e->labels[0];
+
 	if (!(e->bits & ENTRY_ASKS))
 		return true;
-	return who.unknown ? !(e->bits & ENTRY_ALLOWS) : ((uint64_t)e->labels[1] << 32 | e->labels[0]) & who.labels;
+	if (e->bits & ENTRY_ALLOWS)
+		return !who.unknown && (labels & who.sure);
+	return who.unknown || (labels & (who.sure | who.may));
 }
 
 /* One automaton's first rule for op, or NO_RULE. */
@@ -286,7 +290,7 @@ static void sort_below(struct chain *c, uint32_t last)
 }
 
 /* The rules that could decide op for one or another who, in order; the last decides for all the rest, NO_RULE where it is the end.
- * cut: they do not fit, which no list of the compiler's does: it has one rule for each label at most, and one for who is unknown. */
+ * cut: they do not fit, which no list of the compiler's does: it has two rules for each label at most, and one for who is unknown. */
 static void chain_of(const struct policy *p, const struct pol_state *st, enum pol_op op, struct chain *c)
 {
 	uint32_t last = kept_rule(p, st, op);

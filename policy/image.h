@@ -155,7 +155,11 @@ struct pol_verdict verdict_of(const struct policy *p, enum section s, uint32_t n
 /* Whether a rule with these labels (0: no processes) holds for who. */
 static inline bool who_is(uint64_t labels, struct pol_who who, enum pol_decision d)
 {
-	return !labels || (labels & who.labels) || (who.unknown && d != POL_ALLOW && d != POL_AUDIT);
+	if (!labels)
+		return true;
+	if (d == POL_ALLOW || d == POL_AUDIT)
+		return !who.unknown && (labels & who.sure);
+	return who.unknown || (labels & (who.sure | who.may));
 }
 
 static inline const char *str_at(const struct policy *p, str_ref s) { return s ? p->pool + s : NULL; }

@@ -6,7 +6,7 @@
 #include "common/wire.h"
 #include "policy/policy.h"
 
-#define MODEL_FORMAT 4
+#define MODEL_FORMAT 5
 #define RULES_MAX 100000         /* per policy */
 #define STRINGS_MAX 4096         /* in one list of one rule */
 #define NAMES_MAX 131072         /* in one tree of names */
@@ -118,7 +118,7 @@ struct dfa_slot { uint32_t state, to; };
 struct dfa_entry { uint32_t rule, bits, labels[2]; };   /* bits: operations, ENTRY_* */
 #define ENTRY_LAST 0x80000000u
 #define ENTRY_ASKS 0x40000000u       /* only when who asks has one of labels */
-#define ENTRY_ALLOWS 0x20000000u     /* allow, audit: not for who is unknown */
+#define ENTRY_ALLOWS 0x20000000u     /* allow, audit: for who is surely one of them */
 #define ENTRY_ARMED 0x10000000u      /* only where the state's bit labels[0] of kept is set */
 #define ENTRY_EMIT 0x08000000u       /* no rule that matches here, but what a state emits: see struct dfa */
 #define STICKY_MAX 65535u

@@ -9,9 +9,9 @@
 
 #define RECORD_MAX (6u << 20)    /* bytes of one record; while it is written there are three of it in memory */
 #define ALL_OPS ((1u << POL_OP__COUNT) - 1)
-/* Each entry of a list has an operation for which none before it decides: one of 64 labels, who is unknown, a begin that
- * was met, or all. */
-#define MATCH_MAX (POL_OP__COUNT * (POL_LABELS_MAX + 2 + POL_KEPT_MAX))
+/* Each entry of a list has an operation for which none before it decides: one of 64 labels that who asks has for sure, or may have, who is
+ * unknown, a begin that was met, or all. */
+#define MATCH_MAX (POL_OP__COUNT * (2 * POL_LABELS_MAX + 2 + POL_KEPT_MAX))
 #define PROBES_MAX 128           /* places tried for a state's edges before they go to the end */
 
 void automaton_fini(struct automaton *a)
@@ -146,7 +146,9 @@ bool rule_asks(const struct dfa_input *in, uint32_t rule)
 	return m && m->processes.n;
 }
 
-struct decided { uint32_t done, unknown; uint64_t labels[POL_OP__COUNT]; uint32_t arms[POL_KEPT_MAX]; };   /* arms: operations */
+/* sure, may: labels by which who has them for sure, or may have them, was decided about. arms: operations. */
+struct decided { uint32_t done, unknown; uint64_t sure[POL_OP__COUNT], may[POL_OP__COUNT]; uint32_t arms[POL_KEPT_MAX]; };
+
 
 /* The rule as an entry, with the operations for which it could be the first that matches, after those that were asked about before. */
 static struct dfa_entry entry_of(const struct dfa_input *in, uint32_t rule, uint32_t arm, struct decided *d)
@@ -172,9 +174,10 @@ static struct dfa_entry entry_of(const struct dfa_input *in, uint32_t rule, uint
 	for (int op = 0; op < POL_OP__COUNT; op++) {
 		if (!(e.bits >> op & 1))
 			continue;
-		if ((labels & ~d->labels[op]) || (!allows && !(d->unknown >> op & 1)))
+		if ((labels & ~(allows ? d->sure[op] : d->may[op])) || (!allows && !(d->unknown >> op & 1)))
 			use |= 1u << op;
-		d->labels[op] |= labels;
+		d->sure[op] |= labels;
+		d->may[op] |= allows ? 0 : labels;
 		d->unknown |= allows ? 0 : 1u << op;
 	}
 	e.bits = use ? use | ENTRY_ASKS | (allows ? ENTRY_ALLOWS : 0) : 0;

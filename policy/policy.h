@@ -19,10 +19,12 @@ enum pol_op {
 };
 const char *pol_op_name(enum pol_op op);
 
-/* Who asks. labels: the policy's `processes` entries that the calling program or an ancestor of it in the session matches, as
- * policy_labels gave them at each exec, or-ed along the line of descent. unknown: it could not be found out; a rule with processes then
- * matches unless it allows (allow, audit). { 0 } is known, and matches no such rule. */
-struct pol_who { uint64_t labels; bool unknown; };
+/* Who asks: the policy's `processes` entries that the calling program or an ancestor of it in the session matches, as policy_labels gave
+ * them at each exec, or-ed along the line of descent. A rule with processes that allows (allow, audit) looks at sure, any other at may and
+ * sure. sure: what nobody in the session could have brought about but by running that program; may: what it could be by any of the
+ * names that it has or was given. unknown: it could not be found out; such a rule then matches unless it allows. { 0 } is known, and
+ * matches no such rule. */
+struct pol_who { uint64_t sure, may; bool unknown; };
 #define POL_LABELS_MAX 64            /* distinct entries of `processes` in one policy */
 #define POL_NO_RULE 0xffffffffu
 
@@ -87,12 +89,12 @@ enum pol_tree policy_file_tree(const struct policy *p, struct pol_state st);
 enum pol_tree policy_file_top(const struct policy *p, const char *name);
 
 /* Labels. policy_has_labels: some rule has processes. policy_labels: those that a program matches which is being run: given, resolved and
- * untrusted_name as in struct pol_exec. Or it with the labels of who runs it. policy_exec_labels: the same by all the names of a struct
- * pol_exec that are to be trusted; given may be NULL. */
+ * untrusted_name as in struct pol_exec. Or them with the labels of who runs it. policy_exec_labels: the same by all the names of a struct
+ * pol_exec: those to be trusted for sure, all of them for may, which has sure's too. given may be NULL. */
 bool policy_has_labels(const struct policy *p);
-uint64_t policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name);
+struct pol_who policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name);
 struct pol_exec;
-uint64_t policy_exec_labels(const struct policy *p, const struct pol_exec *q);
+struct pol_who policy_exec_labels(const struct policy *p, const struct pol_exec *q);
 /* Names the numbering of the labels, never 0: labels that one policy gave are another's only where this is the same. */
 uint64_t policy_labels_id(const struct policy *p);
 

@@ -114,7 +114,7 @@ static void ask_rest(const struct policy *p)
 			policy_env_limits(p, rule);
 		}
 	for (int op = 0; op < POL_UNIX__COUNT; op++) {
-		struct pol_verdict v = policy_unix(p, "/run/docker.sock", (enum pol_unix_op)op, who), w = policy_unix(p, "@x", (enum pol_unix_op)op, (struct pol_who){ .labels = 1 });
+		struct pol_verdict v = policy_unix(p, "/run/docker.sock", (enum pol_unix_op)op, who), w = policy_unix(p, "@x", (enum pol_unix_op)op, (struct pol_who){ .sure = 1 });
 
 		ask_verdict(&v);
 		ask_verdict(&w);

@@ -67,7 +67,7 @@ static void automaton(const uint8_t *data, size_t n)
 		struct pol_state a = policy_file_path(&p, "/workspace/a.key"), b = policy_file_child(&p, policy_file_root(&p), "w", 1);
 
 		for (int op = 0; op < POL_OP__COUNT; op++) {
-			policy_file(&p, a, (enum pol_op)op, (struct pol_who){ .labels = data[n - 1] });
+			policy_file(&p, a, (enum pol_op)op, (struct pol_who){ .sure = data[n - 1] });
 			policy_file(&p, b, (enum pol_op)op, (struct pol_who){ .unknown = true });
 			policy_file_asks(&p, b, (enum pol_op)op);
 		}

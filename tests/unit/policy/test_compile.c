@@ -129,7 +129,7 @@ static void same_answers(int fd, const uint8_t hash[32])
 {
 	struct policy *p;
 	struct err err;
-	struct pol_who npm = { .labels = 1 }, nobody = { 0 };
+	struct pol_who npm = { .sure = 1 }, nobody = { 0 };
 	const char *const vi[] = { "vi", "x", NULL }, *const x[] = { "b1", "x", NULL };
 	struct pol_verdict v;
 	const char *why;

@@ -84,14 +84,17 @@ static void test_labels(void **state UNUSED)
 					 "- {name: a, processes: [/workspace/a, /home/u/ws/b, /bin/c, /opt/d], decision: deny}\n"
 					 "- {name: all, decision: allow}\n");
 
-	assert_int_equal(LABELS(p, .given = "/home/u/ws/a"), 1);
-	assert_int_equal(LABELS(p, .resolved = "/workspace/b"), 2);
-	assert_int_equal(policy_labels(p, "/workspace/b", NULL, false), 2);
-	assert_int_equal(LABELS(p, .given = "/usr/bin/c"), 0);
-	assert_int_equal(LABELS(p, .given = "/usr/bin/c", TWINS), 4);
-	assert_int_equal(LABELS(p, .given = "/usr/bin/c", .untrusted_name = true, TWINS), 0);
-	assert_int_equal(LABELS(p, .given = "/opt/e", .written = "/opt/d"), 8);
-	assert_int_equal(LABELS(p, .given = "/opt/e", .written = "/opt/d", .untrusted_written = true), 0);
+	assert_int_equal(LABELS(p, .given = "/home/u/ws/a").sure, 1);
+	assert_int_equal(LABELS(p, .resolved = "/workspace/b").sure, 2);
+	assert_int_equal(policy_labels(p, "/workspace/b", NULL, false).sure, 2);
+	assert_int_equal(LABELS(p, .given = "/usr/bin/c").sure, 0);
+	assert_int_equal(LABELS(p, .given = "/usr/bin/c", TWINS).sure, 4);
+	assert_int_equal(LABELS(p, .given = "/usr/bin/c", TWINS).may, 4);
+	assert_int_equal(LABELS(p, .given = "/usr/bin/c", .untrusted_name = true, TWINS).sure, 0);
+	assert_int_equal(LABELS(p, .given = "/usr/bin/c", .untrusted_name = true, TWINS).may, 4);
+	assert_int_equal(LABELS(p, .given = "/opt/e", .written = "/opt/d").sure, 8);
+	assert_int_equal(LABELS(p, .given = "/opt/e", .written = "/opt/d", .untrusted_written = true).sure, 0);
+	assert_int_equal(LABELS(p, .given = "/opt/e", .written = "/opt/d", .untrusted_written = true).may, 8);
 	policy_close(p);
 }
 

@@ -24,7 +24,7 @@ static int plainly(const char *const *names, enum pol_op op, struct pol_who who,
 {
 	for (size_t i = 0; i < files_model.files.n; i++) {
 		const struct rule *u = &files_model.files.v[i];
-		bool hit = false, mine = !u->more;
+		bool hit = false, mine = !u->more, allows = u->decision == POL_ALLOW || u->decision == POL_AUDIT;
 
 		if (!(u->ops >> op & 1))
 			continue;
@@ -33,9 +33,9 @@ static int plainly(const char *const *names, enum pol_op op, struct pol_who who,
 				hit |= naive(u->paths.v[k], names[n], '/', steps);
 		for (size_t k = 0; u->more && k < u->more->processes.n; k++)
 			for (unsigned l = 0; labels[l]; l++)
-				mine |= !who.unknown && (who.labels >> l & 1) && !strcmp(labels[l], u->more->processes.v[k]);
+				mine |= !who.unknown && ((who.sure | (allows ? 0 : who.may)) >> l & 1) && !strcmp(labels[l], u->more->processes.v[k]);
 		if (who.unknown && u->more)
-			mine = u->decision != POL_ALLOW && u->decision != POL_AUDIT;
+			mine = !allows;
 		if (hit && mine)
 			return (int)i;
 	}
@@ -129,7 +129,7 @@ static void test_random_policies(void **state UNUSED)
 		for (int k = 0; k < 20; k++) {
 			char path[128], other[128];
 			const char *names[] = { path, other, NULL };
-			struct pol_who who = { .labels = random_of(8), .unknown = random_of(5) == 0 };
+			struct pol_who who = { .sure = random_of(8), .may = random_of(8), .unknown = random_of(5) == 0 };
 			enum pol_op op = (enum pol_op)random_of(3);
 			int steps = 400000, want;
 			struct pol_state st;
@@ -147,8 +147,8 @@ static void test_random_policies(void **state UNUSED)
 			st = policy_file_path(p, path);
 			got = policy_file(p, st, op, who).rule_no;
 			if (got != (want < 0 ? POL_NO_RULE : (uint32_t)want))
-				fail_msg("policy %d, %s, op %d, labels %llx%s: rule %d, should be %d", i, path, op, (unsigned long long)who.labels,
-					 who.unknown ? " unknown" : "", (int)got, want);
+				fail_msg("policy %d, %s, op %d, labels %llx, may be %llx%s: rule %d, should be %d", i, path, op,
+					 (unsigned long long)who.sure, (unsigned long long)who.may, who.unknown ? " unknown" : "", (int)got, want);
 			always = policy_file(p, st, op, (struct pol_who){ 0 }).rule_no;
 			if (!policy_file_asks(p, st, op) && got != always)
 				fail_msg("%s depends on who, and does not say so", path);
@@ -198,8 +198,8 @@ static void test_random_renames_and_trees(void **state UNUSED)
 			if (k % 2)
 				b = policy_file_child(p, b, below + 1, strcspn(below + 1, "/"));
 			for (int op = 0; op < POL_OP__COUNT; op++)
-				for (unsigned l = 0; l < 9; l++) {
-					struct pol_who who = { .labels = l, .unknown = l == 8 };
+				for (unsigned l = 0; l < 65; l++) {
+					struct pol_who who = { .sure = l & l >> 3, .may = l, .unknown = l == 64 };
 					enum pol_decision x = policy_file(p, a, (enum pol_op)op, who).decision, y = policy_file(p, b, (enum pol_op)op, who).decision;
 					bool read = READS >> op & 1;
 
@@ -225,13 +225,19 @@ static void test_who(void **state UNUSED)
 	struct policy *p = files_of(f, ARRAY_LEN(f), 0);
 
 	assert_string_equal(RULE(p, "/w/a", WRITE, 0), "r3");
-	assert_string_equal(RULE(p, "/w/a", WRITE, .labels = 1), "r0");
-	assert_string_equal(RULE(p, "/w/a", WRITE, .labels = 2), "r0");
-	assert_string_equal(RULE(p, "/w/a", WRITE, .labels = 4), "r1");
-	assert_string_equal(RULE(p, "/w/a", WRITE, .labels = 5), "r0");
-	assert_string_equal(RULE(p, "/w/a", WRITE, .labels = 8), "r3");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 1), "r0");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 2), "r0");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 4), "r1");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 5), "r0");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 8), "r3");
+	/* What allows looks at what is sure, what restricts at what may be. */
+	assert_string_equal(RULE(p, "/w/a", WRITE, .may = 1), "r2");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .may = 2), "r3");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .may = 4), "r1");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 1, .may = 5), "r0");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 8, .may = 12), "r1");
 	assert_string_equal(RULE(p, "/w/a", WRITE, .unknown = true), "r1");
-	assert_string_equal(RULE(p, "/w/a", WRITE, .labels = 1, .unknown = true), "r1");
+	assert_string_equal(RULE(p, "/w/a", WRITE, .sure = 1, .unknown = true), "r1");
 	assert_string_equal(RULE(p, "/w/b", WRITE, 0), "r4");
 	assert_string_equal(RULE(p, "/w/b", READ, 0), "default-allow-reads");
 	assert_string_equal(RULE(p, "/w/b", CREATE, 0), "default-deny-files");
@@ -239,9 +245,9 @@ static void test_who(void **state UNUSED)
 	assert_true(policy_file_asks(p, policy_file_path(p, "/w/b"), POL_OP_READ));
 	assert_false(policy_file_asks(p, policy_file_path(p, "/x"), POL_OP_READ));
 	assert_false(policy_file_asks(p, policy_file_path(p, "/x"), POL_OP_WRITE));
-	/* What can be the first for nobody is in no list: r2 is covered by r0 and r1, r5 by r3. */
+	/* What can be the first for nobody is in no list: r5 is covered by r3. Who may be npm and is not for sure meets r2. */
 	for (uint32_t i = 0; i < p->dfa[0].n_entries; i++)
-		assert_true(p->dfa[0].entries[i].rule != 2 && p->dfa[0].entries[i].rule != 5);
+		assert_true(p->dfa[0].entries[i].rule != 5);
 	free_policy(p);
 }
 
@@ -345,31 +351,31 @@ static void test_large_renames(void **state UNUSED)
 /* Records that no compiler of ours makes: the answer is the careful one. */
 static void test_odd_records(void **state UNUSED)
 {
-	static struct dfa_entry entries[603];
+	static struct dfa_entry entries[1203];
 	struct dfa_state states[40];
 	struct dfa_slot slot = { NO_RULE, 0 };
 	uint8_t class[256] = { 0 }, tree[40];
 	struct policy *p = files_of(&(struct file_rule){ "/x", NULL, POL_ALLOW, OPS_ALL }, 1, 0);
 	struct dfa *d = &p->dfa[0];
 
-	*d = (struct dfa){ .n_states = 40, .n_classes = 1, .n_slots = 1, .n_entries = 603, .class = class, .tree = tree, .states = states,
+	*d = (struct dfa){ .n_states = 40, .n_classes = 1, .n_slots = 1, .n_entries = 1203, .class = class, .tree = tree, .states = states,
 			   .slots = &slot, .entries = entries };
-	for (uint32_t i = 0; i < 601; i++)
+	for (uint32_t i = 0; i < 1201; i++)
 		entries[i] = (struct dfa_entry){ 0, OPS_ALL | ENTRY_ASKS, { 1, 0 } };
-	entries[601] = entries[602] = (struct dfa_entry){ 0, OPS_ALL | ENTRY_LAST, { 0 } };
+	entries[1201] = entries[1202] = (struct dfa_entry){ 0, OPS_ALL | ENTRY_LAST, { 0 } };
 	for (uint32_t s = 0; s < 40; s++)
-		states[s] = (struct dfa_state){ 0, s ? s - 1 : 0, s == 39 ? 0 : 601 };
+		states[s] = (struct dfa_state){ 0, s ? s - 1 : 0, s == 39 ? 0 : 1201 };
 	assert_false(policy_file_rename_safe(p, (struct pol_state){ .s = { 39 } }, (struct pol_state){ .s = { 1 } }, false));
 	assert_false(policy_file_rename_safe(p, (struct pol_state){ .s = { 1 } }, (struct pol_state){ .s = { 39 } }, false));
 	assert_true(policy_file_rename_safe(p, (struct pol_state){ .s = { 1 } }, (struct pol_state){ .s = { 2 } }, false));
 	/* What is below goes one state a pass: more passes than are made. */
-	states[0].match = 602;
-	entries[602].bits = ENTRY_LAST;
+	states[0].match = 1202;
+	entries[1202].bits = ENTRY_LAST;
 	file_trees(d, &files_model.files, tree);
 	assert_int_equal(tree[1], 0xff);
 	assert_int_equal(policy_file_tree(p, (struct pol_state){ .s = { 1 } }), POL_TREE_MIXED);
 	states[39].other = 38;
-	states[0].match = 601;
+	states[0].match = 1201;
 	file_trees(d, &files_model.files, tree);
 	assert_true(tree[1] != 0xff);
 	policy_close(p);

@@ -201,7 +201,7 @@ static void test_depths(void **state UNUSED)
 	more.who.unknown = true;
 	assert_verdict(RUN("soft"), POL_ALLOW, "all");
 	assert_verdict(RUN("sum"), POL_ALLOW, "all");
-	more.who = (struct pol_who){ .labels = 1 };
+	more.who = (struct pol_who){ .sure = 1 };
 	assert_verdict(RUN("soft"), POL_SOFT_DELETE, "soft");
 	more = (struct pol_exec){ .depth = 0xffffffff };
 	assert_verdict(RUN("nice", "tool"), POL_ALLOW, "all");
@@ -361,15 +361,15 @@ static void test_processes(void **state UNUSED)
 			{ .name = "not-by-make", .decision = POL_DENY, .max_depth = -1, .more = MORE(.processes = STRS("mak*")) },
 			{ .name = "all", .decision = POL_ALLOW, .max_depth = -1 });
 	p = gen_open(&m);
-	assert_int_equal(policy_labels(p, "NPM", NULL, false), 1);
-	assert_int_equal(policy_labels(p, "/usr/a/b/yarn", NULL, false), 2);
-	assert_int_equal(policy_labels(p, "/usr/a/b/Yarn", NULL, false), 0);
-	assert_int_equal(policy_labels(p, "MAKE", "/usr/x/yarn", false), 6);
+	assert_int_equal(policy_labels(p, "NPM", NULL, false).sure, 1);
+	assert_int_equal(policy_labels(p, "/usr/a/b/yarn", NULL, false).sure, 2);
+	assert_int_equal(policy_labels(p, "/usr/a/b/Yarn", NULL, false).sure, 0);
+	assert_int_equal(policy_labels(p, "MAKE", "/usr/x/yarn", false).sure, 6);
 	assert_verdict(RUN("node"), POL_ALLOW, "all");
-	more.who.labels = 2;
+	more.who.sure = 2;
 	assert_verdict(RUN("node"), POL_ALLOW, "by-npm");
 	assert_verdict(RUN("env", "node"), POL_ALLOW, "all");
-	more.who.labels = 4;
+	more.who.sure = 4;
 	assert_verdict(RUN("node"), POL_DENY, "not-by-make");
 	more.who = (struct pol_who){ .unknown = true };
 	assert_verdict(RUN("node"), POL_DENY, "not-by-make");
@@ -377,7 +377,7 @@ static void test_processes(void **state UNUSED)
 	policy_close(p);
 	p = keep;
 	assert_false(policy_has_labels(p));
-	assert_int_equal(policy_labels(p, "npm", NULL, false), 0);
+	assert_int_equal(policy_labels(p, "npm", NULL, false).sure, 0);
 }
 
 /* A policy of many names: each is found, the first rule of two wins, whichever of the ways leads to it. */

@@ -116,9 +116,9 @@ static void test_processes(void **state UNUSED)
 		       { .name = "x", .domains = STRS("**.x"), .decision = POL_AUDIT });
 	p = gen_open(&m);
 	assert_verdict(policy_net(p, &q), POL_AUDIT, "x");
-	q.who.labels = 1;
+	q.who.sure = 1;
 	assert_verdict(policy_net(p, &q), POL_ALLOW, "npm");
-	q.who.labels = 2;
+	q.who.sure = 2;
 	assert_verdict(policy_net(p, &q), POL_DENY, "not-sh");
 	q.who = (struct pol_who){ .unknown = true };
 	assert_verdict(policy_net(p, &q), POL_DENY, "not-sh");

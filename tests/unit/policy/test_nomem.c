@@ -44,7 +44,7 @@ static void ask(const struct policy *p, uint32_t *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
 		for (unsigned l = 0; l < 4; l++)
-			*out++ = policy_file(p, policy_file_path(p, paths[i]), POL_OP_WRITE, (struct pol_who){ .labels = l }).rule_no;
+			*out++ = policy_file(p, policy_file_path(p, paths[i]), POL_OP_WRITE, (struct pol_who){ .sure = l }).rule_no;
 }
 
 static void test_all(void **state UNUSED)
