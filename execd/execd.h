@@ -191,8 +191,8 @@ int label_start(struct cmd *c, const struct policy *p);         /* cgroup.procs 
 /* p: the policy that judges this exec. Sets f->who and f->depth. */
 int label_caller(struct cmd *c, const struct policy *p, pid_t tid, struct exec_facts *f, bool first);
 int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *f); /* there is a place for the new program */
-/* At the exec stop: puts what runs, now, where its labels are kept; same: the file that was judged. False: it must not run. */
-bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same);
+/* At the exec stop: puts what runs, now, where its labels are kept; judged: what was asked for. False: it must not run. */
+bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, const struct exec_facts *judged);
 /* resolve.c: an O_PATH descriptor of what the path leads to below root, within a bound of time; or negative errno. */
 int resolve_in_root(int root, const char *path);
 int resolve_entry(int dir, const char *name);                      /* the same of an entry of a directory itself, also when it is a link */
@@ -207,8 +207,8 @@ int digest_file(int fd, uint8_t ret[32], bool *ret_alone);
 struct digest { struct cmd *c; const struct policy *p; const struct exec_facts *f; bool known; int r; uint8_t sum[32]; };
 int digest_exec(void *arg, uint8_t ret[32]);
 /* judge.c */
-/* The names of what is run, as the policy is asked about them. Points into f, valid as long as that. */
-struct pol_exec judge_names(const struct session *s, const struct policy *p, const struct exec_facts *f);
+/* The names and arguments of what is run, as the policy is asked about them. Points to d and into d->f, valid as long as those. */
+struct pol_exec judge_names(const struct session *s, struct digest *d);
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first);
 void judge_event(struct cmd *c, const struct generation *gen, pid_t pid, const struct exec_facts *f, const struct pol_verdict *v,
 		 const char *effective);

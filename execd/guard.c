@@ -183,7 +183,7 @@ static bool verify(struct traced *t, pid_t pid)
 		v = w;
 		ok = false;
 	}
-	if (ok && !label_apply(t->cmd, t->gen->policy, pid, &now, same)) {
+	if (ok && !label_apply(t->cmd, t->gen->policy, pid, &now, &t->facts)) {
 		why = "it could not be put where its labels are kept; killed";
 		v = (struct pol_verdict){ .decision = POL_DENY, .rule = "exec-labels" };
 		ok = false;

@@ -18,20 +18,6 @@ static bool anonymous(const struct exec_facts *f)
 	return !strncmp(f->resolved, "/memfd:", 7) || (n > 10 && !strcmp(f->resolved + n - 10, " (deleted)"));
 }
 
-struct pol_exec judge_names(const struct session *s, const struct policy *p, const struct exec_facts *f)
-{
-	struct pol_exec q = { .given = f->place[0] ? f->place : f->given, .resolved = f->resolved[0] ? f->resolved : NULL };
-
-	/* A descriptor has no name but its file's. */
-	if (!f->place[0] && q.resolved)
-		q.given = f->resolved;
-	q.untrusted_name = f->place[0] && q.resolved && !name_trusted(p, f);
-	q.written = f->written[0] ? f->written : NULL;
-	q.untrusted_written = q.written && (f->up || !policy_settled(p, f->written));
-	name_twins(s, &q.twins, &q.n_twins); /* that they are known, peek_exec has seen to */
-	return q;
-}
-
 /* For struct pol_exec: the file that a loader finds by this word, later on and by itself: known only where nobody can change that. A word
  * without a slash it looks for among its libraries; any other that is not absolute leads from a directory that a process sharing it may
  * still change. */
@@ -43,6 +29,28 @@ static int loaded(void *arg, const char *word, char *out, size_t cap)
 	return root < 0 ? root : settle_file(d->p, root, word, out, cap);
 }
 
+struct pol_exec judge_names(const struct session *s, struct digest *d)
+{
+	const struct exec_facts *f = d->f;
+	struct pol_exec q = { .given = f->place[0] ? f->place : f->given, .resolved = f->resolved[0] ? f->resolved : NULL };
+
+	/* A descriptor has no name but its file's. */
+	if (!f->place[0] && q.resolved)
+		q.given = f->resolved;
+	q.untrusted_name = f->place[0] && q.resolved && !name_trusted(d->p, f);
+	q.written = f->written[0] ? f->written : NULL;
+	q.untrusted_written = q.written && (f->up || !policy_settled(d->p, f->written));
+	name_twins(s, &q.twins, &q.n_twins); /* that they are known, peek_exec has seen to */
+	q.argv = (const char *const *)f->argv;
+	q.argc = f->argc;
+	/* A command that is not started is judged by the word; when it is, again. */
+	if (f->pid) {
+		q.loaded = loaded;
+		q.loaded_arg = d;
+	}
+	return q;
+}
+
 struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const struct exec_facts *f, bool first)
 {
 	struct digest sum = { .c = c, .p = gen->policy, .f = f };
@@ -52,19 +60,12 @@ struct pol_verdict judge_exec(struct cmd *c, const struct generation *gen, const
 
 	if (anonymous(f))
 		return v;
-	q = judge_names(c->s, gen->policy, f);
-	q.argv = (const char *const *)f->argv;
-	q.argc = f->argc;
+	q = judge_names(c->s, &sum);
 	q.depth = f->depth;
 	q.who = f->who;
 	q.unknown = f->unsettled;
 	q.sha256 = digest_exec;
 	q.sha256_arg = &sum;
-	/* A command that is not started is judged by the word; when it is, again. */
-	if (f->pid) {
-		q.loaded = loaded;
-		q.loaded_arg = &sum;
-	}
 	v = policy_exec(gen->policy, &q);
 	/* What a person approved by this rule, or a rule put in place of another program, is not asked about again, only refused. Before it
 	 * was started its file was not known: another rule may ask about that. Another policy's word counts for nothing here. */

@@ -112,7 +112,8 @@ static struct lineage place_of(const struct cmd *c, const struct policy *p, cons
 
 static struct pol_who of_file(const struct cmd *c, const struct policy *p, const struct exec_facts *f)
 {
-	struct pol_exec q = judge_names(c->s, p, f);
+	struct digest d = { .p = p, .f = f };
+	struct pol_exec q = judge_names(c->s, &d);
 
 	return policy_exec_labels(p, &q);
 }
@@ -127,45 +128,44 @@ int label_ready(struct cmd *c, const struct policy *p, const struct exec_facts *
 	return make_set(c, &l);
 }
 
-static bool file_of(pid_t pid, const char *path, char *out, size_t cap)
+/* A script's program is its interpreter, which opens the script by name later on: the file there counts for sure only where the session
+ * cannot put another in its place. Else it is worth what any file of the session's own making is, its base name. What it may be is all
+ * that it was asked for by, then and now, and each step and word on the way: only the script that was asked for chose its interpreter. */
+static int of_script(const struct cmd *c, const struct policy *p, const struct exec_facts *now, const struct exec_facts *judged,
+		     struct pol_who *ret)
 {
-	char link[64];
-	auto_fd root = -1, fd = -1;
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = root < 0 ? -1 : resolve_in_root(root, path);
-	if (fd < 0)
-		return false;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, out, cap - 1);
-	out[n < 0 ? 0 : n] = 0;
-	return n > 0;
-}
-
-/* A script's program is its interpreter, which opens the script by name later on: the file there counts only where the session cannot put
- * another in its place. Else it is worth what any file of the session's own making is, its base name. */
-static int of_script(const struct cmd *c, const struct policy *p, pid_t pid, struct pol_who *ret)
-{
-	char name[4096], file[4096];
-	struct pol_exec q = { .given = name, .resolved = file };
+	static struct exec_facts step; /* one thread judges; 16 KiB */
+	struct pol_exec q = { .given = NULL };
+	struct chain chain;
 	const char *base;
-	int r = peek_execfn(pid, name, sizeof(name));
+	int r = chain_find(now, &chain);
 
-	if (r < 0)
-		return r;
-	base = strrchr(name, '/');
+	*ret = of_file(c, p, judged);
+	for (size_t i = 0; r >= 0 && i < chain.n; i++) {
+		r = chain_step(c->s, p, now, &chain, i, &step);
+		if (r > 0)
+			who_add(ret, of_file(c, p, &step));
+		if (i + 1 < chain.n)
+			who_add(ret, policy_labels(p, now->argv[i + 1], NULL, true));
+	}
+	if (r <= 0)
+		return -EACCES;
+	/* The last step is the one that was asked for. */
+	ret->sure = 0;
+	base = strrchr(chain.name, '/');
+	q.given = chain.name;
+	q.resolved = step.resolved;
 	name_twins(c->s, &q.twins, &q.n_twins);
-	if (policy_settled(p, name) && file_of(pid, name, file, sizeof(file)) && policy_settled(p, file))
-		*ret = policy_exec_labels(p, &q);
-	else
-		*ret = policy_labels(p, base ? base + 1 : name, NULL, false);
+	if (!step.unsettled && policy_settled(p, chain.name) && policy_settled(p, step.resolved))
+		who_add(ret, policy_exec_labels(p, &q));
+	else if (!chain.direct)
+		who_add(ret, policy_labels(p, base ? base + 1 : chain.name, NULL, false));
 	return 0;
 }
 
-bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, bool same)
+bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct exec_facts *now, const struct exec_facts *judged)
 {
+	bool same = now->dev == judged->dev && now->ino == judged->ino;
 	struct pol_who more = { 0 };
 	struct lineage was, l;
 	char text[16];
@@ -173,7 +173,7 @@ bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct 
 
 	if (!label_on(c->s, p))
 		return true;
-	if (!same && of_script(c, p, pid, &more) < 0)
+	if (!same && of_script(c, p, now, judged, &more) < 0)
 		return false;
 	if (lineage_of(pid, c->s->w->id, &was) < 0 || was.command != c->num)
 		return false;

@@ -396,3 +396,8 @@ struct inner look_inside(const struct policy *p, const struct name *name, const 
 		return wrapped(name->base, argv, argc, &slots[slot]);
 	return (struct inner){ 0 };
 }
+
+bool look_loader(const struct name *n)
+{
+	return is_loader(n->base);
+}

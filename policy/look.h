@@ -17,5 +17,6 @@ struct inner {
 /* name: of the program, in lower case. slot < LOOK_DEPTH + 1: whose memory the words found are kept in until the next question. */
 struct inner look_inside(const struct policy *p, const struct name *name, const char *const *argv, size_t argc, int slot);
 bool look_shell(const struct name *name); /* one whose -c is looked through */
+bool look_loader(const struct name *name); /* one that loads programs; look_inside then needs no memory of a slot's */
 
 #endif

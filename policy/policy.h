@@ -90,7 +90,9 @@ enum pol_tree policy_file_top(const struct policy *p, const char *name);
 
 /* Labels. policy_has_labels: some rule has processes. policy_labels: those that a program matches which is being run: given, resolved and
  * untrusted_name as in struct pol_exec. Or them with the labels of who runs it. policy_exec_labels: the same by all the names of a struct
- * pol_exec: those to be trusted for sure, all of them for may, which has sure's too. given may be NULL. */
+ * pol_exec, of which given may be NULL. For sure count those that are to be trusted; for may, which has sure's too, all of them and what
+ * argv says that the program is to be: argv[0], GNU coreutils' option, the first word of busybox and its like, what a loader loads (every
+ * label, where that is not known). */
 bool policy_has_labels(const struct policy *p);
 struct pol_who policy_labels(const struct policy *p, const char *given, const char *resolved, bool untrusted_name);
 struct pol_exec;

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tests/lib/check.sh
 . "$here/tests/lib/check.sh"
 W=$T/ws N=$T/net L=/usr/local/lib/agentsh-lineage-$$
-mkdir -p "$W"/{out,shut,base,hidden,bin,own} "$L"
+mkdir -p "$W"/{out,shut,base,hidden,bin,own,secret} "$L"
 trap 'rm -rf "$L"; cleanup' EXIT
 internet_up "$N" good.test=203.0.113.10 other.test=203.0.113.66 || exit 1
 child "$internet"
@@ -23,7 +23,13 @@ ln -s "$L/script" "$W/own/linkedscript"
 ln -s "$L/script" "$W/bin/linkedscript"
 ln -s /bin/dash "$W/own/yarn"
 cp "$top/tests/integration/lineage.py" "$W/bin/"
-echo WORD | tee "$W/shut/f" >"$W/hidden/f"
+echo WORD | tee "$W/shut/f" "$W/secret/f" >"$W/hidden/f"
+for name in own/rd.sh own/other.sh bin/head bin/middle; do printf '#!/bin/sh\ntac /workspace/secret/f\n' >"$W/$name"; done
+printf '#!/workspace/bin/head\n' >"$W/own/by-head"
+printf '#!/workspace/bin/middle\n' >"$W/own/by-middle"
+chmod +x "$W"/own/{rd.sh,other.sh,by-head,by-middle} "$W"/bin/{head,middle}
+ln -s rd.sh "$W/own/linked.sh"
+loader=$(readelf -p .interp /bin/dash | grep -o '/[^ ]*')
 cat >"$T/p.yaml" <<P
 version: 1
 name: lineage
@@ -35,6 +41,8 @@ file_rules:
   - {name: hides, paths: ["/workspace/hidden/**"], operations: [stat, read, open], decision: deny}
   - {name: own, paths: ["/workspace/own/**"], decision: allow}
   - {name: shut, paths: ["/workspace/shut/**"], decision: allow}
+  - {name: not-these, paths: ["/workspace/secret/**"], processes: [cat, head, /workspace/own/rd.sh], decision: deny}
+  - {name: secret, paths: ["/workspace/secret/**"], decision: allow}
 network_rules:
   - {name: npm-net, domains: [good.test], processes: ["$L/npm"], decision: allow}
   - {name: tool-net, domains: [other.test], processes: ["$L/tool"], decision: deny}
@@ -151,6 +159,35 @@ for way in double vfork thread exec; do
 	check "control: beside it: $way" is "$(X python3 /workspace/bin/lineage.py $way /bin/cat /workspace/shut/f)" WORD
 done
 check "nor below a program that another rule allows" is "$(X "$L/tool" -c "$L/npm -c 'cat /workspace/shut/f; :'; :")" ""
+
+# Denied, by whatever it is called: what cannot be trusted to allow counts where it denies.
+f=/workspace/secret/f
+check "control: another program may" is "$(X /usr/bin/tac $f)" WORD
+check "one that is named may not" is "$(X /usr/bin/cat $f)" ""
+check "nor when the loader is told to load it" is "$(X "$loader" /usr/bin/cat $f)" ""
+check "control: the loader may load another" is "$(X "$loader" /usr/bin/tac $f)" WORD
+check "nor by a link to the loader" is "$(X sh -c "ln -sf $loader /workspace/own/loader; /workspace/own/loader /usr/bin/cat $f")" ""
+check "control: by it another" is "$(X /workspace/own/loader /usr/bin/tac $f)" WORD
+check "nor by a link that the loader is given" is "$(X sh -c "ln -sf /usr/bin/cat /workspace/own/x; $loader /workspace/own/x $f")" ""
+check "nor as a program of many" is "$(X busybox cat $f)" ""
+check "control: it is another, too" is "$(X busybox tac $f)" WORD
+check "nor when that is asked for twice" is "$(X busybox busybox cat $f)" ""
+check "control: another" is "$(X busybox busybox tac $f)" WORD
+check "nor when that is loaded" is "$(X "$loader" /usr/bin/busybox cat $f)" ""
+check "control: another" is "$(X "$loader" /usr/bin/busybox tac $f)" WORD
+check "nor by what the loader gives as argv[0]" is "$(X "$loader" --argv0 cat /usr/bin/busybox $f)" ""
+check "control: another" is "$(X "$loader" --argv0 tac /usr/bin/busybox $f)" WORD
+check "nor by argv[0]" is "$(X bash -c "true; exec -a cat /usr/bin/busybox $f")" ""
+check "control: another" is "$(X bash -c "true; exec -a tac /usr/bin/busybox $f")" WORD
+check "nor by a link that it made" is "$(X sh -c "ln -sf /usr/bin/busybox /workspace/own/cat; /workspace/own/cat $f")" ""
+check "control: another" is "$(X sh -c "ln -sf /usr/bin/busybox /workspace/own/tac; /workspace/own/tac $f")" WORD
+check "nor what a script runs, named by its path" is "$(X /workspace/own/rd.sh)" ""
+check "control: another script" is "$(X /workspace/own/other.sh)" WORD
+check "nor where the path is not written whole" is "$(X sh -c 'cd /workspace/own; ./rd.sh')" ""
+check "control: another" is "$(X sh -c 'cd /workspace/own; ./other.sh')" WORD
+check "nor behind a link" is "$(X /workspace/own/linked.sh)" ""
+check "nor as the one that runs another" is "$(X /workspace/own/by-head)" ""
+check "control: another one" is "$(X /workspace/own/by-middle)" WORD
 
 # What the kernel keeps for one must not answer another.
 check "who may see sees" is "$(X "$L/npm" -c 'cat /workspace/hidden/f; :')" WORD
