@@ -206,6 +206,9 @@ int digest_file(int fd, uint8_t ret[32], bool *ret_alone);
 /* digest.c: for struct pol_exec; found out once. */
 struct digest { struct cmd *c; const struct policy *p; const struct exec_facts *f; bool known; int r; uint8_t sum[32]; };
 int digest_exec(void *arg, uint8_t ret[32]);
+/* inject.c: the environment of a process stopped at exec has a variable that can make the program load or run other code, or cannot be
+ * read. */
+bool inject_any(pid_t pid);
 /* judge.c */
 /* The names and arguments of what is run, as the policy is asked about them. Points to d and into d->f, valid as long as those. */
 struct pol_exec judge_names(const struct session *s, struct digest *d);

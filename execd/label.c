@@ -178,6 +178,9 @@ bool label_apply(struct cmd *c, const struct policy *p, pid_t pid, const struct 
 	if (lineage_of(pid, c->s->w->id, &was) < 0 || was.command != c->num)
 		return false;
 	who_add(&more, of_file(c, p, now));
+	/* It may be another by now than it is called; what its caller is stays true. */
+	if (more.sure && inject_any(pid))
+		more.sure = 0;
 	l = place_of(c, p, now, more);
 	/* What is not known of a process is not known of what it runs either: it stays where it is. */
 	if (now->who.unknown || was.id != l.id || (was.sure == l.sure && was.may == l.may && was.depth == l.depth))

@@ -24,9 +24,11 @@ ln -s "$L/script" "$W/bin/linkedscript"
 ln -s /bin/dash "$W/own/yarn"
 cp "$top/tests/integration/lineage.py" "$W/bin/"
 echo WORD | tee "$W/shut/f" "$W/secret/f" >"$W/hidden/f"
+cp /bin/bash "$L/bash"
 for name in own/rd.sh own/other.sh bin/head bin/middle; do printf '#!/bin/sh\ntac /workspace/secret/f\n' >"$W/$name"; done
 printf '#!/workspace/bin/head\n' >"$W/own/by-head"
 printf '#!/workspace/bin/middle\n' >"$W/own/by-middle"
+echo 'read -r x </workspace/hidden/f; echo "$x"' >"$W/own/first.sh"
 chmod +x "$W"/own/{rd.sh,other.sh,by-head,by-middle} "$W"/bin/{head,middle}
 ln -s rd.sh "$W/own/linked.sh"
 loader=$(readelf -p .interp /bin/dash | grep -o '/[^ ]*')
@@ -37,7 +39,7 @@ file_rules:
   - {name: npm-writes, paths: ["/workspace/out/**"], processes: ["$L/npm", "$L/script"], decision: allow}
   - {name: base-writes, paths: ["/workspace/base/**"], processes: [npm, yarn], decision: allow}
   - {name: tool-never, paths: ["/workspace/shut/**"], processes: ["$L/tool"], decision: deny}
-  - {name: npm-sees, paths: ["/workspace/hidden/**"], processes: ["$L/npm"], decision: allow}
+  - {name: npm-sees, paths: ["/workspace/hidden/**"], processes: ["$L/npm", "$L/bash"], decision: allow}
   - {name: hides, paths: ["/workspace/hidden/**"], operations: [stat, read, open], decision: deny}
   - {name: own, paths: ["/workspace/own/**"], decision: allow}
   - {name: shut, paths: ["/workspace/shut/**"], decision: allow}
@@ -188,6 +190,30 @@ check "control: another" is "$(X sh -c 'cd /workspace/own; ./other.sh')" WORD
 check "nor behind a link" is "$(X /workspace/own/linked.sh)" ""
 check "nor as the one that runs another" is "$(X /workspace/own/by-head)" ""
 check "control: another one" is "$(X /workspace/own/by-middle)" WORD
+
+# Allowed, but not to code that was put into the program as it was started.
+cat >"$T/put.c" <<'P'
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void put(void)
+{
+	char text[64];
+	int fd = open("/workspace/hidden/f", O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+
+	(void)!write(1, text, n < 0 ? 0 : (size_t)n);
+}
+unsigned la_version(unsigned v) { return v; }
+P
+gcc -O1 -shared -fPIC -o "$W/own/put.so" "$T/put.c"
+own='read x </workspace/hidden/f; echo $x'
+for way in LD_PRELOAD=/workspace/own/put.so LD_AUDIT=/workspace/own/put.so BASH_ENV=/workspace/own/first.sh; do
+	check "who may see does not with ${way%%=*}" is "$(X sh -c "$way $L/bash -c :")" ""
+	check "control: a variable that says nothing: ${way%%=*}" is "$(X sh -c "X$way $L/bash -c '$own'")" WORD
+	check "what descends from it keeps it: ${way%%=*}" is "$(X "$L/npm" -c "$way bash -c :")" WORD
+	check "who may not does not with it either: ${way%%=*}" is "$(X sh -c "$way $L/tool -c 'read x </workspace/shut/f; echo \$x'")" ""
+done
+check "nor by the loader's words" is "$(X "$loader" --preload /workspace/own/put.so "$L/bash" -c :)" ""
 
 # What the kernel keeps for one must not answer another.
 check "who may see sees" is "$(X "$L/npm" -c 'cat /workspace/hidden/f; :')" WORD
