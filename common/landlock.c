@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A second wall behind ids, capabilities and seccomp: Landlock, one row per role with what it may still open by name. Descriptors
- * that are open already (sockets, the events file) are not touched by it. sandbox_enter calls this; nobody else. */
+ * that are open already (sockets, the events file) are not touched by it. sandbox_enter calls this; nobody else. And for
+ * the first process of an agent's command, the wall between its programs and what /proc has of others. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -78,4 +81,60 @@ int landlock_enter(enum sandbox_role role, struct err *err)
 	if (r == 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_landlock_restrict_self, rules, 0) < 0))
 		r = -errno;
 	return r < 0 ? err_set(err, r, "entering Landlock: %s", strerror(-r)) : 0;
+}
+
+/* Whatever is there, or below it. */
+static int leave_open(int rules, int fd)
+{
+	struct landlock_path_beneath_attr a = { .allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE, .parent_fd = fd };
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return 0; /* what it leads to is an entry of the root, too */
+	if (S_ISDIR(st.st_mode))
+		a.allowed_access |= FS_ABI_2;
+	return syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0) < 0 ? -errno : 0;
+}
+
+static int leave_root_open(int rules)
+{
+	DIR *d = opendir("/");
+	const struct dirent *e;
+	int r = d ? 0 : -errno;
+
+	while (d && r == 0 && (e = readdir(d))) {
+		auto_fd fd = -1;
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, "proc"))
+			continue;
+		fd = openat(dirfd(d), e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		/* What cannot even be found cannot be written either. */
+		r = fd < 0 ? 0 : leave_open(rules, fd);
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
+
+int landlock_close_proc(void)
+{
+	struct ruleset set = { .fs = LANDLOCK_ACCESS_FS_WRITE_FILE | FS_ABI_2 };
+	auto_fd rules = -1;
+	struct stat st;
+	int r;
+
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 2)
+		return -EOPNOTSUPP;
+	rules = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
+	if (rules < 0)
+		return -errno;
+	r = leave_root_open(rules);
+	/* A terminal or log of the host, which a program opens as /dev/stdout. Pipes and sockets are no files to Landlock: it refuses the
+	 * rule and lets them be opened. */
+	for (int i = 0; i < 3; i++)
+		if (fstat(i, &st) == 0 && !S_ISDIR(st.st_mode))
+			leave_open(rules, i);
+	return r == 0 && syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? -errno : r;
 }

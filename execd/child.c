@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "common/sandbox.h"
 #include "execd/init.h"
 
 static int gate = -1;
@@ -72,6 +73,15 @@ static void drop(struct session *s)
 		fail(126, "no_new_privs", errno);
 	setrlimit(RLIMIT_CORE, &no_core);
 	umask(022);
+}
+
+/* Where the policy gives programs rights of their own, none may be written into by another. */
+static void wall_off(const struct session *s)
+{
+	int r = policy_has_labels(s->policy) ? landlock_close_proc() : 0;
+
+	if (r < 0 && r != -EOPNOTSUPP)
+		fail(126, "closing /proc", -r);
 }
 
 static void install_filter(struct session *s)
@@ -155,6 +165,7 @@ void child_main(struct session *s, const int fds[INIT_FDS])
 	drop(s);
 	if (chdir(cwd) < 0)
 		fail(2, cwd, errno);
+	wall_off(s);
 	install_filter(s);
 	run(argv, env);
 	_exit(126);

@@ -213,6 +213,25 @@ for way in LD_PRELOAD=/workspace/own/put.so LD_AUDIT=/workspace/own/put.so BASH_
 	check "what descends from it keeps it: ${way%%=*}" is "$(X "$L/npm" -c "$way bash -c :")" WORD
 	check "who may not does not with it either: ${way%%=*}" is "$(X sh -c "$way $L/tool -c 'read x </workspace/shut/f; echo \$x'")" ""
 done
+# Into a program that runs: a shell that may see waits, and its parent writes its memory.
+cat >"$W/bin/mem.py" <<'P'
+import os, sys
+way, program = sys.argv[1:]
+pid = os.fork()
+if pid == 0:
+    os.execv(program, ["x", "-c", "sleep 60"])
+try:
+    with open("/proc/%s/mem" % (pid if way == "other" else "self"), "r+b", buffering=0): print("open")
+except OSError as e:
+    print(e.strerror)
+os.kill(pid, 9)
+P
+check "nor into the memory of one that runs" is "$(X python3 /workspace/bin/mem.py other "$L/bash")" "Permission denied"
+check "nor by a path of one's own process" is "$(X python3 /workspace/bin/mem.py self "$L/bash")" "Permission denied"
+check "control: what it says can be opened to be written" is "$(X sh -c 'echo one >/dev/stdout; echo two >/proc/self/fd/1; echo three >/dev/null; echo four >/dev/shm/x; cat /dev/shm/x')" $'one\ntwo\nfour'
+X sh -c 'echo one >/dev/stdout; echo two >>/proc/self/fd/1' >"$T/said"
+check "control: where that is a file of the host, too" is "$(cat "$T/said")" $'one\ntwo'
+check "control: files change their directories" is "$(X sh -c 'cd /dev/shm; mkdir a b; echo x >a/f; mv a/f b/; ln b/f a/g; cat a/g; mkdir -p /workspace/own/d; echo y >/workspace/own/d/f; mv /workspace/own/d/f /workspace/own/f; cat /workspace/own/f')" $'x\ny'
 check "nor by the loader's words" is "$(X "$loader" --preload /workspace/own/put.so "$L/bash" -c :)" ""
 
 # What the kernel keeps for one must not answer another.
@@ -291,6 +310,7 @@ printf '%s\n' 'version: 1' 'name: plain' 'command_rules: [{name: all, decision: 
 SID=$("$A" session create --workspace "$W" --policy "$T/plain.yaml" 2>"$T/err" | jq -r .id)
 begin
 check "a policy that asks nobody moves nobody" is "$(find "$(tree)" -name 'p*' | wc -l)" 0
+check "control: there its programs' memory can be written" is "$(X python3 /workspace/bin/mem.py self /bin/sh)" open
 check "control: it runs" is "$(find "$(tree)" -name 'c*' -type d | wc -l)" 1
 "$A" session destroy "$SID" >/dev/null
 wait $one
