@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/str.h"
 #include "policy/nfa.h"
@@ -330,6 +331,15 @@ static char *range(struct at *c, const struct key *k, const struct node *v)
 
 void read_cidrs(struct at *c, const struct key *k, const struct node *v) { each(c, k, v, range); }
 
+/* Programs are known without this ending of their base names (name_of); entries that have it mean the same program. */
+static void without_real(char *s)
+{
+	size_t n = strlen(s);
+
+	if (n > 5 && !strchr(s, '/') && !strcasecmp(s + n - 5, ".real") && s[n - 6] != '\\')
+		s[n - 5] = 0;
+}
+
 static char *program(struct at *c, const struct key *k, const struct node *v)
 {
 	bool expand = v->kind == NODE_TEXT && (strchr(v->text, '/') || !strncmp(v->text, "${", 2));
@@ -337,6 +347,7 @@ static char *program(struct at *c, const struct key *k, const struct node *v)
 
 	if (!s)
 		return NULL;
+	without_real(s);
 	if (parse_odd(c->p, v, "command", false))
 		return s;
 	if (v->text[0] == '~')

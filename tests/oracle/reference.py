@@ -113,6 +113,8 @@ class Policy:
             except BadGlob:
                 return self.expand(entry, False).lower() == program.lower()
         name = base(program)
+        if len(entry) > 5 and entry.lower().endswith(".real") and entry[-6] != "\\":
+            entry = entry[:-5]    # as of the program's own name
         if has_glob(raw(re.sub(r"\$\{[^}]*\}", "", entry))):
             try:
                 return self.glob(entry, None, True).match(name)

@@ -98,9 +98,31 @@ static void test_labels(void **state UNUSED)
 	policy_close(p);
 }
 
+/* A program set aside under NAME.real is that program, in rules too. */
+static void test_set_aside(void **state UNUSED)
+{
+	static const struct { const char *given; enum pol_decision d; } t[] = {
+		{ "tool", POL_DENY }, { "tool.real", POL_DENY }, { "/x/TOOL.REAL", POL_DENY }, { "tools", POL_ALLOW }, { "ab", POL_DENY },
+		{ "ab.real", POL_DENY }, { ".real", POL_ALLOW }, { "/bin/p.real", POL_DENY }, { "/bin/p", POL_ALLOW },
+	};
+	struct policy *p = pol_open(HEAD "command_rules:\n- {name: a, commands: [tool.real, '*b.real', /bin/p.real], decision: deny}\n"
+				    "- {name: by, processes: [q.real], commands: [c], decision: deny}\n- {name: all, decision: allow}\n");
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		const char *argv[] = { t[i].given, NULL };
+		struct pol_exec q = { .given = t[i].given, .argv = argv, .argc = 1 };
+
+		if (policy_exec(p, &q).decision != t[i].d)
+			fail_msg("%s", t[i].given);
+	}
+	assert_int_equal(LABELS(p, .given = "/usr/bin/q").sure, 1);
+	assert_int_equal(LABELS(p, .given = "/usr/bin/q.real").sure, 1);
+	policy_close(p);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_workspace), cmocka_unit_test(test_links_of_the_root),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_set_aside), cmocka_unit_test(test_workspace), cmocka_unit_test(test_links_of_the_root),
 					    cmocka_unit_test(test_written), cmocka_unit_test(test_labels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
