@@ -167,7 +167,7 @@ static int purge(int s, const struct opts *o)
 static int parse(struct opts *o, int argc, char **argv)
 {
 	*o = (struct opts){ .session = getenv("AGENTSH_SESSION_ID"), .reason = "manual checkpoint" };
-	for (int i = 0; i < argc; i++) {
+	for (int i = 0; i < argc && argv[i]; i++) {
 		const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
 
 		if (!strcmp(a, "--session") && value)

@@ -214,7 +214,7 @@ static bool is_ours(const char *at)
 int cmd_umount(int argc, char **argv)
 {
 	const char *given = NULL;
-	char at[PATH_MAX];
+	char at[PATH_MAX] = "";
 	bool lazy = false;
 	int r;
 

@@ -143,7 +143,7 @@ static int collect(struct entries *l, const char *session, struct err *err)
 		}
 		/* Half a list would look like a whole one. */
 		if (r < 0)
-			return err->msg[0] ? r : err_set(err, r, "the list of %s ended too soon: %s", ids[i], strerror(-r));
+			n = err->msg[0] ? r : err_set(err, r, "the list of %s ended too soon: %s", ids[i], strerror(-r));
 	}
 	if (l->n == ENTRIES_MAX)
 		complain("more than %d entries: the rest is left out", ENTRIES_MAX);

@@ -179,7 +179,7 @@ static int private_key(const char *path, uint8_t ret[KEY_BYTES], struct err *err
 	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct buf text = { 0 };
 	uint8_t public[KEY_BYTES];
-	struct stat st;
+	struct stat st = { 0 };
 	int r = fd < 0 || fstat(fd, &st) < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 
 	if (r == 0)

@@ -17,18 +17,25 @@ struct found { cJSON *json; bool errors, warnings, all; const char *workspace; }
 /* A line of a report; those of one file together, in the order of their places. file: bytes of its name. */
 struct said { char *line; size_t file, row, column, n; const char *first; };
 
+static bool number(const char *s, char **ret_end, size_t *ret)
+{
+	if (*s < '0' || *s > '9')
+		return false;
+	*ret = strtoul(s, ret_end, 10);
+	return **ret_end == ':';
+}
+
 /* "FILE:LINE:COLUMN: LEVEL: ..."; lines that place nothing ("and 3 more warnings") come last of their file. */
 static void place(struct said *s)
 {
-	char *level = strstr(s->line, ": error: "), *warning = strstr(s->line, ": warning: "), *at;
-	unsigned long row, column;
-	int used = 0;
+	char *level = strstr(s->line, ": error: "), *warning = strstr(s->line, ": warning: "), *at, *end;
+	size_t row, column;
 
 	level = !level || (warning && warning < level) ? warning : level;
 	s->row = SIZE_MAX;
 	s->file = level ? (size_t)(level - s->line) : strcspn(s->line, ":");
 	for (at = level; level && at > s->line; at--)
-		if (*at == ':' && sscanf(at, ":%lu:%lu:%n", &row, &column, &used) == 2 && at + used == level + 1) {
+		if (*at == ':' && number(at + 1, &end, &row) && number(end + 1, &end, &column) && end == level) {
 			s->file = (size_t)(at - s->line);
 			s->row = row;
 			s->column = column;
@@ -133,7 +140,7 @@ static void report(struct found *f, struct buf *diag)
 	v = text ? sorted(text, &n) : NULL;
 	if (text && !v)
 		f->errors |= complain("out of memory");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; v && i < n; i++)
 		if (f->json)
 			to_json(f->json, v[i].line);
 		else

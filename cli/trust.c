@@ -41,7 +41,7 @@ static bool same_inode(const struct stat *a, const struct stat *b)
 static int directory_of(const struct stat *file, char *real)
 {
 	char *slash = strrchr(real, '/'), name[NAME_MAX + 1];
-	struct stat st;
+	struct stat st = { 0 };
 	int fd;
 
 	if (!slash || str_format(name, sizeof(name), "%s", slash + 1) < 0)
@@ -60,7 +60,7 @@ static int directory_of(const struct stat *file, char *real)
 static int owned_above(int dir, char *real, enum whose whose, struct err *err)
 {
 	auto_fd fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
-	struct stat st, above;
+	struct stat st = { 0 }, above = { 0 };
 	int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 
 	for (unsigned n = 0; r == 0; n++, st = above) {
@@ -90,7 +90,7 @@ static int open_owned(const char *path, int flags, enum whose whose, struct err 
 {
 	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags), dir = -1;
 	char link[32], real[4096] = "";
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -138,7 +138,7 @@ static int read_key(int dir, const char *store, const char *name, struct key *k,
 	auto_fd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct buf text = { 0 };
 	char path[4400];
-	struct stat st;
+	struct stat st = { 0 };
 	int r = str_format(path, sizeof(path), "%s/%s", store, name);
 
 	if (r < 0 || fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))

@@ -14,7 +14,8 @@
 
 #define GROUPS_MAX 128
 
-static char buf[XATTR_SIZE_MAX > XATTR_LIST_MAX ? XATTR_SIZE_MAX : XATTR_LIST_MAX];
+static char buf[XATTR_SIZE_MAX];
+_Static_assert(XATTR_SIZE_MAX >= XATTR_LIST_MAX, "a value and a list both fit");
 
 static bool served(const char *name)
 {

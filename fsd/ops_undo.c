@@ -56,7 +56,7 @@ static bool begin(const struct call *c, enum note what, const struct inode *dir,
 
 static struct ident ident_in(const struct inode *i)
 {
-	return (struct ident){ ident_dev(i->dev), i->ino, i->born.tv_sec * 1000000000ll + i->born.tv_nsec };
+	return (struct ident){ ident_dev(i->dev), i->ino, i->born.tv_sec * 1000000000LL + i->born.tv_nsec };
 }
 
 void undo_made(struct call *c, const struct inode *dir, const char *name, struct inode *made, bool second_name)

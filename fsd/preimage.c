@@ -75,9 +75,11 @@ int preimage_take(int fd, struct trash_entry *e)
 
 	snprintf(p, sizeof(p), "/proc/self/fd/%d", fd);
 	from = open(p, O_RDONLY | O_CLOEXEC | O_NOATIME);
-	if (from < 0 || fstat(from, &st) < 0 || (r = ident_of(from, "", &e->of, NULL)) < 0)
+	if (from < 0 || fstat(from, &st) < 0)
 		return -errno;
-	r = entry_begin(e, trash_bytes(&st));
+	r = ident_of(from, "", &e->of, NULL);
+	if (r == 0)
+		r = entry_begin(e, trash_bytes(&st));
 	if (r < 0)
 		return r;
 	snprintf(part, sizeof(part), "%s.part", e->token);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -75,10 +76,24 @@ uint64_t trash_seq(void)
 	return last;
 }
 
+/* A number and what ends it; *at is behind that then. Negative ones as their two's complement. */
+static bool number(const char **at, int base, char last, uint64_t *ret)
+{
+	char *e;
+
+	errno = 0;
+	*ret = strtoull(*at, &e, base);
+	if (e == *at || *e != last || errno)
+		return false;
+	*at = e + 1;
+	return true;
+}
+
 int entry_read(const char *token, struct trash_entry *ret)
 {
-	char name[TOKEN_CAP + 8], text[4096], kind, made;
-	int at = 0;
+	char name[TOKEN_CAP + 8], text[4096];
+	uint64_t born, mtime;
+	const char *at = text + 3;
 	ssize_t n;
 	size_t k = 0;
 
@@ -90,18 +105,22 @@ int entry_read(const char *token, struct trash_entry *ret)
 		return -ENOENT;
 	text[n] = 0;
 	*ret = (struct trash_entry){ 0 };
-	if (sscanf(text, "%c%c %lu %lx:%lx:%ld %ld %63s%n", &kind, &made, &ret->seq, &ret->of.dev, &ret->of.ino, &ret->of.born,
-		   &ret->dir_mtime, ret->command, &at) != 8 || text[at] != ' ' || strlen(text + at + 1) >= PATH_CAP)
-		return -EBADMSG;
-	while (k < TRASH__COUNT && letters[k] != kind)
+	while (k < TRASH__COUNT && letters[k] != text[0])
 		k++;
-	if (k == TRASH__COUNT)
+	if (k == TRASH__COUNT || !text[1] || text[2] != ' ' || !number(&at, 10, ' ', &ret->seq) || !number(&at, 16, ':', &ret->of.dev) ||
+	    !number(&at, 16, ':', &ret->of.ino) || !number(&at, 10, ' ', &born) || !number(&at, 10, ' ', &mtime))
 		return -EBADMSG;
+	ret->of.born = (int64_t)born;
+	ret->dir_mtime = (int64_t)mtime;
+	n = (ssize_t)strcspn(at, " ");
+	if (n == 0 || (size_t)n >= sizeof(ret->command) || at[n] != ' ' || strlen(at + n + 1) >= PATH_CAP)
+		return -EBADMSG;
+	snprintf(ret->command, sizeof(ret->command), "%.*s", (int)n, at);
 	ret->kind = (enum trash_kind)k;
-	ret->made_by_it = made == 'm';
+	ret->made_by_it = text[1] == 'm';
 	if (!strcmp(ret->command, "-"))
 		ret->command[0] = 0;
-	snprintf(ret->path, sizeof(ret->path), "%s", text + at + 1);
+	snprintf(ret->path, sizeof(ret->path), "%s", at + n + 1);
 	snprintf(ret->token, sizeof(ret->token), "%s", token);
 	return 0;
 }
@@ -345,12 +364,11 @@ static void reconcile(void)
 			if (n < TOKEN_LEN || !is_token(d->d_name, TOKEN_LEN))
 				continue;
 			snprintf(token, sizeof(token), "%.32s", d->d_name);
-			if (!strcmp(d->d_name + TOKEN_LEN, ".part"))
-				unlinkat(fsd.trash, d->d_name, 0);
-			else if (n == TOKEN_LEN && !there(token))
+			if (n == TOKEN_LEN && !there(token))
 				adopt(token);
-			else if (!strcmp(d->d_name + TOKEN_LEN, ".ok") &&
-				 faccessat(fsd.trash, token, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			else if (!strcmp(d->d_name + TOKEN_LEN, ".part") ||
+				 (!strcmp(d->d_name + TOKEN_LEN, ".ok") &&
+				  faccessat(fsd.trash, token, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
 				unlinkat(fsd.trash, d->d_name, 0);
 		}
 		entries_end(&it);

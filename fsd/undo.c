@@ -226,7 +226,7 @@ static int pour(int sock, const struct trash_entry *e, int to)
 {
 	auto_fd from = openat(fsd.trash, e->token, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct timespec t[2];
-	struct stat st;
+	struct stat st = { 0 };
 	int r = from < 0 || fstat(from, &st) < 0 || ftruncate(to, 0) < 0 ? -errno : content_copy(from, to, UINT64_MAX);
 
 	if (r == 0 && fdatasync(to) < 0) /* before the copy that is kept goes */
