@@ -7,7 +7,7 @@
 
 /* Places looked at while the automata of one policy are built: some seconds at most. */
 #ifndef DFA_WORK_MAX /* fuzzing builds, slower by far, take less */
-#define DFA_WORK_MAX 600000000ull
+#define DFA_WORK_MAX 300000000ull
 #endif
 
 /* pack.c: an automaton, or tree of names, being made; d points into the rest, which is owned. */

@@ -42,7 +42,7 @@ name: chain
 file_rules: [{name: own, paths: ["/workspace/own/**"], decision: allow}]
 command_rules:
   - {name: no-npmx, commands: [npmx, zz], decision: deny}
-  - {name: ask, commands: [asker], decision: approve, timeout: 20s}
+  - {name: ask, commands: [asker], decision: approve, timeout: 60s}
   - {name: pinned, commands: [pinned], sha256: [$(sha256sum "$W/kept/pinned" | cut -d' ' -f1)], decision: allow}
   - {name: changed, commands: [pinned], decision: deny}
   - {name: all, decision: allow}
@@ -90,7 +90,7 @@ asked() { # COMMAND...: what it prints when a person, asked once, allows it
 	local id='' runs
 	X "$@" >"$T/printed" &
 	runs=$!
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		id=$("$A" approve list | jq -r '.[0].id // empty')
 		if [ -n "$id" ] || ! kill -0 $runs 2>/dev/null; then break; fi
 		sleep 0.05
