@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 BENCH_BIN := $(patsubst %,$(O)/bench/%,spawn fs net serve decide)
-bench: deps ## ratios to native as a table and build/bench.json; root, three minutes at most
+BENCH_DEPS := bindfs # the peer, which nothing else needs
+bench: deps ## ratios to native as a table and build/bench.json; root, seven minutes at most
+	$(Q)tests/lib/deps.sh $(BENCH_DEPS)
 	$(Q)$(MAKE) -s --no-print-directory bins $(BENCH_BIN)
 	$(Q)tests/bench/run.sh $(O)/bench build/bench.json
 # Static where they run inside a session.

@@ -1,25 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The driver of make bench: bench.py DIR PROGRAMS JSON, in the namespaces that run.sh made.
+"""The driver of make bench: bench.py DIR PROGRAMS JSON [PART...], in the namespaces that run.sh made.
 
 Each row is measured natively and in a session in turn, round by round, so that what else the machine does falls on both; medians of
 the rounds are shown, and the ratio is the median of the rounds' own ratios. Nothing here decides whether a build is good: the aims
 are shown beside the figures.
 """
 import json, os, re, shutil, statistics, subprocess, sys, time
+import trees
 
 DIR, BIN, OUT = sys.argv[1:4]
+PARTS = sys.argv[4:]
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 AGENTSH = os.path.join(TOP, "bin", "agentsh")
 WS = os.path.join(DIR, "ws")
 HOST, IN = os.path.join(WS, "bench"), "/workspace/bench"
-MIB = 256
-FILES = 2000
 rows = []
 
 
 def run(argv, cwd=None):
-    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, cwd=cwd)
+    # Not what a program calls text: grep shows a tree's lines as they are.
+    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=120, cwd=cwd)
     if p.returncode:
         raise RuntimeError("%s ended with %d: %s" % (" ".join(argv), p.returncode, (p.stderr or p.stdout).strip()[-500:]))
     return p.stdout
@@ -40,14 +41,20 @@ class Session:
         run([AGENTSH, "session", "destroy", self.id])
 
 
-def add(name, unit, native, ours, kind, aim=None, better="lower"):
-    """native, ours: lists, one value a round (native None: there is none). kind: ratio, difference or absolute."""
+def add(name, unit, native, ours, kind, aim=None, better="lower", peer=None):
+    """native, ours, peer: lists, one value a round (native None: there is none). kind: ratio (to native), peer (ratio to the peer),
+    difference or absolute."""
     row = {"name": name, "unit": unit, "native": statistics.median(native) if native else None, "ours": statistics.median(ours),
-           "ratio": None, "difference": None, "rounds": len(ours), "aim": aim, "better": better, "judged_by": kind}
+           "ratio": None, "difference": None, "rounds": len(ours), "aim": aim, "better": better, "judged_by": kind,
+           "peer": statistics.median(peer) if peer else None, "peer_ratio": None, "to_peer": None}
     if native:
         row["ratio"] = statistics.median(o / n for o, n in zip(ours, native))
         row["difference"] = statistics.median(o - n for o, n in zip(ours, native))
-    judged = row["ours"] if kind == "absolute" else row[kind]
+    if peer:
+        row["to_peer"] = statistics.median(o / p for o, p in zip(ours, peer))
+        if native:
+            row["peer_ratio"] = statistics.median(p / n for p, n in zip(peer, native))
+    judged = row[{"absolute": "ours", "peer": "to_peer"}.get(kind, kind)]
     row["met"] = None if aim is None else (judged <= aim if better == "lower" else judged >= aim)
     rows.append(row)
     show(row)
@@ -59,18 +66,21 @@ def number(v):
 
 def show(row):
     kind = row["judged_by"]
-    aim = row["aim"] and "%s %s%s" % ("<=" if row["better"] == "lower" else ">=", "+" if kind == "difference" else "", number(row["aim"]))
-    print("%-44s %9s %9s %-7s %8s %9s  %-9s %s" % (row["name"], number(row["native"]), number(row["ours"]), row["unit"], number(row["ratio"]),
-          number(row["difference"]) if kind == "difference" else "", aim or "", {None: "", True: "met", False: "NOT MET"}[row["met"]]), flush=True)
+    aim = row["aim"] and "%s %s%s%s" % ("<=" if row["better"] == "lower" else ">=", "+" if kind == "difference" else "", number(row["aim"]),
+                                       " peer" if kind == "peer" else "")
+    print("%-44s %9s %9s %-7s %8s %8s %9s  %-9s %s" % (row["name"], number(row["native"]), number(row["ours"]), row["unit"], number(row["ratio"]),
+          "" if row["peer_ratio"] is None else number(row["peer_ratio"]), number(row["difference"]) if kind == "difference" else "",
+          aim or "", {None: "", True: "met", False: "NOT MET"}[row["met"]]), flush=True)
 
 
-def turns(rounds, native, ours):
-    """Both, in turn; who begins changes each round."""
-    a, b = [], []
+def turns(rounds, *sides):
+    """All sides, in turn; who begins changes each round. One list a side."""
+    got = [[] for _ in sides]
     for i in range(rounds):
-        for which in ((0, 1) if i % 2 == 0 else (1, 0)):
-            (b if which else a).append(ours(i) if which else native(i))
-    return a, b
+        for k in range(len(sides)):
+            which = (i + k) % len(sides)
+            got[which].append(sides[which](i))
+    return got
 
 
 def ms(f):
@@ -113,31 +123,7 @@ def execs(s):
 
 
 def files(s):
-    def fresh(where, call):
-        # Memory that a virtual machine's host took back costs ten times as much to write to: one round that does not count has it
-        # ready, and nothing is left that a writer would be made to wait for.
-        native("fs", "write", host("ready"), str(MIB))
-        os.unlink(host("ready"))
-        os.sync()
-        rate = value(call("fs", "write", where + "/big", str(MIB)), "per_s") / 1e6
-        os.unlink(host("big"))
-        return rate
-
-    def native(prog, *argv):
-        return run([host(prog), *argv])
-
-    def ours(prog, *argv):
-        return s.exec(IN + "/" + prog, *argv)
-
-    add("sequential write, %d MiB" % MIB, "MB/s", *turns(5, lambda i: fresh(HOST, native), lambda i: fresh(IN, ours)), "ratio", 0.9, "higher")
-    native("fs", "write", host("warm"), str(MIB))
-    ours("fs", "read", IN + "/warm")
-    add("sequential read, %d MiB, warm" % MIB, "MB/s", *turns(5, lambda i: value(native("fs", "read", host("warm")), "per_s") / 1e6,
-        lambda i: value(ours("fs", "read", IN + "/warm"), "per_s") / 1e6), "ratio", 0.9, "higher")
-    os.unlink(host("warm"))
-    for what, times, aim in (("open", "5000", None), ("stat", "200000", 0.8)):
-        add("open+close" if what == "open" else "stat, warm", "1/s", *turns(7, lambda i: value(native("fs", what, host("small"), times), "per_s"),
-            lambda i: value(ours("fs", what, IN + "/small", times), "per_s")), "ratio", aim, "higher")
+    trees.measure(sys.modules[__name__], s)
 
 
 def network(s):
@@ -179,40 +165,6 @@ def large():
             add("policy %s, 100,000 rules, worst" % verb, shown, None, [max(map(float, every))], "absolute", aim)
 
 
-def make_repository():
-    """Two, so that each side's index holds what that side sees."""
-    repo = os.path.join(HOST, "repo-native")
-    for d in range(FILES // 50):
-        os.makedirs(os.path.join(repo, "d%d" % d))
-        for f in range(50):
-            with open(os.path.join(repo, "d%d" % d, "f%d.txt" % f), "w", encoding="ascii") as out:
-                out.write("%d %d\n" % (d, f) * 100)
-    for argv in (["init", "-q"], ["add", "-A"], ["-c", "user.name=b", "-c", "user.email=b@bench.test", "commit", "-qm", "all"]):
-        run(["git", *argv], cwd=repo)
-    shutil.copytree(repo, os.path.join(HOST, "repo-ours"))
-
-
-def work(s):
-    def git(side, where):
-        return ["/usr/bin/git", "-C", "%s/repo-%s" % (where, side), "--no-optional-locks", "status", "--porcelain"]
-
-    make_repository()
-    time.sleep(1.1)  # git reads anew what is as young as its index
-    run(["git", "-C", host("repo-native"), "status", "--porcelain"])
-    s.exec("git", "-C", IN + "/repo-ours", "status", "--porcelain")
-    add("git status, %d files" % FILES, "ms", *turns(5, ms(lambda i: value(run([host("spawn"), "5", *git("native", HOST)]))),
-        ms(lambda i: value(s.exec(IN + "/spawn", "5", *git("ours", IN))))), "ratio")
-    for side in ("native", "ours"):
-        os.mkdir(host("c-" + side))
-        with open(host("c-%s/main.c" % side), "w", encoding="ascii") as f:
-            f.write('#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint main(void)\n{\n\tputs("x");\n\treturn 0;\n}\n')
-        with open(host("c-%s/Makefile" % side), "w", encoding="ascii") as f:
-            f.write("main: main.o\n\tcc -o main main.o\nmain.o: main.c\n\tcc -O2 -c -o main.o main.c\n")
-    add("make: compile and link a small C file", "ms",
-        *turns(5, ms(lambda i: value(run([host("spawn"), "3", "/usr/bin/make", "-s", "-B", "-C", host("c-native")]))),
-               ms(lambda i: value(s.exec(IN + "/spawn", "3", "/usr/bin/make", "-s", "-B", "-C", IN + "/c-ours")))), "ratio")
-
-
 def main():
     os.mkdir(HOST)
     for name in ("spawn", "fs", "net"):
@@ -220,21 +172,22 @@ def main():
     with open(host("small"), "w", encoding="ascii") as f:
         f.write("x" * 4096)
     begun = time.monotonic()
-    print("%-44s %9s %9s %-7s %8s %9s  %s" % ("", "native", "ours", "unit", "ratio", "diff.", "aim"))
-    sessions()
-    s = Session()
+    print("%-44s %9s %9s %-7s %8s %8s %9s  %s" % ("", "native", "ours", "unit", "ratio", "bindfs", "diff.", "aim"))
+    s = None
     failed = []
-    for part in (execs, files, network, work):
+    for part in (sessions, execs, files, network, decisions, large):
+        if PARTS and part.__name__ not in PARTS:
+            continue
         try:
-            part(s)
-        except (RuntimeError, subprocess.TimeoutExpired, IndexError) as e:
+            if part in (execs, files, network):
+                s = s or Session()
+                part(s)
+            else:
+                part()
+        except (RuntimeError, OSError, subprocess.TimeoutExpired, IndexError, ValueError) as e:
             failed.append("%s: %s" % (part.__name__, e))
-    s.end()
-    for part in (decisions, large):
-        try:
-            part()
-        except (RuntimeError, subprocess.TimeoutExpired, IndexError, ValueError) as e:
-            failed.append("%s: %s" % (part.__name__, e))
+    if s:
+        s.end()
     with open(OUT, "w", encoding="utf-8") as f:
         json.dump({"kernel": os.uname().release, "cpus": os.cpu_count(), "load_1m": os.getloadavg()[0], "seconds": round(time.monotonic() - begun, 1),
                    "failed": failed, "rows": rows}, f, indent=1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # make bench: a network and daemons of its own, the measurements of bench.py, and nothing left behind.
-# run.sh PROGRAMS JSON: the folder of the measuring programs, the file to write.
+# run.sh PROGRAMS JSON [PART...]: the folder of the measuring programs, the file to write, of bench.py's parts some.
 set -u
 [ "$(id -u)" = 0 ] || { echo "make bench needs root: it makes namespaces and starts the daemons" >&2; exit 1; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +16,7 @@ finish() {
 	trap "" INT TERM # a second one must not cut this short
 	"$here/../../bin/agentsh" server stop >/dev/null 2>&1
 	[ -n "$server" ] && kill "$server" 2>/dev/null
+	umount "$T/bindfs" 2>/dev/null
 	rm -rf "$T"
 }
 trap finish EXIT
@@ -29,4 +30,4 @@ mkfifo "$T/ready"
 "$1/serve" 203.0.113.10 7007 >"$T/ready" &
 server=$!
 read -r _ <"$T/ready" || exit 1
-python3 "$here/bench.py" "$T" "$1" "$2"
+python3 "$here/bench.py" "$T" "$@"
