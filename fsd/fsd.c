@@ -8,12 +8,17 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/kernfs.h"
 #include "common/sandbox.h"
 #include "fsd/ops.h"
 
 #define BURST 32 /* requests before the loop looks at anything else */
+#define SPIN_NS 50000  /* to be woken costs more than a request: who asked a moment ago asks again */
+#define SPIN_HOPE 8    /* waits for nothing after which it is tried seldom */
+#define SPIN_SELDOM 16
 
 struct fsd fsd = { .trash = -1, .lease = -1, .update = UPDATE_INIT };
 static struct ipc_frame frame;
@@ -71,12 +76,49 @@ static int read_frames(struct worker *w, int *ws, uint32_t *id, struct err *err)
 	return 0;
 }
 
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The next request: what is there, or comes at once. Only after work, so that idleness costs nothing; and where nothing came several
+ * times, as when the sandbox needs all processors for itself, hardly ever. */
+static int receive(struct fuse_buf *b, bool worked)
+{
+	static int hope, tries;
+	int r = fuse_session_receive_buf(fsd.se, b);
+	uint64_t until;
+
+	if (r != -EAGAIN || !worked || fsd.cpus < 2 || (hope <= -SPIN_HOPE && ++tries % SPIN_SELDOM))
+		return r;
+	until = now_ns() + SPIN_NS;
+	do {
+		for (int i = 0; i < 32; i++)
+			relax();
+		r = fuse_session_receive_buf(fsd.se, b);
+	} while (r == -EAGAIN && now_ns() < until);
+	hope += r == -EAGAIN ? (hope > -SPIN_HOPE ? -1 : 0) : (hope < SPIN_HOPE ? 1 : 0);
+	return r;
+}
+
 static void on_fuse(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
 {
 	static struct fuse_buf b;
 
 	for (int i = 0; i < BURST; i++) {
-		int r = fuse_session_receive_buf(fsd.se, &b);
+		int r = receive(&b, i > 0);
 
 		if (r == -EAGAIN || r == -EINTR)
 			return;
@@ -172,6 +214,7 @@ static int start(struct worker *w, struct err *err)
 	int ws = -1;
 
 	fsd.w = w;
+	fsd.cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

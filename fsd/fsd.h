@@ -59,6 +59,7 @@ struct fsd {
 	size_t n_hide;
 	int trash;                     /* directory of what was deleted */
 	int lease;
+	long cpus;
 	struct fuse_session *se;
 	bool ending;                   /* nobody is asked any more */
 	bool trash_only;               /* for a session that has ended */
