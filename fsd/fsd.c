@@ -124,6 +124,7 @@ static void on_fuse(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
 			return;
 		if (r <= 0)
 			worker_end(fsd.w, "every mount of the session is gone");
+		watch_drain(false); /* decided by the names that were there when it was asked */
 		fuse_session_process_buf(fsd.se, &b);
 	}
 }
@@ -193,6 +194,7 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "making the trash: %s%s", strerror(-r),
 			       r == -EPERM ? " (.agentsh-trash in the workspace must be root's own, mode 0700: move it away)" : "");
+	watch_start();
 	if (approve_new(w, &fsd.approve) < 0 || mount_make(w, id, err) < 0)
 		return err->status ? err->status : -ENOMEM;
 	fcntl(fuse_session_fd(fsd.se), F_SETFL, O_NONBLOCK);
@@ -201,7 +203,12 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 		r = hand_lease(w, id);
 	if (r < 0)
 		return err_set(err, r, "starting: %s", strerror(-r));
-	if (priv_drop((uid_t)-1, (gid_t)-1, caps, err) < 0 || sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
+	if (priv_drop((uid_t)-1, (gid_t)-1, caps, err) < 0)
+		return err->status;
+	r = tell_start();
+	if (r < 0)
+		return err_set(err, r, "starting threads: %s", strerror(-r));
+	if (sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
 		return err->status;
 	return ipc_send(w->setup, IPC_OK, 0, id, NULL, 0, -1);
 }
@@ -244,8 +251,12 @@ static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who
 		return r;
 	if (f->type == IPC_TRASH_LIST)
 		return trash_list(sock, f->id);
-	if (f->type == IPC_TRASH_RESTORE)
-		return trash_restore(sock, f->id, f);
+	if (f->type == IPC_TRASH_RESTORE) {
+		watch_drain(false);
+		r = trash_restore(sock, f->id, f);
+		watch_drain(true); /* the kernel knows nothing of what it made */
+		return r;
+	}
 	return fsd.approve ? approve_request(fsd.approve, sock, f) : -ENOSYS;
 }
 

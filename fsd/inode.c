@@ -3,6 +3,7 @@
  * two inodes when the policy could tell the names apart. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,12 @@
 
 #define FDS_MIN 256
 #define FDS_MAX 65536
+#define TRIM 16384 /* after so many are gone their room goes back to the system: it lies between others, where free leaves it */
 #define DEPTH_MAX 2048 /* directories that are opened again on the way to one */
 
 /* used.newer is the one used longest ago, used.older the last one. */
 static struct inode used = { .older = &used, .newer = &used };
-static size_t n_fds, max_fds = FDS_MIN;
+static size_t n_fds, max_fds = FDS_MIN, n_gone;
 
 void inode_limit(size_t n)
 {
@@ -154,12 +156,17 @@ static void drop(struct inode *i)
 	while (i && i->lookups == 0 && i->refs == 0 && i->parent) {
 		struct inode *up = i->parent;
 
+		watch_end(i);
+		names_forget(i);
+		names_out(i);
 		unlink_out(i);
 		out_of_use(i);
 		if (i->fd >= 0)
 			close(i->fd);
 		free(i->name);
 		free(i);
+		if (++n_gone % TRIM == 0)
+			malloc_trim(0);
 		up->refs--;
 		i = up;
 	}
@@ -188,7 +195,7 @@ struct inode *inode_root(int tree, int fd, struct pol_state state)
 		return NULL;
 	}
 	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .born = born, .state = state, .judged = fsd.gen->number,
-			     .tree = tree, .refs = 1 };
+			     .tree = tree, .refs = 1, .dir = true };
 	link_in(i);
 	return i;
 }
@@ -262,6 +269,7 @@ static int first_seen(struct inode *dir, const char *name, struct inode **ret, s
 	make_room();
 	dir->refs++;
 	link_in(i);
+	names_in(i);
 	*ret = i;
 	return 0;
 }
@@ -277,8 +285,14 @@ int inode_get(struct inode *dir, const char *name, struct inode **ret, struct st
 	r = i ? 0 : first_seen(dir, name, &i, st);
 	if (r < 0)
 		return r;
-	if (i->parent && (i->parent != dir || strcmp(i->name, name) != 0))
+	if (i->parent && (i->parent != dir || strcmp(i->name, name) != 0)) {
+		if (i->kept)
+			tell_entry(i->parent, i->name); /* of two names only one is known from now on */
 		inode_moved(i, dir, name, i->state);
+	}
+	if (i->strayed)
+		i->acl_looked = 0;
+	i->strayed = false;
 	i->lookups++;
 	*ret = i;
 	return 0;
@@ -332,6 +346,8 @@ static void derive_below(const struct inode *top)
 		unlink_out(i);
 		i->state = state_of(i->parent, i->name, &(struct stat){ .st_dev = i->dev, .st_ino = i->ino });
 		link_in(i);
+		if (i->kept)
+			tell_entry(i->parent, i->name);
 	}
 	free(v);
 }
@@ -400,15 +416,37 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 		return;
 	}
 	unlink_out(i);
+	names_out(i);
 	free(i->name);
 	i->name = copy;
 	i->state = state;
 	i->parent = dir;
 	dir->refs++;
 	link_in(i);
+	names_in(i);
 	if (other && i->dir)
 		derive_below(i);
 	inode_unref(old);
+}
+
+void inode_taken(struct inode *i, struct inode *dir, const char *name)
+{
+	struct timespec born;
+	struct stat st;
+	bool there = dir && dir->tree == i->tree && inode_fd(dir) >= 0 && look(dir->fd, name, &st, &born) == 0 && is(i, &st, &born);
+
+	if (there)
+		inode_moved(i, dir, name, state_of(dir, name, &st));
+	i->strayed = !there;
+}
+
+bool inode_each(size_t *at, bool (*fn)(struct inode *i))
+{
+	for (; *at < INODE_BUCKETS; ++*at)
+		for (struct inode *i = fsd.table[*at]; i; i = i->next)
+			if (i->parent && !fn(i))
+				return false;
+	return true;
 }
 
 /* Written from its end: a path may be deeper than what fits. */

@@ -49,6 +49,7 @@ extern struct ask judge_ask;
 
 /* acl.c. What an ACL of the host refuses the caller (mask: R_OK ...): 0 or errno. */
 int acl_refuses(fuse_req_t req, struct inode *i, int mask);
+bool acl_new(struct inode *i); /* looked at anew, i carries an ACL that was not there */
 
 /* ops_hold.c */
 void call_run(struct call *c);
@@ -65,6 +66,7 @@ void strip(const char *p); /* a program whose content changes loses the rights t
 #define FH_PASSED (1ull << 32)
 static inline int fh_fd(uint64_t fh) { return (int)(fh & 0xffffffff); }
 int dev_attach(int fd);
+bool dev_expires(void); /* the kernel can be told to ask again for an entry, and to keep what is mounted below */
 /* Answers an open (e: a create) and takes fd over. */
 void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_info *fi, const struct fuse_entry_param *e);
 void dev_release(struct inode *i, uint64_t fh);

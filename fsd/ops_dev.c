@@ -17,6 +17,7 @@
 #define INIT_KILLPRIV_V2 (1u << 28)
 #define INIT_EXT (1u << 30)
 #define INIT2_PASSTHROUGH (1u << 5) /* bit 37 of the flags */
+#define INIT2_EXPIRE_ONLY (1u << 3)
 #define OPEN_PASSTHROUGH (1u << 7)
 struct backing_map { int32_t fd; uint32_t flags; uint64_t padding; };
 #define BACKING_OPEN _IOW(229, 1, struct backing_map)
@@ -27,6 +28,11 @@ struct backing_map { int32_t fd; uint32_t flags; uint64_t padding; };
 #define SETTLED_NS 20000000    /* a change within the clock's tick of another leaves the same time stamp */
 
 static struct { uint64_t unique; uint32_t minor, flags, flags2; bool pass; } init;
+
+bool dev_expires(void)
+{
+	return init.flags2 & INIT2_EXPIRE_ONLY;
+}
 
 static ssize_t dev_read(int fd, void *buf, size_t n, void *userdata UNUSED)
 {
@@ -159,6 +165,8 @@ void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_in
 
 	if (fstat(fd, &st) < 0)
 		st = (struct stat){ 0 };
+	if (!e)
+		watch_opened(i, &st);
 	pass = pass_take(i, fd, fi->flags, &st);
 	fi->fh = (uint64_t)fd | (pass ? FH_PASSED : 0);
 	if (pass) {
