@@ -53,15 +53,45 @@ static int allowed(struct call *c, const struct inode *i, const char *name, enum
 	return v->decision == POL_ALLOW || v->decision == POL_AUDIT || v->decision == POL_SOFT_DELETE;
 }
 
-static void record(fuse_req_t req, enum pol_op op, const char *event, const struct pol_verdict *v, bool ok, const struct ask *a)
+static void record(pid_t pid, enum pol_op op, const char *event, const struct pol_verdict *v, bool ok, const struct ask *a)
 {
 	struct evtlog *l = fsd.w->events;
 
-	evt_begin(l, event ? event : "file_access", a->command, fuse_req_ctx(req)->pid);
+	judge_recorded();
+	evt_begin(l, event ? event : "file_access", a->command, pid);
 	evt_str(l, "operation", pol_op_name(op));
 	evt_str(l, "path", a->path);
 	evt_policy(l, pol_decision_name(v->decision), ok ? "allow" : "deny", v->rule, a->message);
 	evt_end(l);
+}
+
+/* What was allowed and changes nothing is recorded once it is answered: the caller goes on meanwhile. */
+static struct { bool due; pid_t pid; enum pol_op op; const char *event; struct pol_verdict v; struct ask ask; } late;
+
+void judge_recorded(void)
+{
+	if (!late.due)
+		return;
+	late.due = false;
+	record(late.pid, late.op, late.event, &late.v, true, &late.ask);
+}
+
+static bool can_wait(enum pol_op op, int ok)
+{
+	return ok == 1 && (op == POL_OP_READ || op == POL_OP_OPEN || op == POL_OP_LIST);
+}
+
+static void record_late(pid_t pid, enum pol_op op, const char *event, const struct pol_verdict *v, const struct ask *a)
+{
+	judge_recorded();
+	late.due = true;
+	late.pid = pid;
+	late.op = op;
+	late.event = event;
+	late.v = *v;
+	strcpy(late.ask.path, a->path);
+	strcpy(late.ask.command, a->command);
+	strcpy(late.ask.message, a->message);
 }
 
 /* A directory above the workspace: it may be passed through under any policy, or the workspace's own name would lead nowhere. */
@@ -111,6 +141,9 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 		judge_ask.timeout_ms = v.timeout_ms;
 		return HELD;
 	}
-	record(c->req, op, event, &v, ok, &judge_ask);
+	if (can_wait(op, ok))
+		record_late(fuse_req_ctx(c->req)->pid, op, event, &v, &judge_ask);
+	else
+		record(fuse_req_ctx(c->req)->pid, op, event, &v, ok, &judge_ask);
 	return ok ? 0 : EACCES;
 }

@@ -40,6 +40,7 @@ struct call {
 /* judge.c. 0 allowed (soft: *ret_soft set), else the errno to answer or HELD; records what the policy says to.
  * dir+name, or i with name NULL. */
 int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_soft);
+void judge_recorded(void); /* after an operation is answered, and before anything else is recorded: nothing is left to record */
 struct pol_state judge_state(const struct inode *dir, const char *name);
 /* Who asks; found out only where the verdict depends on it. */
 struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op);

@@ -73,11 +73,13 @@ static void answered(void *arg, bool allow, const char *why UNUSED)
 	h->grants[h->n_grants - 1].allow = allow;
 	r = run(h);
 	if (r == HELD) {
+		judge_recorded();
 		ask(h);
 		return;
 	}
 	if (r)
 		fuse_reply_err(h->req, r);
+	judge_recorded();
 	drop(h);
 }
 
@@ -157,8 +159,9 @@ void call_run(struct call *c)
 {
 	int r = run(c);
 
+	if (r && r != HELD)
+		fuse_reply_err(c->req, r);
+	judge_recorded();
 	if (r == HELD)
 		hold(c);
-	else if (r)
-		fuse_reply_err(c->req, r);
 }
