@@ -90,6 +90,8 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 
 /* Somebody else gave i another name, or (dir NULL) none that is served. */
 void inode_taken(struct inode *i, struct inode *dir, const char *name);
+/* Somebody else removed the name of i: nothing of a file is held that is not open. */
+void inode_let_go(struct inode *i);
 /* Calls fn for all that have a name in buckets from *at on, until fn returns false; then *at is where to go on. true: all were seen. */
 bool inode_each(size_t *at, bool (*fn)(struct inode *i));
 

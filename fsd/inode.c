@@ -429,6 +429,16 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 	inode_unref(old);
 }
 
+void inode_let_go(struct inode *i)
+{
+	i->strayed = true;
+	if (i->dir || i->fd < 0 || i->passed || i->cached)
+		return;
+	out_of_use(i);
+	close(i->fd);
+	i->fd = -1;
+}
+
 void inode_taken(struct inode *i, struct inode *dir, const char *name)
 {
 	struct timespec born;

@@ -167,7 +167,7 @@ static void changed(uint64_t mask, struct inode *dir, const char *name)
 	}
 	if (mask & FAN_DELETE && (i = names_find(dir, name))) {
 		tell_inode(i);
-		i->strayed = true;
+		inode_let_go(i);
 	}
 	i = at(dir, name);
 	if (i) {
@@ -200,7 +200,7 @@ static void renamed(const struct side *from, const struct side *to)
 
 		if (over) {
 			tell_inode(over);
-			over->strayed = true;
+			inode_let_go(over);
 		}
 		name_changed(b->dir, to->name);
 	}

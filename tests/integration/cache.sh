@@ -64,6 +64,12 @@ mkdir "$W/tree"
 (cd "$W/tree" && mkdir d{1..40} && for d in d*; do touch "$d"/f{1..50}; done)
 X find /workspace/tree -size +9 >/dev/null
 check "2,000 files: fsd has less than 16 MB" [ "$(rss)" -lt 16000 ] || echo "  $(rss) kB"
+held() { find "/proc/$(worker)/fd" -lname "$W/tree/d1/f1$1" | wc -l; }
+X stat /workspace/tree/d1/f1 >/dev/null
+check "control: fsd holds a file that was looked up" is "$(held '')" 1
+rm "$W/tree/d1/f1"
+let_go() { [ "$(held '')$(held ' (deleted)')" = 00 ]; }
+check "and lets go of it when the host removes it" soon let_go
 mkdir "$W/many"
 (cd "$W/many" && mkdir d{1..200} && for d in d*; do touch "$d"/f{1..1000}; done)
 check "200,000 files are walked" is "$(X find /workspace/many -type f -size -1 | wc -l)" 200000
