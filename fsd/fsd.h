@@ -124,7 +124,8 @@ bool watch_tells(const struct inode *i); /* changes of i's attributes are seen, 
 /* Sees to all changes that were made before this call, those of our own process only if it is said to: of what was not done for a request
  * that the kernel made, it does not know. */
 void watch_drain(bool own);
-/* An open found i so: what the kernel has of another state, however it came to be, ends before the open does. */
+/* An open found i so: what the kernel has of another state, however it came to be, ends before the open does; of a file that is passed
+ * through, in any case. */
 void watch_opened(struct inode *i, const struct stat *st);
 /* How long the kernel may keep attributes of i, the entry of name in dir (i NULL: that there is none). */
 double watch_attr_seconds(struct inode *i, const struct stat *st);

@@ -152,7 +152,7 @@ static int reply_passed(fuse_req_t req, const struct inode *i, int fd, const str
 		return fuse_reply_buf(req, (const char *)&out.o, sizeof(out.o));
 	out.e.nodeid = e->ino;
 	out.e.entry_valid = (uint64_t)e->entry_timeout;
-	out.e.attr_valid = (uint64_t)e->attr_timeout;
+	out.e.attr_valid = ENTRY_MS / 1000;
 	attr_of(&e->attr, &out.e.attr);
 	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }
@@ -165,9 +165,9 @@ void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_in
 
 	if (fstat(fd, &st) < 0)
 		st = (struct stat){ 0 };
+	pass = pass_take(i, fd, fi->flags, &st);
 	if (!e)
 		watch_opened(i, &st);
-	pass = pass_take(i, fd, fi->flags, &st);
 	fi->fh = (uint64_t)fd | (pass ? FH_PASSED : 0);
 	if (pass) {
 		i->settled = false;

@@ -170,6 +170,9 @@ static void changed(uint64_t mask, struct inode *dir, const char *name)
 		inode_let_go(i);
 	}
 	i = at(dir, name);
+	/* What the session itself writes without us looks like another's; of such a file the kernel keeps attributes for ENTRY_MS only. */
+	if (i && i->passed && !(mask & ~(uint64_t)(FAN_MODIFY | FAN_CLOSE_WRITE)))
+		return;
 	if (i) {
 		i->acl_looked = 0;
 		tell_inode(i);
@@ -216,30 +219,29 @@ static void renamed(const struct side *from, const struct side *to)
 	}
 }
 
-/* The side that an information record names. false: not one. */
-static bool side_of(const struct fanotify_event_info_header *h, struct side *s)
+/* The side that an information record of n bytes names; nothing in an event is aligned. */
+static void side_of(const uint8_t *p, size_t n, struct side *s)
 {
-	const struct fanotify_event_info_fid *f = (const void *)h;
-	struct file_handle handle;
-	const uint8_t *p = (const void *)h;
-	size_t at = offsetof(struct fanotify_event_info_fid, handle), n;
+	struct fanotify_event_info_fid f;
+	struct file_handle h;
+	size_t at = offsetof(struct fanotify_event_info_fid, handle), len;
 
-	if (h->len < at + sizeof(handle))
-		return false;
-	memcpy(&handle, p + at, sizeof(handle));
-	at += sizeof(handle);
-	if (handle.handle_bytes > HANDLE_MAX || h->len < at + handle.handle_bytes)
-		return false;
-	s->key = (struct key){ .fsid = f->fsid, .type = handle.handle_type, .n = handle.handle_bytes };
+	if (n < at + sizeof(h))
+		return;
+	memcpy(&f, p, at);
+	memcpy(&h, p + at, sizeof(h));
+	at += sizeof(h);
+	if (h.handle_bytes > HANDLE_MAX || n < at + h.handle_bytes)
+		return;
+	s->key = (struct key){ .fsid = f.fsid, .type = h.handle_type, .n = h.handle_bytes };
 	memcpy(s->key.handle, p + at, s->key.n);
 	at += s->key.n;
-	n = strnlen((const char *)p + at, h->len - at);
-	if (n == 0 || n > NODE_NAME_MAX)
-		return false;
-	memcpy(s->name, p + at, n);
-	s->name[n] = 0;
+	len = strnlen((const char *)p + at, n - at);
+	if (len == 0 || len > NODE_NAME_MAX)
+		return;
+	memcpy(s->name, p + at, len);
+	s->name[len] = 0;
 	s->first = *place(&s->key);
-	return true;
 }
 
 static bool look_again(struct inode *i)
@@ -259,50 +261,51 @@ static void own_event(const struct side *s)
 	}
 }
 
-static void on_event(const struct fanotify_event_metadata *m, bool own)
+/* p: n bytes of information records. */
+static void on_event(uint64_t mask, const uint8_t *p, size_t n, bool own)
 {
 	struct side from = { 0 }, to = { 0 };
-	const uint8_t *p = (const void *)(m + 1), *end = (const uint8_t *)m + m->event_len;
+	struct fanotify_event_info_header h;
 	size_t all = 0;
 
-	if (m->mask & FAN_Q_OVERFLOW) {
+	if (mask & FAN_Q_OVERFLOW) {
 		inode_each(&all, look_again);
 		tell_all();
 		return;
 	}
-	while (end - p >= (ptrdiff_t)sizeof(struct fanotify_event_info_header)) {
-		const struct fanotify_event_info_header *h = (const void *)p;
-
-		if (h->len < sizeof(*h) || h->len > end - p)
+	for (; n >= sizeof(h); p += h.len, n -= h.len) {
+		memcpy(&h, p, sizeof(h));
+		if (h.len < sizeof(h) || h.len > n)
 			break;
-		if (h->info_type == FAN_EVENT_INFO_TYPE_NEW_DFID_NAME)
-			side_of(h, &to);
-		else if (h->info_type == FAN_EVENT_INFO_TYPE_OLD_DFID_NAME || h->info_type == FAN_EVENT_INFO_TYPE_DFID_NAME)
-			side_of(h, &from);
-		p += h->len;
+		if (h.info_type == FAN_EVENT_INFO_TYPE_NEW_DFID_NAME)
+			side_of(p, h.len, &to);
+		else if (h.info_type == FAN_EVENT_INFO_TYPE_OLD_DFID_NAME || h.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME)
+			side_of(p, h.len, &from);
 	}
-	if (own) {
+	if (own)
 		own_event(&from);
-		return;
-	}
-	if (m->mask & FAN_RENAME) {
+	else if (mask & FAN_RENAME)
 		renamed(&from, &to);
-		return;
-	}
-	for (struct watch *w = next_of(from.first, &from.key); w; w = next_of(w->next, &from.key))
-		changed(m->mask, w->dir, from.name);
+	else
+		for (struct watch *w = next_of(from.first, &from.key); w; w = next_of(w->next, &from.key))
+			changed(mask, w->dir, from.name);
 }
 
 void watch_drain(bool own)
 {
-	static _Alignas(struct fanotify_event_metadata) uint8_t buf[EVENTS_ROOM];
+	static uint8_t buf[EVENTS_ROOM];
+	struct fanotify_event_metadata m;
 	pid_t self = getpid();
 	ssize_t n;
 
 	while (fan >= 0 && (n = read(fan, buf, sizeof(buf))) > 0)
-		for (const struct fanotify_event_metadata *m = (const void *)buf; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
-			if (m->vers == FANOTIFY_METADATA_VERSION && (own || m->pid != self || m->mask & FAN_ATTRIB))
-				on_event(m, !own && m->pid == self);
+		for (size_t at = 0; (size_t)n - at >= sizeof(m); at += m.event_len) {
+			memcpy(&m, buf + at, sizeof(m));
+			if (m.event_len < sizeof(m) || m.event_len > (size_t)n - at)
+				break;
+			if (m.vers == FANOTIFY_METADATA_VERSION && (own || m.pid != self || m.mask & FAN_ATTRIB))
+				on_event(m.mask, buf + at + sizeof(m), m.event_len - sizeof(m), !own && m.pid == self);
+		}
 }
 
 static void on_ready(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
@@ -330,9 +333,11 @@ static uint32_t digest(const struct stat *st)
 
 void watch_opened(struct inode *i, const struct stat *st)
 {
-	if (i->told != digest(st))
+	uint32_t now = i->passed ? 0 : digest(st);
+
+	if (i->told != now)
 		tell_now(i);
-	i->told = digest(st);
+	i->told = now;
 }
 
 bool watch_tells(const struct inode *i)
@@ -347,7 +352,7 @@ double watch_attr_seconds(struct inode *i, const struct stat *st)
 	if (i->several)
 		i->acl_looked = 0;
 	i->several = !i->dir && st->st_nlink != 1;
-	told = watch_tells(i);
+	told = watch_tells(i) && !i->passed;
 	i->told = digest(st);
 	return (told ? WATCHED_MS : ENTRY_MS) / 1000.0;
 }

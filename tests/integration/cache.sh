@@ -63,7 +63,9 @@ check "what is restored is seen at once" is "$(X cat /workspace/kept)" kept
 mkdir "$W/tree"
 (cd "$W/tree" && mkdir d{1..40} && for d in d*; do touch "$d"/f{1..50}; done)
 X find /workspace/tree -size +9 >/dev/null
-check "2,000 files: fsd has less than 16 MB" [ "$(rss)" -lt 16000 ] || echo "  $(rss) kB"
+small() { [[ $bin == */asan/* ]] || [ "$(rss)" -lt "$1" ]; } # a sanitizer keeps what is freed
+check "2,000 files: fsd has less than 16 MB" small 16000 || echo "  $(rss) kB"
+echo "# 2,000 files: $(rss) kB"
 held() { find "/proc/$(worker)/fd" -lname "$W/tree/d1/f1$1" | wc -l; }
 X stat /workspace/tree/d1/f1 >/dev/null
 check "control: fsd holds a file that was looked up" is "$(held '')" 1
@@ -76,7 +78,7 @@ check "200,000 files are walked" is "$(X find /workspace/many -type f -size -1 |
 most=$(rss)
 forgotten() {
 	echo 2 >/proc/sys/vm/drop_caches
-	[ "$(rss)" -lt $((most / 3)) ]
+	small $((most / 3))
 }
 soon forgotten
 check "what the kernel forgets is given back" forgotten || echo "  $most kB, then $(rss) kB"
