@@ -89,9 +89,9 @@ static void record_late(pid_t pid, enum pol_op op, const char *event, const stru
 	late.op = op;
 	late.event = event;
 	late.v = *v;
-	strcpy(late.ask.path, a->path);
-	strcpy(late.ask.command, a->command);
-	strcpy(late.ask.message, a->message);
+	memcpy(late.ask.path, a->path, strlen(a->path) + 1);
+	memcpy(late.ask.command, a->command, strlen(a->command) + 1);
+	memcpy(late.ask.message, a->message, strlen(a->message) + 1);
 }
 
 /* A directory above the workspace: it may be passed through under any policy, or the workspace's own name would lead nowhere. */

@@ -12,6 +12,7 @@ $(O)/unit/policy/test_open: private LINK += $(foreach f,malloc calloc realloc mm
 $(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc strdup strndup asprintf memfd_create fcntl \
 	write mdb_env_create mdb_env_set_mapsize mdb_env_open mdb_txn_begin mdb_dbi_open mdb_put mdb_txn_commit,-Wl,--wrap=$(f))
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
+$(O)/unit/fsd/test_names: $(O)/fsd/names.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/%: tests/unit/%.c $(call objs,common) $(comp_o) $(eval_o)
 	@mkdir -p $(@D)
