@@ -15,13 +15,13 @@
 #include "fsd/ops.h"
 
 #define RING 2048
-#define THREADS 4      /* a directory whose lock is held by who waits for a person stops one */
+#define THREADS 4      /* each directory whose lock is held by who waits for a person stops one */
 #define AGAIN_MS 1000
 #define ALIKE 4        /* of the last ones, looked at before one more is added */
 
 struct word {
 	uint64_t node, at;     /* at: when it was said first, ms; 0: not yet */
-	bool once;
+	bool once, skipped;    /* not again; not said yet, for a thread waits in that directory */
 	uint8_t len;           /* of name; 0: of the inode, not of an entry */
 	char name[NODE_NAME_MAX + 1];
 };
@@ -32,6 +32,8 @@ static struct {
 	pthread_cond_t more;
 	struct word ring[RING];
 	size_t again, next, end;
+	size_t skipped;        /* words that are */
+	uint64_t in[THREADS];  /* directory that each thread says something of */
 	unsigned busy;         /* threads that say something */
 	bool waits;            /* the loop has more to add */
 	int wake;              /* eventfd: there is room */
@@ -66,6 +68,15 @@ static void say(const struct word *w)
 	/* Anything else: the kernel does not know it, and so keeps nothing. */
 }
 
+static bool in_use(const struct word *w)
+{
+	bool used = false;
+
+	for (int i = 0; i < THREADS; i++)
+		used |= w->len && t.in[i] == w->node;
+	return used;
+}
+
 /* With the lock held: the next one to be said. false: wait, until *ret_ms if that is not 0. */
 static bool take(struct word *w, uint64_t *ret_ms)
 {
@@ -73,22 +84,29 @@ static bool take(struct word *w, uint64_t *ret_ms)
 	struct word *old;
 
 	*ret_ms = 0;
-	if (t.next != t.end) {
+	while (t.next != t.end) {
 		old = &t.ring[t.next++ % RING];
-		*w = *old;
 		old->at = now;
-		return true;
+		*w = *old;
+		if (!in_use(w))
+			return true;
+		old->skipped = true;
+		t.skipped++;
 	}
-	while (t.again != t.next) {
+	for (; t.again != t.next; t.again++) {
 		old = &t.ring[t.again % RING];
-		if (!old->once && now - old->at < AGAIN_MS) {
+		if (old->once && !old->skipped)
+			continue;
+		if (in_use(old))
+			old->at = now;
+		if (now - old->at < AGAIN_MS) {
 			*ret_ms = old->at + AGAIN_MS;
 			return false;
 		}
 		*w = *old;
+		t.skipped -= w->skipped;
 		t.again++;
-		if (!w->once)
-			return true;
+		return true;
 	}
 	return false;
 }
@@ -103,42 +121,67 @@ static void wait_for_more(uint64_t until)
 		pthread_cond_wait(&t.more, &t.lock);
 }
 
+/* One that was skipped for the sake of w. */
+static bool take_skipped(struct word *w)
+{
+	for (size_t k = t.again; t.skipped && w->len && k != t.next; k++) {
+		struct word *o = &t.ring[k % RING];
+
+		if (!o->skipped || o->node != w->node)
+			continue;
+		o->skipped = false;
+		o->at = clock_ms();
+		t.skipped--;
+		*w = *o;
+		return true;
+	}
+	return false;
+}
+
 static void *serve(void *arg)
 {
-	struct word w;
+	uint64_t *in = arg;
+	struct word w = { 0 };
 	uint64_t until;
 
 	pthread_mutex_lock(&t.lock);
 	for (;;) {
 		bool room;
 
-		if (!take(&w, &until)) {
+		if (!take_skipped(&w) && !take(&w, &until)) {
+			w.len = 0;
 			wait_for_more(until);
 			continue;
 		}
 		t.busy++;
+		*in = w.len ? w.node : 0;
 		pthread_mutex_unlock(&t.lock);
 		say(&w);
 		pthread_mutex_lock(&t.lock);
 		t.busy--;
+		*in = 0;
 		room = t.waits && t.end - t.next < RING / 2;
 		if (room) {
 			t.waits = false;
 			eventfd_write(t.wake, 1);
 		}
 	}
-	return arg;
+	return NULL;
 }
 
 /* With the lock held. Those that were said are said again early, and all of them, before a new one finds no room. */
 static bool room(void)
 {
+	const struct word *w = &t.ring[t.again % RING];
+
 	if (t.end - t.again < RING)
 		return true;
 	if (t.again == t.next)
 		return false;
-	if (!t.ring[t.again++ % RING].once && !all.rounds)
+	t.skipped -= w->skipped;
+	if ((!w->once || w->skipped) && !all.rounds)
 		all.rounds = 1;
+	t.again++;
 	return true;
 }
 
@@ -258,7 +301,7 @@ bool tell_done(void)
 	bool done;
 
 	pthread_mutex_lock(&t.lock);
-	done = t.next == t.end && !t.busy;
+	done = t.next == t.end && !t.busy && !t.skipped;
 	pthread_mutex_unlock(&t.lock);
 	return done && !all.rounds;
 }
@@ -280,7 +323,7 @@ int tell_start(void)
 	for (int i = 0; i < THREADS && r == 0; i++) {
 		pthread_t thread;
 
-		r = -pthread_create(&thread, NULL, serve, NULL);
+		r = -pthread_create(&thread, NULL, serve, &t.in[i]);
 		if (r == 0)
 			pthread_detach(thread);
 	}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cache.py DIR AGENTSH SID: what the host changes below DIR, the workspace, and how soon the session sees it. The same file is the part
 inside: cache.py inside DIR, which takes lines "WORD PATH" and answers each with one line."""
-import ctypes, os, random, statistics, subprocess, sys, time
+import ctypes, json, os, random, statistics, subprocess, sys, time
 
 LIMIT_MS = 50
 
@@ -150,11 +150,33 @@ def decisions(top, s):
     s.ask("cd", "")
 
 
+def held(top, s, agentsh, sid):
+    """A creation that waits for a person holds its directory's lock: what the host changes there must stop nothing else."""
+    p = lambda name: os.path.join(top, name)
+    for i in range(12):
+        write(p("ask/old%d" % i), "x")
+    s.ask("see", "list", "ask")
+    for i in range(12):
+        s.ask("see", "is", "ask/old%d" % i)
+    with subprocess.Popen([agentsh, "exec", sid, "--", "touch", "/workspace/ask/new"], stderr=subprocess.DEVNULL) as waits:
+        time.sleep(0.3)
+        say("control: a creation waits", waits.poll() is None and not os.path.exists(p("ask/new")))
+        for i in range(12):
+            os.unlink(p("ask/old%d" % i))
+        took = s.delay("size", "w", lambda: write(p("w"), "x", "a"))
+        say("what the host changes elsewhere is seen meanwhile", took < LIMIT_MS, "%.1f ms" % took)
+        asked = json.loads(subprocess.run([agentsh, "approve", "list"], stdout=subprocess.PIPE, check=True, text=True).stdout)
+        subprocess.run([agentsh, "approve", "resolve", asked[0]["id"], "--deny"], stdout=subprocess.DEVNULL, check=False)
+    time.sleep(0.1)
+    say("and there, when nobody waits any more", s.ask("see", "is", "ask/old3") != "1")
+
+
 if sys.argv[1] == "inside":
     inside(sys.argv[2])
 else:
     session = Session(sys.argv[2], sys.argv[3])
     changes(sys.argv[1], session)
     decisions(sys.argv[1], session)
+    held(sys.argv[1], session, *sys.argv[2:4])
     session.p.stdin.close()
     session.p.wait()

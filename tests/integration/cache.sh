@@ -6,13 +6,14 @@ set -u
 # shellcheck source=tests/lib/check.sh
 . "$(dirname "$0")/../lib/check.sh"
 W=$T/ws
-mkdir -p "$W/hidden"
+mkdir -p "$W/hidden" "$W/ask"
 cp "$top/tests/integration/cache.py" "$W/cache.py"
 policy() { # rules of its own
 	printf 'version: 1\nname: cache\nfile_rules:\n%s\n' "$1"
 	cat <<'P'
   - {name: sys, paths: ["/usr/**", "/bin/**", "/lib/**", "/lib64/**", "/sbin/**"], operations: [read, open, stat, list, readlink, access], decision: allow}
   - {name: secret, paths: ["**/secret/**", "**/.env"], operations: [read, open, write, create, delete], decision: deny}
+  - {name: ask, paths: ["/workspace/ask/new"], operations: [create, write], decision: approve, timeout: 20s}
   - {name: deletes, paths: ["/workspace/**"], operations: [delete, rmdir], decision: soft_delete}
   - {name: ws, paths: ["/workspace", "/workspace/**"], decision: allow}
 command_rules:
@@ -27,10 +28,13 @@ X() { timeout 120 "$A" exec "$SID" -- "$@"; }
 worker() { pgrep -P "$(pgrep -P "$(cat "$T/run/server.pid")" -x agentsh-fsd)"; }
 rss() { awk '/^VmRSS/{print $2}' "/proc/$(worker)/status"; }
 
+"$A" approve watch </dev/null >"$T/watch" 2>&1 &
+child $!
+sleep 0.3
 python3 "$W/cache.py" "$W" "$A" "$SID" >"$T/seen" 2>&1
 cat "$T/seen"
 grep -q '^not ok' "$T/seen" && failed=1
-check "all kinds of changes were tried" is "$(grep -c '^ok\|^not ok' "$T/seen")" 13
+check "all kinds of changes were tried" is "$(grep -c '^ok\|^not ok' "$T/seen")" 16
 
 # Another policy: what is there and what is not are asked about again before the update's word is given, and back.
 echo x >"$W/hidden/there"
