@@ -15,6 +15,7 @@ $(O)/unit/policy/test_compile: private LINK += $(foreach f,malloc calloc realloc
 $(O)/unit/execd/test_settle: $(O)/execd/settle.o
 $(O)/unit/execd/test_chain: $(O)/execd/chain.o
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
+$(O)/unit/fsd/test_names: $(O)/fsd/names.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/fsd/test_links: $(O)/fsd/links.o
 $(O)/unit/fsd/test_xattr: $(O)/fsd/xattr.o
