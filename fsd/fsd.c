@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -236,12 +237,14 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 static int start(struct worker *w, struct err *err)
 {
 	struct rlimit files;
+	cpu_set_t cpus;
 	struct stat st;
 	uint32_t id = 0;
 	int ws = -1;
 
 	fsd.w = w;
-	fsd.cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0) /* else more than a mask holds: then we do not look ahead */
+		fsd.cpus = CPU_COUNT(&cpus);
 	umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

@@ -70,7 +70,7 @@ struct fsd {
 	size_t n_hide;
 	int trash;                     /* directory of what was deleted */
 	int lease;
-	long cpus;
+	int cpus;                      /* on which we may run */
 	struct fuse_session *se;
 	bool ending;                   /* nobody is asked any more */
 	bool trash_only;               /* for a session that has ended */
@@ -155,6 +155,7 @@ void tell_entry(struct inode *dir, const char *name);   /* what name is there mu
 void tell_inode(struct inode *i);                       /* attributes, content, list of names */
 void tell_now(struct inode *i);                         /* attributes, without a thread: of an inode that a request holds */
 void tell_all(void);                                    /* every entry, now and after a second */
+void tell_lost(void);                                   /* and all attributes: what changed is not known */
 bool tell_done(void);                                   /* nothing is left to say */
 
 /* mount.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Takes answers back that the kernel keeps. A ring of what is to be said: the loop fills it, threads say it, once at once and once more
  * after a second, because an answer that the kernel has taken but not yet put in place is not met by the first. When the ring is full, all
- * entries are taken back, as after another policy. */
+ * is taken back. */
 #include <errno.h>
 #include <linux/fuse.h>
 #include <pthread.h>
@@ -39,8 +39,8 @@ static struct {
 	int wake;              /* eventfd: there is room */
 } t = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1 };
 
-/* Of tell_all, in the loop's thread: rounds to go, and where in the table this one is. */
-static struct { unsigned rounds; bool under_way, absent; size_t at; struct loop_timer *timer; } all;
+/* Of tell_all, in the loop's thread: rounds to go, whether of attributes too, and where in the table this one is. */
+static struct { unsigned rounds; bool under_way, absent, attrs; size_t at; struct loop_timer *timer; } all;
 
 static void say(const struct word *w)
 {
@@ -179,8 +179,9 @@ static bool room(void)
 	if (t.again == t.next)
 		return false;
 	t.skipped -= w->skipped;
-	if ((!w->once || w->skipped) && !all.rounds)
-		all.rounds = 1;
+	if ((!w->once || w->skipped) && all.rounds < 1u + all.under_way) /* a round that began may have passed it */
+		all.rounds = 1u + all.under_way;
+	all.attrs |= !w->once && !w->len;
 	t.again++;
 	return true;
 }
@@ -212,7 +213,7 @@ static bool add(const struct inode *i, const char *name, bool once)
 
 static bool say_kept(struct inode *i)
 {
-	return !i->lasting || add(i->parent, i->name, true);
+	return (!i->lasting || add(i->parent, i->name, true)) && (!all.attrs || !watch_tells(i) || add(i, NULL, true));
 }
 
 static void say_absent(struct inode *dir, const char *name)
@@ -245,7 +246,10 @@ static void go_on(void)
 			return;
 	}
 	all.under_way = false;
-	if (all.rounds && --all.rounds && loop_after(fsd.w->loop, AGAIN_MS, on_time, NULL, &all.timer) < 0)
+	if (all.rounds)
+		all.rounds--;
+	all.attrs &= all.rounds > 0;
+	if (all.rounds && loop_after(fsd.w->loop, AGAIN_MS, on_time, NULL, &all.timer) < 0)
 		worker_end(fsd.w, "out of memory");
 }
 
@@ -266,12 +270,20 @@ void tell_all(void)
 	on_time(NULL);
 }
 
+void tell_lost(void)
+{
+	all.attrs = true;
+	for (size_t k = 0; k < fsd.n_trees; k++)
+		tell_now(fsd.trees[k].root);
+	tell_all();
+}
+
 static void one(const struct inode *i, const char *name)
 {
 	if (t.wake < 0)
 		return;
 	if (!add(i, name, false))
-		tell_all();
+		tell_lost();
 	else if (all.rounds == 1 && !all.under_way && !all.timer && loop_after(fsd.w->loop, AGAIN_MS, on_time, NULL, &all.timer) < 0)
 		worker_end(fsd.w, "out of memory");
 }

@@ -206,12 +206,14 @@ static void renamed(const struct side *from, const struct side *to)
 	struct watch *a, *b, *next;
 
 	for (b = next_of(to->first, &to->key); b; b = next_of(b->next, &to->key)) {
-		struct inode *over = names_find(b->dir, to->name);
+		struct inode *over = names_find(b->dir, to->name), *i = inode_peek(b->dir, to->name);
 
 		if (over) {
 			tell_inode(over);
 			inode_let_go(over);
 		}
+		if (i && i != over)
+			tell_inode(i);
 		name_changed(b->dir, to->name);
 	}
 	for (a = next_of(from->first, &from->key); a; a = next) {
@@ -284,7 +286,7 @@ static void on_event(uint64_t mask, const uint8_t *p, size_t n, bool own)
 
 	if (mask & FAN_Q_OVERFLOW) {
 		inode_each(&all, look_again);
-		tell_all();
+		tell_lost();
 		return;
 	}
 	for (; n >= sizeof(h); p += h.len, n -= h.len) {

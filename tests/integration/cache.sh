@@ -63,6 +63,67 @@ check "control: it is deleted" [ -n "$token" ] || cat "$T/out"
 sleep 0.05
 check "what is restored is seen at once" is "$(X cat /workspace/kept)" kept
 
+# Undo, rollback and restore do things themselves: what the session had looked at before, names that were not there too, ends with them.
+policy '' | sed 's/name: ws, \(.*\)decision: allow/name: ws, \1decision: allow, undo: keep/' >"$T/keep.yaml"
+K=$("$A" session create --workspace "$W" --policy "$T/keep.yaml" | jq -r .id)
+mkdir -p "$W/u/d/deep" "$W/u/x"
+for f in u/gone u/text u/mode u/from u/d/deep/f u/x/two; do echo old >"$W/$f"; done
+ln "$W/u/x/two" "$W/u/x/second"
+# Attributes and lists of all that is or was there, those of the directories too.
+looks='cd '"'%s'"'/u && stat -c "%%n %%s %%a %%h" gone text mode from to made made/in d d/deep d/deep/f x/two x/second 2>&1 | sed "s/.*stat[x]* //"; find . | sort'
+# shellcheck disable=SC2059
+seen() { "$A" exec "$K" -- sh -c "$(printf "$looks" /workspace)" 2>/dev/null; }
+# shellcheck disable=SC2059
+is_there() { sh -c "$(printf "$looks" "$W")"; }
+agree() { # what it sees is what is there, but for the number of names: those in the trash are not shown
+	is "$(seen | sed 's/ [0-9]*$//')" "$(is_there | sed 's/ [0-9]*$//')"
+}
+change() {
+	"$A" exec --output json "$K" -- sh -c 'cd /workspace/u && rm gone x/second && echo other text >text && chmod 600 mode && mv from to && mkdir made && echo x >made/in && rm -r d' >"$T/out.json" 2>"$T/err"
+	CMD=$(jq -r .command_id "$T/out.json")
+}
+first=$(seen)
+CP=$("$A" checkpoint create --session "$K" --json 2>/dev/null | jq -r .id)
+for how in undo rollback; do
+	change
+	changed=$(seen)
+	check "control, $how: the session sees its changes" agree && check "control, $how: and they are some" [ "$changed" != "$first" ]
+	if [ $how = undo ]; then "$A" undo "$K" "$CMD"; else "$A" checkpoint rollback "$CP" --session "$K"; fi >"$T/out" 2>&1 || cat "$T/out"
+	check "$how: the session sees at once what is there again" is "$(seen)" "$first"
+	check "$how: as the host does" agree
+done
+change
+rm -rf "$W/u/d"
+X2() { "$A" exec "$K" -- "$@" 2>/dev/null; }
+check "control: a directory is not there" is "$(X2 stat -c %n /workspace/u/d/deep/f /workspace/u/d/deep /workspace/u/d)" ""
+token=$("$A" trash list --session "$K" --json | jq -r '[.[] | select(.path | endswith("/u/d/deep/f"))][0].token')
+"$A" trash restore "$token" --session "$K" >"$T/out" 2>&1 || cat "$T/out"
+check "restore: directories that it makes are seen at once" is "$(X2 cat /workspace/u/d/deep/f)" old
+
+# A record that waits for its answer is there when the session ends.
+for i in $(seq 20); do X2 cat /workspace/u/text >/dev/null; done
+"$A" session destroy "$K" >/dev/null
+check "each open was recorded" is "$("$A" events query --session "$K" --type file_read | jq -r .path | grep -c '/u/text$')" 20
+
+# A directory that is known twice, and judged by two names: what is done by one shows by the other.
+mkdir "$W/one" "$W/two"
+mount --bind "$W/one" "$W/two"
+policy '  - {name: twice, paths: ["/workspace/two/z*"], operations: ["*"], decision: deny}' >"$T/twice.yaml"
+D=$("$A" session create --workspace "$W" --policy "$T/twice.yaml" | jq -r .id)
+# shellcheck disable=SC2016
+check "a directory of two names: made, listed, removed" is "$("$A" exec "$D" -- sh -c 'cd /workspace; ls one two >/dev/null; for k in 1 2; do stat one/n two/n >/dev/null 2>&1; done
+	echo x >one/n; sleep 0.1; stat -c %s two/n; ls two; echo xyz >two/n; stat -c %s one/n; rm one/n; sleep 0.1; stat two/n >/dev/null 2>&1 || echo gone; ls two' 2>/dev/null | tr '\n' ' ')" "2 n 4 gone "
+"$A" session destroy "$D" >/dev/null
+umount "$W/two"
+
+# Nothing to do costs nothing: looking for the next request ends with the work.
+spent() { awk '{print $14 + $15}' "/proc/$(worker)/stat"; }
+X true
+sleep 0.2
+was=$(spent)
+sleep 1
+check "an idle fsd uses no processor" [ "$(($(spent) - was))" -le 1 ]
+
 # Memory.
 mkdir "$W/tree"
 (cd "$W/tree" && mkdir d{1..40} && for d in d*; do touch "$d"/f{1..50}; done)
