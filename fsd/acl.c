@@ -13,13 +13,15 @@
 
 #define GROUPS_MAX 1024
 
-/* Looked for again as often as the kernel asks for attributes. */
+/* Looked for again after a second, and where its changes are told when they are. */
 static bool has_acl(struct inode *i)
 {
 	struct timespec now;
 	char p[40];
 	int fd;
 
+	if (i->acl_looked && i->acl_told && watch_tells(i))
+		return i->acl;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	if (i->acl_looked && now.tv_sec - i->acl_looked <= 1)
 		return i->acl;
@@ -29,7 +31,16 @@ static bool has_acl(struct inode *i)
 	proc_path(fd, p);
 	i->acl = getxattr(p, "system.posix_acl_access", NULL, 0) >= 0 || (errno != ENODATA && errno != EOPNOTSUPP);
 	i->acl_looked = now.tv_sec;
+	i->acl_told = watch_tells(i);
 	return i->acl;
+}
+
+bool acl_new(struct inode *i)
+{
+	bool was = i->acl;
+
+	i->acl_looked = 0;
+	return has_acl(i) && !was;
 }
 
 static int ask_as(const struct fuse_ctx *ctx, int n_groups, const gid_t *groups, int fd, int mask)

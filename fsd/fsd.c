@@ -3,17 +3,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/kernfs.h"
 #include "common/sandbox.h"
 #include "fsd/ops.h"
 
 #define BURST 32 /* requests before the loop looks at anything else */
+#define SPIN_NS 50000  /* to be woken costs more than a request: who asked a moment ago asks again */
+#define SPIN_HOPE 8    /* waits for nothing after which it is tried seldom */
+#define SPIN_SELDOM 16
 
 struct fsd fsd = { .trash = -1, .lease = -1, .update = UPDATE_INIT };
 static struct ipc_frame frame;
@@ -77,17 +83,55 @@ static int read_frames(struct worker *w, int *ws, uint32_t *id, struct err *err)
 	return 0;
 }
 
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The next request: what is there, or comes at once. Only after work, so that idleness costs nothing; and where nothing came several
+ * times, as when the sandbox needs all processors for itself, hardly ever. */
+static int receive(struct fuse_buf *b, bool worked)
+{
+	static int hope, tries;
+	int r = fuse_session_receive_buf(fsd.se, b);
+	uint64_t until;
+
+	if (r != -EAGAIN || !worked || fsd.cpus < 2 || (hope <= -SPIN_HOPE && ++tries % SPIN_SELDOM))
+		return r;
+	until = now_ns() + SPIN_NS;
+	do {
+		for (int i = 0; i < 32; i++)
+			relax();
+		r = fuse_session_receive_buf(fsd.se, b);
+	} while (r == -EAGAIN && now_ns() < until);
+	hope += r == -EAGAIN ? (hope > -SPIN_HOPE ? -1 : 0) : (hope < SPIN_HOPE ? 1 : 0);
+	return r;
+}
+
 static void on_fuse(void *arg UNUSED, int fd UNUSED, uint32_t events UNUSED)
 {
 	static struct fuse_buf b;
 
 	for (int i = 0; i < BURST; i++) {
-		int r = fuse_session_receive_buf(fsd.se, &b);
+		int r = receive(&b, i > 0);
 
 		if (r == -EAGAIN || r == -EINTR)
 			return;
 		if (r <= 0)
 			worker_end(fsd.w, "every mount of the session is gone");
+		watch_drain(false); /* decided by the names that were there when it was asked */
 		if (dev_statx(b.mem, (size_t)r))
 			continue;
 		fuse_session_process_buf(fsd.se, &b);
@@ -169,6 +213,7 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "making the trash: %s%s", strerror(-r),
 			       r == -EPERM ? " (.agentsh-trash in the workspace must be root's own, mode 0700: move it away)" : "");
+	watch_start();
 	if (approve_new(w, &fsd.approve) < 0 || mount_make(w, id, err) < 0)
 		return err->status ? err->status : -ENOMEM;
 	fcntl(fuse_session_fd(fsd.se), F_SETFL, O_NONBLOCK);
@@ -179,6 +224,9 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 		return err_set(err, r, "starting: %s", strerror(-r));
 	if (priv_drop((uid_t)-1, (gid_t)-1, caps | (fsd.alone ? 1ULL << CAP_MKNOD : 0), err) < 0)
 		return err->status;
+	r = tell_start();
+	if (r < 0)
+		return err_set(err, r, "starting threads: %s", strerror(-r));
 	sync_start();
 	if (sandbox_enter(SANDBOX_FSD_WORKER, err) < 0)
 		return err->status;
@@ -189,11 +237,14 @@ static int serve_session(struct worker *w, uint32_t id, struct err *err)
 static int start(struct worker *w, struct err *err)
 {
 	struct rlimit files;
+	cpu_set_t cpus;
 	struct stat st;
 	uint32_t id = 0;
 	int ws = -1;
 
 	fsd.w = w;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0) /* else more than a mask holds: then we do not look ahead */
+		fsd.cpus = CPU_COUNT(&cpus);
 	umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -221,6 +272,7 @@ static int request(struct worker *w UNUSED, int sock, const struct ipc_cred *who
 
 	if (r != -ENOSYS)
 		return r;
+	watch_drain(false); /* what others did before this */
 	if (f->type == IPC_TRASH_LIST)
 		return trash_list(sock, f->id);
 	if (f->type == IPC_TRASH_RESTORE)
@@ -248,6 +300,7 @@ static void gone(struct worker *w, int sock)
 static void end(struct worker *w)
 {
 	fsd.ending = true;
+	judge_recorded();
 	if (fsd.se)
 		record("mount_end");
 	approve_free(move_ptr(fsd.approve)); /* what is held is answered */

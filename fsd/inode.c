@@ -3,6 +3,7 @@
  * two inodes when the policy could tell the names apart. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,12 @@
 
 #define FDS_MIN 256
 #define FDS_MAX 65536
+#define TRIM 16384 /* after so many are gone their room goes back to the system: it lies between others, where free leaves it */
 #define DEPTH_MAX 2048 /* directories that are opened again on the way to one */
 
 /* used.newer is the one used longest ago, used.older the last one. */
 static struct inode used = { .older = &used, .newer = &used };
-static size_t n_fds, max_fds = FDS_MIN;
+static size_t n_fds, max_fds = FDS_MIN, n_gone;
 
 void inode_limit(size_t n)
 {
@@ -167,12 +169,17 @@ static void drop(struct inode *i)
 	while (i && i->lookups == 0 && i->refs == 0 && i->parent) {
 		struct inode *up = i->parent;
 
+		watch_end(i);
+		names_forget(i);
+		names_out(i);
 		unlink_out(i);
 		out_of_use(i);
 		if (i->fd >= 0)
 			close(i->fd);
 		free(i->name);
 		free(i);
+		if (++n_gone % TRIM == 0)
+			malloc_trim(0);
 		up->refs--;
 		i = up;
 	}
@@ -201,7 +208,7 @@ struct inode *inode_root(int tree, int fd, struct pol_state state)
 		return NULL;
 	}
 	*i = (struct inode){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .born = born, .state = state, .judged = fsd.gen->number,
-			     .tree = tree, .refs = 1 };
+			     .tree = tree, .refs = 1, .dir = true };
 	link_in(i);
 	return i;
 }
@@ -274,9 +281,12 @@ static int first_seen(struct inode *dir, const char *name, int got, struct inode
 	make_room();
 	dir->refs++;
 	link_in(i);
+	names_in(i);
 	/* From now on each of them is asked for, not remembered: see inode_twin. */
-	for (struct inode *o = i->dir ? NULL : next_twin(i, fsd.table[bucket(i->dev, i->ino)]); o; o = next_twin(i, o->next))
-		ops_stale(o);
+	for (struct inode *o = i->dir ? NULL : next_twin(i, fsd.table[bucket(i->dev, i->ino)]); o; o = next_twin(i, o->next)) {
+		tell_now(o);
+		tell_inode(o); /* an answer on its way */
+	}
 	*ret = i;
 	return 0;
 }
@@ -311,8 +321,14 @@ int inode_get(struct inode *dir, const char *name, struct inode **ret, struct st
 	}
 	if (r < 0)
 		return r;
-	if (i->parent && (i->parent != dir || strcmp(i->name, name) != 0))
+	if (i->parent && (i->parent != dir || strcmp(i->name, name) != 0)) {
+		if (i->lasting)
+			tell_entry(i->parent, i->name); /* of two names only one is known from now on */
 		inode_moved(i, dir, name, i->state);
+	}
+	if (i->strayed)
+		i->acl_looked = 0;
+	i->strayed = false;
 	i->lookups++;
 	*ret = i;
 	return 0;
@@ -366,6 +382,8 @@ static void derive_below(const struct inode *top)
 		unlink_out(i);
 		i->state = state_of(i->parent, i->name, &(struct stat){ .st_dev = i->dev, .st_ino = i->ino });
 		link_in(i);
+		if (i->lasting)
+			tell_entry(i->parent, i->name);
 	}
 	free(v);
 }
@@ -434,45 +452,45 @@ void inode_moved(struct inode *i, struct inode *dir, const char *name, struct po
 		return;
 	}
 	unlink_out(i);
+	names_out(i);
 	free(i->name);
 	i->name = copy;
 	i->state = state;
 	i->parent = dir;
 	dir->refs++;
 	link_in(i);
+	names_in(i);
 	if (other && i->dir)
 		derive_below(i);
 	inode_unref(old);
 }
 
-/* Written from its end: a path may be deeper than what fits. */
-static bool prepend(char *out, size_t *at, const char *part)
+void inode_let_go(struct inode *i)
 {
-	size_t n = strlen(part);
-
-	if (n + 4 > *at)
-		return false;
-	while (n)
-		out[--*at] = part[--n];
-	return true;
+	i->strayed = true;
+	if (i->dir || i->fd < 0 || i->passed || i->cached)
+		return;
+	out_of_use(i);
+	close(i->fd);
+	i->fd = -1;
 }
 
-int inode_path(const struct inode *i, const char *name, char *out, size_t cap)
+void inode_taken(struct inode *i, struct inode *dir, const char *name)
 {
-	size_t at = cap - 1;
-	bool fits = true;
+	struct timespec born;
+	struct stat st;
+	bool there = dir && dir->tree == i->tree && inode_fd(dir) >= 0 && look(dir->fd, name, &st, &born) == 0 && is(i, &st, &born);
 
-	out[at] = 0;
-	if (name)
-		fits = prepend(out, &at, name) && prepend(out, &at, "/");
-	for (; fits && i->parent; i = i->parent)
-		fits = prepend(out, &at, i->name) && prepend(out, &at, "/");
-	if (fits)
-		fits = prepend(out, &at, fsd.trees[i->tree].path);
-	if (!fits) {
-		at -= 3;
-		memcpy(out + at, "...", 3);
-	}
-	memmove(out, out + at, cap - at);
-	return fits ? 0 : -ENAMETOOLONG;
+	if (there)
+		inode_moved(i, dir, name, state_of(dir, name, &st));
+	i->strayed = !there;
+}
+
+bool inode_each(size_t *at, bool (*fn)(struct inode *i))
+{
+	for (; *at < INODE_BUCKETS; ++*at)
+		for (struct inode *i = fsd.table[*at]; i; i = i->next)
+			if (i->parent && !fn(i))
+				return false;
+	return true;
 }

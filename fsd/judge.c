@@ -60,15 +60,77 @@ static int allowed(struct call *c, const struct inode *i, const char *name, enum
 	return v->decision == POL_ALLOW || v->decision == POL_AUDIT || v->decision == POL_SOFT_DELETE;
 }
 
-static void record(fuse_req_t req, enum pol_op op, const char *event, const struct pol_verdict *v, bool ok, const struct ask *a)
+static void record(pid_t pid, enum pol_op op, const char *event, const struct pol_verdict *v, bool ok, const struct ask *a)
 {
 	struct evtlog *l = fsd.w->events;
 
-	evt_begin(l, event ? event : "file_access", a->command, fuse_req_ctx(req)->pid);
+	judge_recorded();
+	evt_begin(l, event ? event : "file_access", a->command, pid);
 	evt_str(l, "operation", pol_op_name(op));
 	evt_str(l, "path", a->path);
 	evt_policy(l, pol_decision_name(v->decision), ok ? "allow" : "deny", v->rule, a->message);
 	evt_end(l);
+}
+
+/* What was allowed and changes nothing is recorded once it is answered: the caller goes on meanwhile. */
+static struct { bool due; pid_t pid; enum pol_op op; const char *event; struct pol_verdict v; struct ask ask; } late;
+
+void judge_recorded(void)
+{
+	if (!late.due)
+		return;
+	late.due = false;
+	record(late.pid, late.op, late.event, &late.v, true, &late.ask);
+}
+
+static bool can_wait(enum pol_op op, const struct pol_verdict *v)
+{
+	return v->decision == POL_ALLOW && (op == POL_OP_READ || op == POL_OP_OPEN || op == POL_OP_LIST);
+}
+
+static void record_late(pid_t pid, enum pol_op op, const char *event, const struct pol_verdict *v, const struct ask *a)
+{
+	judge_recorded();
+	late.due = true;
+	late.pid = pid;
+	late.op = op;
+	late.event = event;
+	late.v = *v;
+	memcpy(late.ask.path, a->path, strlen(a->path) + 1);
+	memcpy(late.ask.command, a->command, strlen(a->command) + 1);
+	memcpy(late.ask.message, a->message, strlen(a->message) + 1);
+}
+
+/* Written from its end: a path may be deeper than what fits. */
+static bool prepend(char *out, size_t *at, const char *part)
+{
+	size_t n = strlen(part);
+
+	if (n + 4 > *at)
+		return false;
+	while (n)
+		out[--*at] = part[--n];
+	return true;
+}
+
+int inode_path(const struct inode *i, const char *name, char *out, size_t cap)
+{
+	size_t at = cap - 1;
+	bool fits = true;
+
+	out[at] = 0;
+	if (name)
+		fits = prepend(out, &at, name) && prepend(out, &at, "/");
+	for (; fits && i->parent; i = i->parent)
+		fits = prepend(out, &at, i->name) && prepend(out, &at, "/");
+	if (fits)
+		fits = prepend(out, &at, fsd.trees[i->tree].path);
+	if (!fits) {
+		at -= 3;
+		memcpy(out + at, "...", 3);
+	}
+	memmove(out, out + at, cap - at);
+	return fits ? 0 : -ENAMETOOLONG;
 }
 
 /* A directory above the workspace: it may be passed through under any policy, or the workspace's own name would lead nowhere. */
@@ -118,6 +180,9 @@ int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, con
 		judge_ask.timeout_ms = v.timeout_ms;
 		return HELD;
 	}
-	record(c->req, op, event, &v, ok, &judge_ask);
+	if (can_wait(op, &v))
+		record_late(fuse_req_ctx(c->req)->pid, op, event, &v, &judge_ask);
+	else
+		record(fuse_req_ctx(c->req)->pid, op, event, &v, ok, &judge_ask);
 	return ok ? 0 : EACCES;
 }

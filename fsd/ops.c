@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #define GROUPS_MAX 128
-#define ENTRY_SECONDS (ENTRY_MS / 1000.0)
 
 /* The FUSE root holds one directory per tree, "0", "1" ...; only mount.c walks it. */
 struct inode *ino_of(fuse_ino_t ino)
@@ -81,43 +80,31 @@ void strip(const char *p)
 	removexattr(p, "security.capability");
 }
 
-/* How long the kernel may answer a look-up by itself. Never for another process where the answer depends on who asks. Attributes it may
- * keep: they are looked at behind a look-up, and asked for without a judgement. */
-static double entry_seconds(struct pol_state st)
-{
-	return policy_file_asks(fsd.policy, st, POL_OP_STAT) ? 0 : ENTRY_SECONDS;
-}
-
-static double attr_seconds(const struct inode *i)
-{
-	return inode_twin(i) ? 0 : ENTRY_SECONDS;
-}
-
-void ops_stale(struct inode *i)
-{
-	fuse_lowlevel_notify_inval_inode(fsd.se, (fuse_ino_t)(uintptr_t)i, -1, 0);
-}
-
-void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st)
+void entry_fill(struct fuse_entry_param *e, struct inode *dir, const char *name, struct inode *i, const struct stat *st)
 {
 	memset(e, 0, sizeof(*e));
 	e->ino = (fuse_ino_t)(uintptr_t)i;
 	e->attr = *st;
 	e->attr.st_nlink = links_seen(st->st_dev, st->st_ino, st->st_nlink);
-	e->attr_timeout = attr_seconds(i);
-	e->entry_timeout = entry_seconds(i->state);
+	e->attr_timeout = watch_attr_seconds(i, st);
+	e->entry_timeout = dir ? watch_entry_seconds(dir, name, i, st) : ENTRY_MS / 1000.0;
 }
 
 int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e)
 {
 	struct inode *i;
 	struct stat st;
-	int r = inode_get(dir, name, &i, &st);
+	int r;
 
+	watch_dir(dir);
+	r = inode_get(dir, name, &i, &st);
 	*e = (struct fuse_entry_param){ 0 };
-	if (r == 0)
-		entry_fill(e, i, &st);
-	return r;
+	if (r < 0)
+		return r;
+	if (watch_dir(i))
+		fstat(i->fd, &st);
+	entry_fill(e, dir, name, i, &st);
+	return 0;
 }
 
 static void lookup_tree(fuse_req_t req, const char *name)
@@ -131,7 +118,7 @@ static void lookup_tree(fuse_req_t req, const char *name)
 		return;
 	}
 	fsd.trees[n].root->lookups++;
-	entry_fill(&e, fsd.trees[n].root, &st);
+	entry_fill(&e, NULL, NULL, fsd.trees[n].root, &st);
 	reply_entry(req, &e);
 }
 
@@ -143,7 +130,7 @@ static int do_lookup(struct call *c)
 	if (r == 0)
 		r = -entry_of(c->a, c->name, &e);
 	if (r == ENOENT) { /* an answer too, for as long as another */
-		e = (struct fuse_entry_param){ .entry_timeout = entry_seconds(judge_state(c->a, c->name)) };
+		e = (struct fuse_entry_param){ .entry_timeout = watch_entry_seconds(c->a, c->name, NULL, NULL) };
 		r = 0;
 	}
 	if (r == 0)
@@ -172,14 +159,16 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct inode *i = ino_of(ino);
 	struct stat st = { .st_mode = S_IFDIR | 0555, .st_nlink = 2, .st_ino = 1 };
+	double keep;
 
 	int fd = i ? inode_fd(i) : 0;
 
 	if (fd < 0 || (i && fstat(fd, &st) < 0)) {
 		fuse_reply_err(req, fd < 0 ? -fd : errno);
 	} else {
+		keep = i ? watch_attr_seconds(i, &st) : ENTRY_MS / 1000.0;
 		st.st_nlink = links_seen(st.st_dev, st.st_ino, st.st_nlink);
-		fuse_reply_attr(req, &st, i ? attr_seconds(i) : ENTRY_SECONDS);
+		fuse_reply_attr(req, &st, keep);
 	}
 }
 

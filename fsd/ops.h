@@ -45,6 +45,7 @@ struct call {
 /* judge.c. 0 allowed (*ret_keep: what it destroys is to be kept), else the errno to answer or HELD; records what the policy says to.
  * dir+name, or i with name NULL. */
 int judge(struct call *c, struct inode *i, const char *name, enum pol_op op, const char *event, bool *ret_keep);
+void judge_recorded(void); /* after an operation is answered, and before anything else is recorded: nothing is left to record */
 struct pol_state judge_state(const struct inode *dir, const char *name);
 /* Who asks; found out only where the verdict depends on it. */
 struct pol_who judge_who(fuse_req_t req, struct pol_state st, enum pol_op op);
@@ -56,6 +57,7 @@ extern struct ask judge_ask;
 /* acl.c. What an ACL of the host refuses the caller (mask: R_OK ...): 0 or errno. */
 bool acl_wanted(int tree);             /* whether fsd.acls is to be, by the directory tree */
 int acl_refuses(fuse_req_t req, struct inode *i, int mask);
+bool acl_new(struct inode *i); /* looked at anew, i carries an ACL that was not there */
 
 /* ops_hold.c */
 void call_run(struct call *c);
@@ -65,7 +67,8 @@ struct inode *ino_of(fuse_ino_t ino);
 /* With the caller's file-system ids and umask; make is as a system call. 0 or errno. */
 int as_caller(struct call *c, int (*make)(struct call *c));
 int entry_of(struct inode *dir, const char *name, struct fuse_entry_param *e); /* 0 or -errno; one more reference */
-void entry_fill(struct fuse_entry_param *e, struct inode *i, const struct stat *st);
+/* name in dir is i; dir NULL: a tree's root. */
+void entry_fill(struct fuse_entry_param *e, struct inode *dir, const char *name, struct inode *i, const struct stat *st);
 void reply_entry(fuse_req_t req, const struct fuse_entry_param *e);
 void proc_path(int fd, char out[40]);
 /* Of a session: a program whose content may change loses the rights that its old content was given at once. Alone, the kernel takes them
@@ -79,6 +82,7 @@ static inline int fh_fd(uint64_t fh) { return (int)(fh & 0xffffffff); }
 int dev_attach(int fd);
 #define UNNAMED "/" /* the name under which op_create is asked for a file without one */
 bool dev_statx(const void *request, size_t n); /* a request that the library does not know; false: it does */
+bool dev_expires(void); /* the kernel can be told to ask again for an entry, and to keep what is mounted below */
 /* Answers an open (e: a create) and takes fd over. */
 void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_info *fi, const struct fuse_entry_param *e);
 void dev_release(struct inode *i, uint64_t fh);
@@ -122,7 +126,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
-int dir_fd(uint64_t fh);        /* of an open directory */
+int dir_fd(struct inode *i, uint64_t fh); /* of an open directory, or -errno */
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi);
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);

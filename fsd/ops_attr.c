@@ -168,15 +168,17 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 }
 
 /* Read only: the kernel opens the file for it, which is judged. */
-void op_ioctl(fuse_req_t req, fuse_ino_t ino UNUSED, unsigned cmd, void *arg UNUSED, struct fuse_file_info *fi, unsigned flags,
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg UNUSED, struct fuse_file_info *fi, unsigned flags,
 	      const void *in UNUSED, size_t in_size UNUSED, size_t out_size)
 {
 	union { long flags; struct fsxattr x; } out = { 0 };
 	size_t size = cmd == FS_IOC_FSGETXATTR ? sizeof(out.x) : sizeof(int);
-	int fd = flags & FUSE_IOCTL_DIR ? dir_fd(fi->fh) : fh_fd(fi->fh);
+	int fd = flags & FUSE_IOCTL_DIR ? dir_fd(ino_of(ino), fi->fh) : fh_fd(fi->fh);
 
 	if ((cmd != FS_IOC_GETFLAGS && cmd != FS_IOC_FSGETXATTR) || out_size < size)
 		fuse_reply_err(req, ENOTTY);
+	else if (fd < 0)
+		fuse_reply_err(req, -fd);
 	else if (ioctl(fd, cmd, &out) < 0)
 		fuse_reply_err(req, errno);
 	else

@@ -18,6 +18,7 @@
 #define INIT_KILLPRIV_V2 (1u << 28)
 #define INIT_EXT (1u << 30)
 #define INIT2_PASSTHROUGH (1u << 5) /* bit 37 of the flags */
+#define INIT2_EXPIRE_ONLY (1u << 3)
 #define OPEN_PASSTHROUGH (1u << 7)
 struct backing_map { int32_t fd; uint32_t flags; uint64_t padding; };
 #define BACKING_OPEN _IOW(229, 1, struct backing_map)
@@ -46,6 +47,11 @@ struct statx_out {
 #define SETTLED_NS 20000000    /* a change within the clock's tick of another leaves the same time stamp */
 
 static struct { uint64_t unique; uint32_t minor, flags, flags2; bool pass; } init;
+
+bool dev_expires(void)
+{
+	return init.flags2 & INIT2_EXPIRE_ONLY;
+}
 
 static ssize_t dev_read(int fd, void *buf, size_t n, void *userdata UNUSED)
 {
@@ -102,13 +108,14 @@ static int statx_of(fuse_ino_t ino, struct statx_out *out)
 	struct inode *i = ino_of(ino);
 	int fd = i ? inode_fd(i) : -ENOENT; /* never ENOSYS: it would not ask again */
 	struct statx x;
+	struct stat st;
 
 	if (fd < 0)
 		return fd;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+	if (fstat(fd, &st) < 0 || statx(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
 		return -errno;
 	*out = (struct statx_out){
-		.valid = inode_twin(i) ? 0 : ENTRY_MS / 1000, .mask = x.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
+		.valid = (uint64_t)watch_attr_seconds(i, &st), .mask = x.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
 		.blksize = x.stx_blksize,
 		.nlink = (uint32_t)links_seen(makedev(x.stx_dev_major, x.stx_dev_minor), x.stx_ino, x.stx_nlink),
 		.uid = x.stx_uid, .gid = x.stx_gid, .mode = x.stx_mode, .ino = x.stx_ino, .size = x.stx_size,
@@ -216,7 +223,7 @@ static int reply_passed(fuse_req_t req, const struct inode *i, int fd, const str
 		return fuse_reply_buf(req, (const char *)&out.o, sizeof(out.o));
 	out.e.nodeid = e->ino;
 	out.e.entry_valid = (uint64_t)e->entry_timeout;
-	out.e.attr_valid = (uint64_t)e->attr_timeout;
+	out.e.attr_valid = e->attr_timeout < ENTRY_MS / 1000.0 ? 0 : ENTRY_MS / 1000;
 	attr_of(&e->attr, &out.e.attr);
 	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }
@@ -230,6 +237,8 @@ void dev_reply_open(fuse_req_t req, struct inode *i, int fd, struct fuse_file_in
 	if (fstat(fd, &st) < 0)
 		st = (struct stat){ 0 };
 	pass = pass_take(i, fd, fi->flags, &st);
+	if (!e)
+		watch_opened(i, &st);
 	fi->fh = (uint64_t)fd | (pass ? FH_PASSED : 0);
 	if (pass) {
 		i->settled = false;

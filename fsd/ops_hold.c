@@ -80,13 +80,16 @@ static void answered(void *arg, bool allow, const char *why UNUSED)
 	h->question = 0;
 	h->judged = 0;
 	h->grants[h->n_grants - 1].allow = allow;
+	watch_drain(false); /* it is judged anew */
 	r = run(h);
 	if (r == HELD) {
+		judge_recorded();
 		ask(h);
 		return;
 	}
 	if (r)
 		fuse_reply_err(h->req, r);
+	judge_recorded();
 	drop(h);
 }
 
@@ -166,8 +169,9 @@ void call_run(struct call *c)
 {
 	int r = run(c);
 
+	if (r && r != HELD)
+		fuse_reply_err(c->req, r);
+	judge_recorded();
 	if (r == HELD)
 		hold(c);
-	else if (r)
-		fuse_reply_err(c->req, r);
 }

@@ -14,10 +14,30 @@
 
 struct dir { DIR *d; struct dirent *held; off_t at; };
 
-static void dir_free(struct dir *d)
+static void dir_free(struct inode *i, struct dir *d)
 {
-	closedir(d->d);
+	if (d->d)
+		closedir(d->d);
 	free(d);
+	i->cached--;
+}
+
+/* With the first list of names that the kernel does not have. 0 or errno. */
+static int dir_open(struct inode *i, struct dir *d)
+{
+	int fd;
+
+	if (d->d)
+		return 0;
+	fd = inode_fd(i);
+	if (fd < 0)
+		return -fd;
+	fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		d->d = fdopendir(fd);
+	if (!d->d && fd >= 0)
+		close(fd);
+	return d->d ? 0 : errno;
 }
 
 static int judge_open(struct call *c, bool *ret_keep)
@@ -124,7 +144,7 @@ int do_tmpfile(struct call *c)
 	if (r == 0)
 		r = -inode_unnamed(c->a, c->name, c->fd, &i, &st);
 	if (r == 0) {
-		entry_fill(&e, i, &st);
+		entry_fill(&e, c->a, c->name, i, &st);
 		dev_reply_open(c->req, i, c->fd, &c->fi, &e);
 	} else if (c->fd >= 0) {
 		close(c->fd);
@@ -170,35 +190,33 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino UNUSED, int datasync, struct fuse_f
 }
 
 /* What was made, moved or removed in a directory is kept by this alone. */
-void op_fsyncdir(fuse_req_t req, fuse_ino_t ino UNUSED, int datasync, struct fuse_file_info *fi)
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-	sync_later(req, dir_fd(fi->fh), datasync);
+	int fd = dir_fd(ino_of(ino), fi->fh);
+
+	if (fd < 0)
+		fuse_reply_err(req, -fd);
+	else
+		sync_later(req, fd, datasync);
 }
 
 int do_opendir(struct call *c)
 {
 	struct dir *d;
-	int fd, r = judge(c, c->a, NULL, POL_OP_LIST, "dir_list", NULL);
+	int r = judge(c, c->a, NULL, POL_OP_LIST, "dir_list", NULL);
 
 	if (r == 0)
 		r = acl_refuses(c->req, c->a, R_OK);
 	if (r)
 		return r;
 	d = calloc(1, sizeof(*d));
-	fd = openat(c->a->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (d && fd >= 0)
-		d->d = fdopendir(fd);
-	if (!d || !d->d) {
-		r = !d ? ENOMEM : errno;
-		if (fd >= 0)
-			close(fd);
-		free(d);
-		return r;
-	}
+	if (!d)
+		return ENOMEM;
+	c->a->cached++; /* its descriptor stays: it may lose its name before it is read */
 	c->fi.fh = (uint64_t)(uintptr_t)d;
 	c->fi.cache_readdir = c->fi.keep_cache = 1; /* the kernel drops what it has when the directory's time changes */
 	if (fuse_reply_open(c->req, &c->fi) < 0)
-		dir_free(d);
+		dir_free(c->a, d);
 	return 0;
 }
 
@@ -257,7 +275,12 @@ static void reply_list(fuse_req_t req, struct inode *dir, size_t size, off_t off
 	static struct inode *given[LIST_MAX / 128]; /* an entry with attributes takes more than that */
 	struct dir *d = (struct dir *)(uintptr_t)fi->fh;
 	size_t n_given = 0, n;
+	int r = dir_open(dir, d);
 
+	if (r) {
+		fuse_reply_err(req, r);
+		return;
+	}
 	if (off != d->at) {
 		seekdir(d->d, off);
 		d->held = NULL;
@@ -279,14 +302,17 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 	reply_list(req, ino_of(ino), size, off, fi, true);
 }
 
-int dir_fd(uint64_t fh)
+int dir_fd(struct inode *i, uint64_t fh)
 {
-	return dirfd(((struct dir *)(uintptr_t)fh)->d);
+	struct dir *d = (struct dir *)(uintptr_t)fh;
+	int r = dir_open(i, d);
+
+	return r ? -r : dirfd(d->d);
 }
 
-void op_releasedir(fuse_req_t req, fuse_ino_t ino UNUSED, struct fuse_file_info *fi)
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	dir_free((struct dir *)(uintptr_t)fi->fh);
+	dir_free(ino_of(ino), (struct dir *)(uintptr_t)fi->fh);
 	fuse_reply_err(req, 0);
 }
 

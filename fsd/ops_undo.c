@@ -112,6 +112,7 @@ static void record(struct call *c, const char *type, enum pol_op op, const char 
 	struct evtlog *l = fsd.w->events;
 	struct pol_verdict v = verdict(c, st, op);
 
+	judge_recorded();
 	evt_begin(l, type, e->command, fuse_req_ctx(c->req)->pid);
 	evt_str(l, "operation", operation);
 	evt_str(l, "path", e->path);
@@ -124,7 +125,7 @@ static void record(struct call *c, const char *type, enum pol_op op, const char 
 
 int undo_removed(struct call *c, struct inode *dir, const char *name, enum trash_kind kind, struct trash_entry *e)
 {
-	const struct inode *i;
+	struct inode *i;
 	struct stat st;
 	bool other; /* names of it, or opens, that stay */
 	int r;
@@ -141,6 +142,8 @@ int undo_removed(struct call *c, struct inode *dir, const char *name, enum trash
 	r = trash_put(dir->fd, name, e);
 	if (r == 0 && other)
 		links_kept(&st, e->token);
+	if (r == 0 && i)
+		i->strayed = true; /* nobody tells of what changes in the trash */
 	return -r;
 }
 

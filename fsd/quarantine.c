@@ -276,6 +276,7 @@ int trash_restore(int sock, uint32_t id, struct ipc_frame *f)
 	else
 		err = put_back(sock, &e, path, dest[0], force, false);
 	trash_hold(false);
+	watch_drain(true); /* the kernel knows nothing of what was made */
 	undo_forget_marks();
 	if (err == -EINVAL)
 		return ipc_send_err(sock, id, err, "%s is not in the workspace", path);

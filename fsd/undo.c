@@ -13,6 +13,7 @@
 
 #define STEPS_MAX 1000000
 #define BATCH 50000
+#define DRAIN_EACH 256 /* steps: an event queue holds several times what they make */
 #define ITEM_MAX (2 * PATH_CAP + 32)
 enum { WHAT_MADE = 16, WHAT_MOVED, WHAT_EXCHANGED, WHAT_NOT_KEPT, WHAT_PURGED, WHAT_ATTRS };
 enum { DRY_RUN = 1, FORCE = 2, SINCE = 4 };
@@ -474,8 +475,11 @@ int undo_command(int sock, uint32_t id, struct ipc_frame *f)
 	for (size_t i = 0; i < u.n; i++) {
 		u.patience = TRASH_PATIENCE_MS;
 		one(&u, &u.v[i]);
+		if (i % DRAIN_EACH == 0)
+			watch_drain(true);
 	}
 	trash_hold(false);
+	watch_drain(true); /* before the answer: the kernel knows nothing of what was made, moved and taken away */
 	if (!u.dry && u.n && !u.left) {
 		done = (struct note_rec){ .what = NOTE_UNDONE, .seq = trash_seq() };
 		memcpy(done.command, command, sizeof(done.command));

@@ -7,6 +7,7 @@
 
 #include "fsd/fsd.h"
 
+#define TELL_MS 10
 #define SETTLE_MS (ENTRY_MS + 50) /* the caller that an answer was for may take it a little later */
 
 static struct ipc_frame frame;
@@ -33,30 +34,43 @@ static void put_in_place(struct generation *next)
 	update_start(next);
 	inode_rejudge();
 	switched_ms = clock_ms();
+	tell_all();
 	generation_unref(last);
+}
+
+static void on_settled(void *arg);
+
+static int wait_for(struct waiter *w, uint64_t ms)
+{
+	return loop_after(fsd.w->loop, ms, on_settled, w, &w->timer);
 }
 
 static void on_settled(void *arg)
 {
 	struct waiter *w = arg;
 
-	w->used = false;
 	w->timer = NULL;
-	ipc_send(w->sock, IPC_OK, 0, w->id, NULL, 0, -1);
+	if (tell_done()) {
+		w->used = false;
+		ipc_send(w->sock, IPC_OK, 0, w->id, NULL, 0, -1);
+	} else if (wait_for(w, TELL_MS) < 0) {
+		w->used = false;
+		ipc_send_err(w->sock, w->id, -ENOMEM, "out of memory");
+	}
 }
 
 /*
- * What the kernel has of us that a policy decided: entries, found and not found, for ENTRY_MS; then it asks again. Each open, listing and
- * change of a name is asked about anyway, and the text of a link goes with its inode (left). They are waited out and not called back: that
- * takes the directory's lock, which a creation holds that waits for us, and names that were not found are known to the kernel alone;
- * and to drop an entry takes the mounts below it away, which an entry that is asked about again keeps.
+ * What the kernel has of us that a policy decided: entries, found and not found. Those that nothing would tell of run out in ENTRY_MS; the
+ * others are called back by threads (tell.c), for that takes the directory's lock, which a creation holds that waits for us. None is
+ * dropped, only asked about again: to drop an entry takes the mounts below it away. Each open, listing and change of a name is asked about
+ * anyway, and the text of a link goes with its inode (left).
  */
 static int settled(int sock, uint32_t id)
 {
-	uint64_t now = clock_ms();
+	uint64_t past = clock_ms() - switched_ms;
 	struct waiter *w = NULL;
 
-	if (!switched_ms || now - switched_ms >= SETTLE_MS)
+	if (!switched_ms || (past >= SETTLE_MS && tell_done()))
 		return ipc_send(sock, IPC_OK, 0, id, NULL, 0, -1);
 	for (size_t i = 0; i < WORKER_CLIENTS_MAX && !w; i++)
 		if (!waiters[i].used)
@@ -64,7 +78,7 @@ static int settled(int sock, uint32_t id)
 	if (!w)
 		return ipc_send_err(sock, id, -EBUSY, "too many wait already");
 	*w = (struct waiter){ .used = true, .sock = sock, .id = id };
-	if (loop_after(fsd.w->loop, SETTLE_MS - (now - switched_ms), on_settled, w, &w->timer) < 0) {
+	if (wait_for(w, past < SETTLE_MS ? SETTLE_MS - past : TELL_MS) < 0) {
 		w->used = false;
 		return ipc_send_err(sock, id, -ENOMEM, "out of memory");
 	}

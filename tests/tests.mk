@@ -17,6 +17,7 @@ $(O)/unit/execd/test_settle: private LINK += -Wl,--wrap=policy_settled
 $(O)/unit/execd/test_chain: $(O)/execd/chain.o
 $(O)/unit/execd/test_inject: $(O)/execd/inject.o
 $(O)/unit/cli/test_keyfile: $(O)/cli/keyfile.o
+$(O)/unit/fsd/test_names: $(O)/fsd/names.o
 $(O)/unit/policy/test_parse_nomem: private LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=yaml_parser_initialize
 $(O)/unit/fsd/test_links: $(O)/fsd/links.o
 $(O)/unit/fsd/test_xattr: $(O)/fsd/xattr.o
