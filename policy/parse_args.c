@@ -64,6 +64,44 @@ static void too_much(struct at *c, const struct key *k, const struct node *v)
 		"say what many do", k->name, REGEX_BYTES_MAX >> 20);
 }
 
+static size_t word_len(const char *s)
+{
+	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+}
+
+/* What ends an alternative of the words at s, or the only one; *ret: one that is a name or a short option, where there is one. */
+static const char *words_at(const char *s, bool group, const char **ret, size_t *ret_len)
+{
+	for (;; s++) {
+		size_t n = word_len(s);
+
+		if (n && strncmp(s, "--", 2) != 0) {
+			*ret = s;
+			*ret_len = n;
+		}
+		s += n;
+		if (!n || !group || *s != '|')
+			return n ? s : NULL;
+	}
+}
+
+/* ".*" and then bare words to the end: "topic-f" has "-f" in it, and "maintenance" begins with main. */
+static void warn_part(struct at *c, const struct node *v)
+{
+	const char *s = v->text, *word = "", *end;
+	size_t n = 0;
+
+	for (const char *p = s; (p = strstr(p, ".*")); p += 2)
+		s = p + 2;
+	if (s == v->text)
+		return;
+	while (*s == '(' && (end = strchr(s, ')')) && end[1] == '?')
+		s = end + 2;
+	end = words_at(s + (*s == '('), *s == '(', &word, &n);
+	if (end && n && (*s == '(' ? *end == ')' && !end[1] : !*end))
+		diag_warning(c->p->d, v, "\"%.*s\" is matched within a longer word, too: ask for a space or an end on both of its sides [part-of-word]", (int)n, word);
+}
+
 /* Compiles patterns of the nodes at; each that is at fault is reported. */
 static void compile(struct at *c, const struct key *k, struct node *const *at, const struct strs *patterns, uint8_t **db, size_t *len)
 {
@@ -122,6 +160,7 @@ void read_args_patterns(struct at *c, const struct key *k, const struct node *v)
 		if (!parse_is_text(c->p, v->v[i]) || !parse_put(c->p, v->v[i], &r->args_patterns, pattern_of(c, v->v[i])))
 			return;
 		warn_shell(c, v->v[i]);
+		warn_part(c, v->v[i]);
 	}
 	compile(c, k, v->v, &r->args_patterns, &r->regex, &r->regex_len);
 }
