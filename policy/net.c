@@ -144,7 +144,7 @@ static void by_name(struct asked *a, const char *name)
 		if (deep)
 			by_word(a, h, KIND_DEEP, name + i - 1, n - i + 1);
 		if (name + i - 1 == dot)
-			by_word(a, h, KIND_ONE, dot, n - i + 1);
+			by_word(a, h, KIND_ONE, name + i - 1, n - i + 1);
 	}
 	by_word(a, h, KIND_NAME, name, n);
 	index_ends(a->p, &a->p->net_index, ENDS_DOMAIN, name, n, by_glob, a);

@@ -99,7 +99,8 @@ static void warn_part(struct at *c, const struct node *v)
 		s = end + 2;
 	end = words_at(s + (*s == '('), *s == '(', &word, &n);
 	if (end && n && (*s == '(' ? *end == ')' && !end[1] : !*end))
-		diag_warning(c->p->d, v, "\"%.*s\" is matched within a longer word, too: ask for a space or an end on both of its sides [part-of-word]", (int)n, word);
+		diag_warning(c->p->d, v, "\"%.*s\" is matched within a longer word, too: ask for a space or an end on both "
+			     "of its sides [part-of-word]", (int)n, word);
 }
 
 /* Compiles patterns of the nodes at; each that is at fault is reported. */
