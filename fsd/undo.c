@@ -307,8 +307,8 @@ static int take_away(struct run *u, const struct note_rec *n)
 static int move_back(struct run *u, const struct note_rec *n)
 {
 	bool exchange = n->what == NOTE_EXCHANGED;
-	const char *from_last, *to_last;
-	struct ident at_to, at_from;
+	const char *from_last = "", *to_last = "";
+	struct ident at_to = { 0 }, at_from = { 0 };
 	struct stat st;
 	auto_fd to = stand_at(u->sock, n->to, &to_last, &at_to, &st), from = -1;
 
