@@ -96,8 +96,10 @@ bool names_absent(struct inode *dir, const char *name)
 
 void names_forget(struct inode *dir)
 {
-	while (dir->absent)
-		absent_free(dir->absent);
+	for (struct absent *a = dir->absent, *next; a; a = next) {
+		next = a->next;
+		absent_free(a);
+	}
 }
 
 void names_each_absent(void (*fn)(struct inode *dir, const char *name))

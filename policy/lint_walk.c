@@ -169,7 +169,7 @@ static int look_at_bytes(struct walk *w, const uint32_t *v, size_t n)
 			else if (g->v[x].kind == G_SET)
 				used[g->v[x].set - G_BYTES] = true;
 	}
-	globs_spend(w->g, 64 * g->n_sets);
+	globs_spend(w->g, 64ULL * g->n_sets);
 	for (uint32_t k = 0; k < g->n_sets; k++)
 		for (unsigned c = 1; used[k] && c < 256; c++)
 			sign[c] = (sign[c] ^ (uint64_t)(g->sets[k][c >> 3] >> (c & 7) & 1) << 60 ^ (uint64_t)k << 32) * 1099511628211ull;
