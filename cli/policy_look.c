@@ -11,7 +11,7 @@
 
 #define HOPS_MAX 40       /* the kernel's */
 #define TWINS_MAX 64      /* execd's: a root with more links runs nothing */
-#define TODO_BYTES 8300
+#define AHEAD_BYTES 8300
 
 static const char mine[] = "a session has its own %s: what is there is not known";
 
@@ -42,16 +42,16 @@ static int host_name(const char *path, const char *workspace, char out[4096])
 
 struct walk {
 	const char *workspace;
-	char at[4096], todo[TODO_BYTES];
+	char at[4096], ahead[AHEAD_BYTES];
 	bool last, links;
 	struct stat st;          /* of at, when all of the path is there */
 	const char *own;
 };
 
-/* Takes the next part of todo over to at, which is "" for the root. False: there is none. */
+/* Takes the next part of ahead over to at, which is "" for the root. False: there is none. */
 static bool next_part(struct walk *w, int *ret)
 {
-	const char *s = w->todo + strspn(w->todo, "/");
+	const char *s = w->ahead + strspn(w->ahead, "/");
 	size_t n = strcspn(s, "/"), len = strlen(w->at);
 	char *slash = strrchr(w->at, '/');
 
@@ -63,13 +63,13 @@ static bool next_part(struct walk *w, int *ret)
 	} else if (n != 1 || s[0] != '.') {
 		*ret = str_format(w->at + len, sizeof(w->at) - len, "/%.*s", (int)n, s);
 	}
-	memmove(w->todo, s + n, strlen(s + n) + 1);
+	memmove(w->ahead, s + n, strlen(s + n) + 1);
 	return true;
 }
 
 static int follow(struct walk *w, const char *host)
 {
-	char to[4096], rest[TODO_BYTES], *slash = strrchr(w->at, '/');
+	char to[4096], rest[AHEAD_BYTES], *slash = strrchr(w->at, '/');
 	ssize_t n = readlink(host, to, sizeof(to) - 1);
 
 	if (n < 0)
@@ -77,11 +77,11 @@ static int follow(struct walk *w, const char *host)
 	to[n] = 0;
 	*(to[0] == '/' ? w->at : slash) = 0;
 	w->links = true;
-	memcpy(rest, w->todo, sizeof(rest));
-	return str_format(w->todo, sizeof(w->todo), "%s%s", to, rest);
+	memcpy(rest, w->ahead, sizeof(rest));
+	return str_format(w->ahead, sizeof(w->ahead), "%s%s", to, rest);
 }
 
-/* 0: at is there; -ENOENT, -EXDEV (a tree of the session's own): todo is what at could not be followed by; or another negative errno. */
+/* 0: at is there; -ENOENT, -EXDEV (a tree of the session's own): ahead is what at could not be followed by; or another negative errno. */
 static int walk(struct walk *w)
 {
 	char host[4096];
@@ -100,7 +100,7 @@ static int walk(struct walk *w)
 		r = host_name(w->at, w->workspace, host);
 		if (r == 0 && lstat(host, &w->st) < 0)
 			return -errno;
-		if (r < 0 || !S_ISLNK(w->st.st_mode) || (!w->last && !w->todo[strspn(w->todo, "/")]))
+		if (r < 0 || !S_ISLNK(w->st.st_mode) || (!w->last && !w->ahead[strspn(w->ahead, "/")]))
 			continue;
 		r = ++hops > HOPS_MAX ? -ELOOP : follow(w, host);
 	}
@@ -125,13 +125,13 @@ void look_path(const char *path, const char *workspace, bool last, struct looked
 
 	w = (struct walk){ .workspace = workspace, .last = last };
 	*ret = (struct looked){ 0 };
-	r = str_format(w.todo, sizeof(w.todo), "%s", path);
+	r = str_format(w.ahead, sizeof(w.ahead), "%s", path);
 	if (r == 0)
 		r = walk(&w);
 	if (r == -ENOENT || r == -EXDEV) {
 		size_t n = strlen(w.at);
 
-		r = str_format(w.at + n, sizeof(w.at) - n, "%s", w.todo);
+		r = str_format(w.at + n, sizeof(w.at) - n, "%s", w.ahead);
 	}
 	if (r == 0)
 		r = str_format(ret->file, sizeof(ret->file), "%s", w.at[0] ? w.at : "/");
@@ -157,7 +157,7 @@ static int program(const char *path, const char *workspace, struct looked *ret)
 	file = dir;
 	r = !*base || !strcmp(base, ".") || !strcmp(base, "..") ? -EISDIR : 0;
 	if (r == 0)
-		r = str_format(dir.todo, sizeof(dir.todo), "%.*s", (int)(slash - path), path);
+		r = str_format(dir.ahead, sizeof(dir.ahead), "%.*s", (int)(slash - path), path);
 	if (r == 0)
 		r = walk(&dir);
 	if (r < 0) {
@@ -165,7 +165,7 @@ static int program(const char *path, const char *workspace, struct looked *ret)
 		return r;
 	}
 	if (str_format(ret->place, sizeof(ret->place), "%s/%s", dir.at, base) < 0 ||
-	    str_format(file.todo, sizeof(file.todo), "%s", ret->place) < 0 ||
+	    str_format(file.ahead, sizeof(file.ahead), "%s", ret->place) < 0 ||
 	    str_format(ret->written, sizeof(ret->written), "%s", path) < 0)
 		r = -ENAMETOOLONG;
 	if (r == 0)
@@ -198,7 +198,7 @@ static void start_dir(const char *workspace, char out[4200])
 void look_program(const char *name, const char *workspace, struct looked *ret)
 {
 	const char *path = getenv("PATH");
-	char dir[4200], full[TODO_BYTES];
+	char dir[4200], full[AHEAD_BYTES];
 	struct looked first = { .why = "not found in PATH" };
 
 	start_dir(workspace, dir);
